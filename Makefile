@@ -1,0 +1,46 @@
+# make: builds into build/. make check: all tests. make demo: the main job on a real node. make help says the rest.
+CC = gcc
+CLANG = clang
+BPFTOOL = $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+BUILD = build
+VERSION := $(shell cat VERSION)
+MULTIARCH := $(shell $(CC) -print-multiarch)
+ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+
+PACKAGES = libbpf libelf libseccomp libcap libsystemd yaml-0.1 libcurl jansson libsodium sqlite3
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+CFLAGS ?= -O2 -g
+IX_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DINTERREX_VERSION='"$(VERSION)"' $(WARNINGS) -fno-strict-aliasing -fstack-protector-strong \
+  -D_FORTIFY_SOURCE=2 -fPIE -I$(BUILD)/bpf -Ibpf -Isupervisor $(shell pkg-config --cflags $(PACKAGES))
+IX_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+IX_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
+
+SOURCES := $(wildcard supervisor/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
+# What tests link against: everything but the program's own main().
+LIBRARY_OBJECTS := $(filter-out $(BUILD)/supervisor/cli/main.o,$(OBJECTS))
+
+.PHONY: all clean
+all: $(BUILD)/interrex nodes
+
+$(BUILD)/interrex: $(OBJECTS)
+	$(CC) $(CFLAGS) $(IX_LDFLAGS) -o $@ $^ $(IX_LIBS)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -I/usr/include/$(MULTIARCH) -Ibpf -c $< -o $@
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/%.o: %.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(IX_CFLAGS) -MMD -MP -c $< -o $@
+
+-include $(OBJECTS:.o=.d)
+include tests/tests.mk
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,60 @@
+/* Releases on disk: STATE/NODE/releases/VERSION/ with the files as they were added (owned by root, read-only)
+ * and STATE/NODE/releases/VERSION.json, the manifest (file, mode, SHA-256). A release is never changed: it is
+ * put together in a temporary directory, synced, renamed. Thread safe: no state. */
+#pragma once
+
+#include "base.h"
+#include "version.h"
+
+struct release_file {
+        char *path;         /* relative to the release's directory */
+        uint32_t mode;      /* permission bits */
+        uint64_t size;
+        uint8_t sha256[32];
+};
+
+struct release {
+        struct version version;
+        char text[VERSION_TEXT_MAX];
+        uint64_t added_at; /* realtime, usec */
+        struct release_file *files;
+        size_t n_files;
+};
+
+/* Copies SOURCE (file or directory) into RELEASES_DIR (created if missing, mode 0755) as VERSION. SHA256_HEX
+ * (may be NULL) is the digest the operator expects: of the file, or, for a directory, of the manifest's
+ * canonical text. Nothing is logged: *ret_error (malloc'ed, never NULL on failure) says what happened, to
+ * what and what to do next. -EEXIST: the version is there already (with the same digests: 0 and *ret_existed).
+ * -EBADMSG: digest differs. -ENOEXEC: the command is not executable or for another architecture (ELF machine
+ * differs from this host's); COMMAND is exec.command from the configuration, NULL to check only single files. */
+int release_add(const char *releases_dir, const char *version, const char *source, const char *command,
+                const char *sha256_hex, bool *ret_existed, char **ret_error);
+
+/* -ENOENT: no such release. */
+int release_remove(const char *releases_dir, const char *version, char **ret_error);
+
+/* All releases, ordered by precedence, oldest first. A missing directory is an empty list. */
+int release_list(const char *releases_dir, struct release **ret_releases, size_t *ret_n);
+void release_list_free(struct release *releases, size_t n);
+
+/* Loads one manifest. -ENOENT. */
+int release_load(const char *releases_dir, const char *version, struct release *ret_release);
+void release_done(struct release *release);
+
+/* Opens the command of a release for execution (O_RDONLY|O_CLOEXEC, never following a link out of the release)
+ * and returns its absolute path. COMMAND is relative to the release's directory; a release that is one file is
+ * its own command. Does not verify. -ENOENT, -EACCES (not executable). */
+int release_open_command(const char *releases_dir, const struct release *release, const char *command,
+                char **ret_path, int *ret_fd);
+
+/* Reads every file of the release again and compares size, mode and SHA-256; a file that is not in the manifest is a
+ * mismatch too. COMMAND_FD (>= 0) is hashed through the descriptor itself, so that what is verified is what will
+ * be executed. 0: all equal. -EBADMSG and *ret_error: what differs. */
+int release_verify(const char *releases_dir, const struct release *release, const char *command, int command_fd,
+                char **ret_error);
+
+/* Hex text of 32 bytes, 65 bytes with the end. */
+void sha256_format(const uint8_t digest[32], char text[65]);
+int sha256_parse(const char *text, uint8_t ret_digest[32]);
+/* SHA-256 of the whole file behind FD, by pread; the position is not moved. */
+int sha256_fd(int fd, uint8_t ret_digest[32], uint64_t *ret_size);

@@ -1,0 +1,18 @@
+/* What a process gives up once it is set up: capabilities, uid, and every system call it does not need. */
+#pragma once
+
+#include "base.h"
+#include <sys/capability.h>
+#include <sys/types.h>
+
+/* Becomes uid/gid for good, keeping exactly the N capabilities (permitted and effective; none inheritable or
+ * ambient), with an empty bounding set, no_new_privs and, unless dumpable, PR_SET_DUMPABLE off. -errno. */
+int sandbox_become(uid_t uid, gid_t gid, const cap_value_t *capabilities, size_t n_capabilities);
+
+/* Keeps the uid; reduces permitted, effective and bounding set to the N capabilities. -errno. */
+int sandbox_keep_capabilities(const cap_value_t *capabilities, size_t n_capabilities);
+
+/* Loads a filter that allows exactly the named system calls (NULL-terminated); a name that this architecture
+ * does not know is skipped. Any other call ends the process with SIGSYS, so that it is seen, unless
+ * it is in DENIED (NULL-terminated, may be NULL), which fails with EPERM. -errno. */
+int sandbox_allow_calls(const char *const *allowed, const char *const *denied);
