@@ -1,0 +1,79 @@
+/* What must outlive every process: one SQLite file, STATE/NODE/journal.db (WAL, synchronous=FULL). A call that
+ * returns 0 is on disk. An operator may query the file with sqlite3; the tables are described in docs/journal.md.
+ * One connection is for one thread. All texts are copied. Errors are -EIO (with the message logged), -ENOENT, -EBUSY. */
+#pragma once
+
+#include "base.h"
+
+struct journal;
+
+/* Opens (and creates, if CREATE) the file and brings its tables up to date (PRAGMA user_version). A damaged file:
+ * -EBADMSG, nothing is changed. Readers of a file owned by another process pass create = false. */
+int journal_open(const char *path, bool create, struct journal **ret_journal);
+void journal_close(struct journal *journal);
+void journal_close_at(struct journal **journal);
+
+/* One transaction around several writes: begin, ..., commit; the writes below may also stand alone. */
+int journal_begin(struct journal *journal);
+int journal_commit(struct journal *journal);
+void journal_abort(struct journal *journal);
+
+/* Key and value: the swap machine's last state lies under "machine", the highest generation under "generation". */
+int journal_set(struct journal *journal, const char *key, const void *value, size_t size);
+/* *ret_value is malloc'ed with a NUL behind it that SIZE does not count. -ENOENT. */
+int journal_get(struct journal *journal, const char *key, void **ret_value, size_t *ret_size);
+
+struct journal_swap {
+        uint64_t id;
+        char kind[16];         /* "upgrade", "rollback", "restart" */
+        char from[128], to[128];
+        uint64_t at_height;    /* UINT64_MAX: none */
+        char mode[16];         /* "exclusive", "overlap" */
+        uint64_t started_at;   /* realtime, usec */
+        uint64_t ended_at;     /* 0: under way */
+        char outcome[16];      /* "", "committed", "rolled-back", "aborted", "held", "cancelled" */
+        char reason[512];
+        uint64_t prepared_us, gap_us, total_us;
+        char snapshot[96];     /* its kind, "" if none */
+};
+
+/* Inserts with a new id (ids only grow). */
+int journal_swap_begin(struct journal *journal, const struct journal_swap *swap, uint64_t *ret_id);
+/* Writes every field of the swap with that id. */
+int journal_swap_update(struct journal *journal, const struct journal_swap *swap);
+int journal_swap_get(struct journal *journal, uint64_t id, struct journal_swap *ret_swap);
+/* The newest LIMIT swaps, newest first. The array is malloc'ed. */
+int journal_swap_list(struct journal *journal, size_t limit, struct journal_swap **ret_swaps, size_t *ret_n);
+
+struct journal_step {
+        uint64_t swap;         /* 0: none under way */
+        uint64_t at;           /* realtime, usec */
+        uint64_t monotonic_us; /* of that boot; steps of one swap may be subtracted */
+        char phase[32], event[32];
+        char note[512];
+};
+
+int journal_step_add(struct journal *journal, const struct journal_step *step);
+/* All steps of a swap, oldest first; swap 0: the newest LIMIT steps of any, newest first. */
+int journal_step_list(struct journal *journal, uint64_t swap, size_t limit, struct journal_step **ret_steps, size_t *ret_n);
+
+struct journal_generation {
+        uint64_t generation;
+        char release[128];
+        uint64_t started_at, ended_at; /* ended_at 0: running, or not known to have ended */
+        char end[256];                 /* how: "exited with status 2", "killed by SIGKILL (asked)" ... */
+};
+
+int journal_generation_begin(struct journal *journal, const struct journal_generation *generation);
+int journal_generation_end(struct journal *journal, uint64_t generation, uint64_t ended_at, const char *end);
+
+struct journal_boundary {
+        uint64_t height;
+        char range[256];
+        uint64_t set_at;
+};
+
+/* The schedule: boundaries ordered by height, and a sequence number that grows with each change. */
+int journal_boundary_set(struct journal *journal, uint64_t height, const char *range);
+int journal_boundary_remove(struct journal *journal, uint64_t height);
+int journal_boundary_list(struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n, uint64_t *ret_sequence);
