@@ -16,7 +16,7 @@
 #define _cleanup_close_ _cleanup_(close_at)
 #define _cleanup_fclose_ _cleanup_(fclose_at)
 #define _cleanup_strv_ _cleanup_(strv_free_at)
-#define _printf_(format, first) __attribute__((format(printf, format, first)))
+#define _printf_(template, first) __attribute__((format(printf, template, first)))
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 /* Becomes uid/gid for good, keeping exactly the N capabilities (permitted and effective; none inheritable or
- * ambient), with an empty bounding set, no_new_privs and, unless dumpable, PR_SET_DUMPABLE off. -errno. */
+ * ambient), with an empty bounding set, no_new_privs and core dumps off. -errno. */
 int sandbox_become(uid_t uid, gid_t gid, const cap_value_t *capabilities, size_t n_capabilities);
 
 /* Keeps the uid; reduces permitted, effective and bounding set to the N capabilities. -errno. */

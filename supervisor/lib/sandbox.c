@@ -1,0 +1,93 @@
+#include "sandbox.h"
+
+#include <grp.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+
+static void cap_free_at(cap_t *capabilities) {
+        if (*capabilities)
+                (void) cap_free(*capabilities);
+}
+
+static int set_capabilities(const cap_value_t *capabilities, size_t n) {
+        _cleanup_(cap_free_at) cap_t set = cap_init();
+        if (!set)
+                return -ENOMEM;
+        if (n > 0 &&
+                        (cap_set_flag(set, CAP_PERMITTED, (int) n, capabilities, CAP_SET) < 0 ||
+                                        cap_set_flag(set, CAP_EFFECTIVE, (int) n, capabilities, CAP_SET) < 0))
+                return -errno;
+        return cap_set_proc(set) < 0 ? -errno : 0;
+}
+
+static bool is_among(cap_value_t value, const cap_value_t *capabilities, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (capabilities[i] == value)
+                        return true;
+        return false;
+}
+
+/* The kernel may know more capabilities than the headers: stop where it says there are no more. */
+static int drop_bounding_set(const cap_value_t *keep, size_t n) {
+        for (cap_value_t value = 0; value < 64; value++) {
+                int present = prctl(PR_CAPBSET_READ, value, 0, 0, 0);
+                if (present < 0)
+                        return 0;
+                if (present == 1 && !is_among(value, keep, n) && prctl(PR_CAPBSET_DROP, value, 0, 0, 0) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+int sandbox_become(uid_t uid, gid_t gid, const cap_value_t *capabilities, size_t n_capabilities) {
+        int r = drop_bounding_set(NULL, 0);
+        if (r < 0)
+                return r;
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+                        setresuid(uid, uid, uid) < 0)
+                return -errno;
+        r = set_capabilities(capabilities, n_capabilities);
+        if (r < 0)
+                return r;
+        if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+int sandbox_keep_capabilities(const cap_value_t *capabilities, size_t n_capabilities) {
+        int r = drop_bounding_set(capabilities, n_capabilities);
+        return r < 0 ? r : set_capabilities(capabilities, n_capabilities);
+}
+
+static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *const *names) {
+        for (size_t i = 0; names && names[i]; i++) {
+                int call = seccomp_syscall_resolve_name(names[i]);
+                if (call == __NR_SCMP_ERROR)
+                        continue;
+                int r = seccomp_rule_add(filter, action, call, 0);
+                if (r < 0 && r != -EDOM && r != -EEXIST)
+                        return r;
+        }
+        return 0;
+}
+
+static void filter_release_at(scmp_filter_ctx *filter) {
+        if (*filter)
+                seccomp_release(*filter);
+}
+
+int sandbox_allow_calls(const char *const *allowed, const char *const *denied) {
+        _cleanup_(filter_release_at) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+        if (!filter)
+                return -ENOMEM;
+        /* A binary tree keeps a long list of calls at a few comparisons each. */
+        int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+        if (r < 0)
+                return r;
+        r = add_rules(filter, SCMP_ACT_ALLOW, allowed);
+        if (r >= 0)
+                r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), denied);
+        return r < 0 ? r : seccomp_load(filter);
+}
