@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base.h"
+#include "wire.h"
 #include <netinet/in.h>
 
 #define PROBER_URL_MAX 512
@@ -108,7 +109,6 @@ struct prober_log_ended {
         char text[PROBER_TEXT_MAX]; /* the last non-empty lines, joined by " | ", newest last, printable */
 };
 
-struct wire_type;
 
 /* The types each side accepts; defined in prober_protocol.c. */
 extern const struct wire_type prober_requests[];

@@ -1,0 +1,68 @@
+/* The structures that kernel programs and the director share. Plain UAPI types, the same layout on both sides. */
+#pragma once
+
+#include <linux/types.h>
+
+#define STEERING_GROUPS 64  /* local addresses (by family) held for one node */
+#define STEERING_SLOTS 4    /* generations that may have sockets at once */
+#define STEERING_MEMBERS 64 /* sockets of one generation on one address */
+#define STEERING_SOCKETS (STEERING_GROUPS * STEERING_SLOTS * STEERING_MEMBERS)
+
+/* A held address in the one form in which all notations of it are equal: IPv4 as v4-mapped IPv6, and both wildcards
+ * as zero, because runtimes turn one wildcard into the other (Go binds [::] where its user wrote 0.0.0.0). */
+struct held_address {
+        __u32 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+        __u32 port;     /* host order */
+        __u32 ip[4];    /* network order */
+};
+
+/* A local address as a socket has it; two families on one port are two reuseport groups. */
+struct socket_address {
+        __u32 family;
+        __u32 protocol;
+        __u32 port;  /* host order */
+        __u32 ip[4]; /* network order; IPv4 in ip[0] */
+};
+
+/* A socket began to listen (TCP) or was bound (UDP) inside the node's cgroup. */
+struct listen_event {
+        __u64 cookie;
+        struct socket_address address;
+        __u32 unused;
+};
+
+/* One for each group and slot, per CPU. Every way a packet or connection can take is in exactly one of them. */
+struct steering_counters {
+        __u64 steered;  /* a new connection or flow, by the route */
+        __u64 migrated; /* waited in a socket that was closed, and moved here */
+        __u64 probed;   /* came from a probe port */
+        __u64 astray;   /* the routed slot had no socket here: queued in this one instead */
+};
+
+struct udp_flow {
+        __u32 group;
+        __u32 port;
+        __u32 ip[4];
+};
+
+/* How the height is read from the registers at a uprobe or USDT probe. */
+enum gate_argument_kind { GATE_ARGUMENT_REGISTER = 1, GATE_ARGUMENT_MEMORY, GATE_ARGUMENT_CONSTANT };
+
+struct gate_setting {
+        __u64 boundary; /* the first height that must not begin; 0: the gate is open */
+        __u32 kind;
+        __u32 register_offset; /* into struct pt_regs */
+        __s64 displacement;    /* MEMORY: added to the register; CONSTANT: the value */
+        __u32 size;            /* bytes: 1, 2, 4, 8 */
+        __u32 unused;
+        __u64 namespace_device; /* of the supervisor's pid namespace: thread ids are told as it knows them */
+        __u64 namespace_inode;
+};
+
+struct gate_event {
+        __u64 height;
+        __u32 process; /* thread group id */
+        __u32 thread;
+        __u32 stopped; /* 1: SIGSTOP was raised; 0: it failed */
+        __u32 unused;
+};

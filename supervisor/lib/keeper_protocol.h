@@ -1,0 +1,201 @@
+/* What the director asks of the keeper and what it is told. The keeper does exactly these things and decides nothing.
+ * A request that can fail is answered by KEEPER_DONE with its serial; events come by themselves. After a restart of
+ * the director the keeper sends WELCOME, then one STORED for each descriptor it holds, one GENERATION for each
+ * generation it knows, one FENCED for each lock request nobody has answered, then RESUME. */
+#pragma once
+
+#include "base.h"
+#include "config.h"
+#include "wire.h"
+
+#define KEEPER_NAME_MAX 64
+#define KEEPER_STRINGS_MAX (64 * 1024)
+#define KEEPER_LIMITS_MAX 16
+#define KEEPER_SPAWN_FDS_MAX 13 /* the command, stdout and stderr, and the rest for LISTEN_FDS */
+
+enum keeper_message_type {
+        /* director -> keeper */
+        KEEPER_SETUP = 1,   /* struct keeper_setup: the configuration is right, the node's name is this */
+        KEEPER_READY,       /* struct keeper_status: I1 begins here; tells systemd READY=1 and STATUS= */
+        KEEPER_STORE,       /* struct keeper_name; 1 fd: hold it under this name; replaces one of that name */
+        KEEPER_DROP,        /* struct keeper_name: close it */
+        KEEPER_SPAWN,       /* struct keeper_spawn; fds: command, output, [LISTEN_FDS...] -> DONE */
+        KEEPER_SIGNAL,      /* struct keeper_signal: to the first process of a generation */
+        KEEPER_CGROUP,      /* struct keeper_cgroup: kill, freeze, thaw the whole cgroup -> DONE */
+        KEEPER_FORGET,      /* struct keeper_forget: remove an empty generation's cgroup and record */
+        KEEPER_PASS,        /* struct keeper_forget: the generation is past the fence; parked requests go on -> DONE */
+        KEEPER_CONTINUE,    /* struct keeper_continue: one lock request is none of ours, let it go on */
+        KEEPER_PARK,        /* struct keeper_park: seize this stopped thread, let the others run -> DONE */
+        KEEPER_UPROBE,      /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
+        KEEPER_OPEN,        /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
+        KEEPER_EXIT,        /* struct keeper_status: all is over, end with this exit status */
+
+        /* keeper -> director */
+        KEEPER_WELCOME = 64, /* struct keeper_welcome; fds: the configuration, or (restart) none */
+        KEEPER_DIRECTORIES,  /* struct keeper_directories; answer to SETUP; fd: the generations' parent cgroup */
+        KEEPER_STORED,       /* struct keeper_name; 1 fd */
+        KEEPER_GENERATION,   /* struct keeper_generation; fds: pidfd, cgroup directory */
+        KEEPER_FENCED,       /* struct keeper_fenced: a generation asked for a lock and waits */
+        KEEPER_EXITED,       /* struct keeper_exited: the generation's first process ended */
+        KEEPER_EMPTY,        /* struct keeper_forget: no process is left in the generation's cgroup */
+        KEEPER_STARTED,      /* struct keeper_started: exec worked, or why it did not */
+        KEEPER_PROBER,       /* no body; 1 fd: the link to a (new) prober */
+        KEEPER_RESUME,       /* no body: everything known has been said */
+        KEEPER_DONE,         /* struct keeper_done; 0..2 fds */
+        KEEPER_STOP,         /* struct keeper_stop: the keeper was asked to end (SIGTERM, SIGINT) */
+};
+
+struct keeper_setup {
+        char node[NODE_NAME_MAX];
+        char socket_group[32]; /* who may write to the control socket beside root; empty: nobody */
+};
+
+struct keeper_status {
+        int32_t exit_status;
+        uint32_t unused;
+        char text[256];
+};
+
+struct keeper_name {
+        char name[KEEPER_NAME_MAX];
+};
+
+enum keeper_spawn_kind {
+        SPAWN_GENERATION = 1, /* a node, in cgroup gen-N */
+        SPAWN_HELPER,         /* a command of the operator's (probe, height): user as given, cgroup helper-N, killed as a whole */
+        SPAWN_ARCHIVIST,      /* this executable as archivist: stays root and drops what it does not need */
+};
+
+enum keeper_fence { SPAWN_NO_FENCE, SPAWN_FENCE_LOCK, SPAWN_FENCE_EXEC };
+
+struct keeper_limit {
+        int32_t resource;
+        uint32_t unused;
+        uint64_t soft, hard;
+};
+
+struct keeper_spawn {
+        uint64_t serial;
+        uint64_t generation; /* helpers and archivists count in a space of their own */
+        uint32_t kind;
+        uint32_t fence;
+        uint32_t uid, gid;
+        uint32_t n_groups;
+        uint32_t groups[32];
+        uint32_t n_limits;
+        struct keeper_limit limits[KEEPER_LIMITS_MAX];
+        uint32_t n_arguments, n_environment, n_listen;
+        uint32_t strings_size;
+        /* NUL-terminated one behind the other: the path shown as argv[0]'s file, the working directory, the arguments
+         * (argv[0] first), the environment. */
+        char strings[KEEPER_STRINGS_MAX];
+};
+
+struct keeper_signal {
+        uint64_t generation;
+        int32_t signal;
+        uint32_t unused;
+};
+
+enum keeper_cgroup_verb { CGROUP_KILL = 1, CGROUP_FREEZE, CGROUP_THAW };
+
+struct keeper_cgroup {
+        uint64_t serial;
+        uint64_t generation;
+        uint32_t kind; /* enum keeper_spawn_kind */
+        uint32_t verb;
+};
+
+struct keeper_forget {
+        uint64_t serial;
+        uint64_t generation;
+        uint32_t kind;
+        uint32_t unused;
+};
+
+struct keeper_continue {
+        uint64_t generation;
+        uint64_t request;
+};
+
+struct keeper_park {
+        uint64_t serial;
+        uint64_t generation;
+        int32_t process, thread;
+};
+
+struct keeper_uprobe {
+        uint64_t serial;
+        uint64_t offset;
+        uint64_t reference_counter_offset; /* USDT semaphore; 0: none */
+};
+
+struct keeper_open {
+        uint64_t serial;
+        char path[1024];
+};
+
+struct keeper_welcome {
+        uint32_t restarts; /* of the director; 0: the first start */
+        uint32_t is_pid_1;
+        uint32_t director_uid, director_gid;
+        char node[NODE_NAME_MAX]; /* empty before SETUP */
+        char state_dir[512], run_dir[512]; /* the parents: --state-dir and --run-dir */
+        char config_path[512];             /* for messages */
+};
+
+struct keeper_directories {
+        int32_t error; /* 0, or -errno with text saying why the node cannot be set up */
+        uint32_t unused;
+        char text[512];
+        char state[600], run[600]; /* this node's own */
+};
+
+struct keeper_generation {
+        uint64_t generation;
+        uint32_t kind;
+        int32_t pid;
+        uint32_t is_running, is_empty, is_past_fence, is_started, is_frozen;
+        int32_t exit_code, exit_status; /* as siginfo's si_code and si_status, if not running */
+        int32_t exec_error;
+        uint32_t parked;                /* threads kept in their stop */
+        uint64_t later_locks;           /* lock requests since the fence: each costs the node some microseconds */
+};
+
+struct keeper_fenced {
+        uint64_t generation;
+        uint64_t request;
+        int32_t thread; /* in the keeper's pid namespace */
+        int32_t call;   /* __NR_flock or __NR_fcntl */
+        uint64_t arguments[3];
+};
+
+struct keeper_exited {
+        uint64_t generation;
+        uint32_t kind;
+        int32_t code, status;
+        uint32_t unused;
+};
+
+struct keeper_started {
+        uint64_t generation;
+        uint32_t kind;
+        int32_t error; /* 0, or -errno of exec or of a step before it */
+        char step[64]; /* which step failed */
+};
+
+struct keeper_done {
+        uint64_t serial;
+        int32_t error;
+        int32_t value; /* SPAWN: the pid; PARK: threads parked */
+};
+
+struct keeper_stop {
+        int32_t signal;
+        uint32_t unused;
+};
+
+extern const struct wire_type keeper_requests[];
+extern const size_t n_keeper_requests;
+extern const struct wire_type keeper_events[];
+extern const size_t n_keeper_events;
