@@ -162,11 +162,13 @@ struct keeper_generation {
         uint64_t later_locks;           /* lock requests since the fence: each costs the node some microseconds */
 };
 
+#define KEEPER_FENCED_AT_EXEC (-1)
+
 struct keeper_fenced {
         uint64_t generation;
         uint64_t request;
         int32_t thread; /* in the keeper's pid namespace */
-        int32_t call;   /* __NR_flock or __NR_fcntl */
+        int32_t call;   /* __NR_flock, __NR_fcntl, or KEEPER_FENCED_AT_EXEC */
         uint64_t arguments[3];
 };
 

@@ -1,0 +1,58 @@
+#include "park.h"
+
+#include "../lib/log.h"
+#include <sys/ptrace.h>
+
+int park_begin(struct keeper *keeper, const struct keeper_park *request) {
+        for (size_t i = 0; i < keeper->n_parked; i++)
+                if (keeper->parked[i].thread == request->thread)
+                        return -EALREADY;
+        if (keeper->n_parked == PARKED_MAX)
+                return -ENOSPC;
+        if (request->process <= 0 || request->thread <= 0)
+                return -EBADMSG;
+        if (ptrace(PTRACE_SEIZE, request->thread, NULL, NULL) < 0)
+                return -errno;
+        if (ptrace(PTRACE_INTERRUPT, request->thread, NULL, NULL) < 0)
+                return -errno;
+        keeper->parked[keeper->n_parked++] = (struct parked_thread){.serial = request->serial,
+                        .generation = request->generation,
+                        .process = request->process,
+                        .thread = request->thread};
+        return 0;
+}
+
+static void answer(struct keeper *keeper, uint64_t serial, int error) {
+        struct keeper_done done = {.serial = serial, .error = error, .value = error ? 0 : 1};
+        (void) wire_send(keeper->director_link, KEEPER_DONE, &done, sizeof(done), NULL, 0);
+}
+
+int park_stopped(struct keeper *keeper, const siginfo_t *how) {
+        for (size_t i = 0; i < keeper->n_parked; i++) {
+                struct parked_thread *parked = &keeper->parked[i];
+                if (parked->thread != how->si_pid)
+                        continue;
+                if (how->si_code != CLD_TRAPPED && how->si_code != CLD_STOPPED) {
+                        bool is_first_thread = parked->process == parked->thread;
+                        if (!parked->is_stopped)
+                                answer(keeper, parked->serial, -ESRCH);
+                        *parked = keeper->parked[--keeper->n_parked];
+                        return is_first_thread ? 0 : 1; /* the end of the first thread is the process's end too */
+                }
+                if (!parked->is_stopped) {
+                        parked->is_stopped = true;
+                        if (kill(parked->process, SIGCONT) < 0)
+                                log_warning("cannot let process %d run on: %m", parked->process);
+                        answer(keeper, parked->serial, 0);
+                }
+                return 1;
+        }
+        return 0;
+}
+
+size_t park_count(const struct keeper *keeper, uint64_t generation) {
+        size_t n = 0;
+        for (size_t i = 0; i < keeper->n_parked; i++)
+                n += keeper->parked[i].generation == generation && keeper->parked[i].is_stopped;
+        return n;
+}

@@ -1,0 +1,5 @@
+/* What the keeper gives up. */
+#pragma once
+
+/* -errno. */
+int keeper_sandbox(void);
