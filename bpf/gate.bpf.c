@@ -29,6 +29,14 @@ struct {
         __uint(max_entries, 16 * 1024);
 } gate_events SEC(".maps");
 
+/* Who was stopped, for a director that comes back and has missed the event. */
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(max_entries, 64);
+        __type(key, __u32); /* thread */
+        __type(value, struct gate_event);
+} gate_stopped SEC(".maps");
+
 enum gate_outcome { GATE_ELSEWHERE, GATE_BEFORE_BOUNDARY, GATE_STOPPED, GATE_STOP_FAILED, GATE_EVENT_LOST, GATE_OUTCOMES };
 
 struct {
@@ -87,6 +95,7 @@ int on_commit(void *ctx) {
                 event.thread = ids.pid;
         }
         event.stopped = bpf_send_signal_thread(SIGNAL_STOP) == 0;
+        bpf_map_update_elem(&gate_stopped, &event.thread, &event, BPF_ANY);
         count(event.stopped ? GATE_STOPPED : GATE_STOP_FAILED);
         if (bpf_ringbuf_output(&gate_events, &event, sizeof(event), 0) != 0)
                 count(GATE_EVENT_LOST);

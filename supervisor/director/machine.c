@@ -1,0 +1,58 @@
+#include "machine_internal.h"
+
+struct machine machine_initial(void) {
+        return (struct machine){.format = MACHINE_FORMAT, .phase = PHASE_STOPPED, .boundary = MACHINE_NO_HEIGHT};
+}
+
+int machine_step(struct machine *machine, const struct machine_settings *settings, const struct machine_event *event,
+                struct machine_actions *ret_actions) {
+        struct machine next = *machine;
+        struct machine_actions actions = {0};
+        struct step step = {.machine = &next, .settings = settings, .event = event, .actions = &actions};
+        INVARIANT(machine->phase < PHASES && event->type < EVENTS);
+        transition handler = machine_find_transition(machine->phase, event->type);
+        int r = handler ? handler(&step) : 0;
+        if (r <= 0)
+                return r;
+        *machine = next;
+        *ret_actions = actions;
+        return r;
+}
+
+void act(struct step *step, enum machine_action_type type, uint64_t generation) {
+        act_with(step, type, generation, 0);
+}
+
+void act_with(struct step *step, enum machine_action_type type, uint64_t generation, uint64_t value) {
+        INVARIANT(step->actions->n < MACHINE_ACTIONS_MAX);
+        step->actions->items[step->actions->n++] =
+                        (struct machine_action){.type = type, .generation = generation, .value = value};
+}
+
+void set_deadline(struct step *step, uint64_t usec) {
+        act_with(step, ACTION_DEADLINE, 0, usec);
+}
+
+void because(struct step *step, const char *before) {
+        (void) snprintf(step->machine->reason, sizeof(step->machine->reason), "%s%s", before,
+                        step->event->text ? step->event->text : "");
+}
+
+bool is_about(const struct step *step, uint64_t generation) {
+        return generation != 0 && step->event->generation == generation;
+}
+
+void finish(struct step *step, enum machine_outcome outcome) {
+        struct machine *m = step->machine;
+        m->outcome = outcome;
+        act(step, ACTION_FINISH, 0);
+        if (m->snapshot_taken)
+                act(step, ACTION_DROP_SNAPSHOT, 0);
+        m->kind = SWAP_NONE;
+        m->candidate = 0;
+        m->candidate_release[0] = '\0';
+        m->boundary = MACHINE_NO_HEIGHT;
+        m->breaking = m->overlap = m->verified = m->candidate_started = m->candidate_ready = false;
+        m->candidate_is_gone = m->gate_was_hit = m->snapshot_taken = m->past_fence = m->flipped = false;
+        m->restored = m->restore_is_wanted = false;
+}

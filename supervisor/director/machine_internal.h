@@ -1,0 +1,97 @@
+/* What the files of the swap machine share; nobody else includes this. */
+#pragma once
+
+#include "machine.h"
+
+#define KILL_TIMEOUT_US (30 * USEC_PER_SEC)
+
+struct step {
+        struct machine *machine;
+        const struct machine_settings *settings;
+        const struct machine_event *event;
+        struct machine_actions *actions;
+};
+
+/* Mutates the state and appends actions. 1: taken, 0: means nothing here, -EBUSY. */
+typedef int (*transition)(struct step *step);
+
+/* machine_table.c */
+transition machine_find_transition(enum machine_phase phase, enum machine_event_type type);
+
+/* machine.c: building blocks */
+void act(struct step *step, enum machine_action_type type, uint64_t generation);
+void act_with(struct step *step, enum machine_action_type type, uint64_t generation, uint64_t value);
+void set_deadline(struct step *step, uint64_t usec);
+void because(struct step *step, const char *before);
+bool is_about(const struct step *step, uint64_t generation);
+void finish(struct step *step, enum machine_outcome outcome);
+
+/* machine_phases.c: entering a phase emits all that it asks for, also when it is entered again */
+int enter_starting(struct step *step);
+int enter_backoff(struct step *step);
+int enter_running(struct step *step);
+int enter_preparing(struct step *step);
+int enter_gating(struct step *step);
+int enter_quiescing(struct step *step);
+int enter_snapshotting(struct step *step);
+int enter_proving(struct step *step);
+int enter_draining(struct step *step);
+int enter_probation(struct step *step);
+int enter_aborting(struct step *step);
+int enter_returning(struct step *step);
+int enter_restoring(struct step *step);
+int enter_reviving(struct step *step);
+int enter_held(struct step *step);
+int enter_stopping(struct step *step);
+int enter_again(struct step *step);
+
+/* machine_run.c: transitions of a node that runs, crashes, starts and stops */
+int on_cold_start(struct step *step);
+int on_started(struct step *step);
+int on_crash(struct step *step);
+int on_start_failed(struct step *step);
+int on_backoff_over(struct step *step);
+int on_current_empty(struct step *step);
+int on_stop(struct step *step);
+int on_stop_after_return(struct step *step);
+int on_stopping_exited(struct step *step);
+int on_stopping_empty(struct step *step);
+int on_stopping_deadline(struct step *step);
+int on_boundary_without_release(struct step *step);
+int on_held_exited(struct step *step);
+
+/* machine_swap.c: transitions of a swap */
+int on_upgrade(struct step *step);
+int on_rollback_command(struct step *step);
+int on_restart_command(struct step *step);
+int on_busy(struct step *step);
+int on_cancel(struct step *step);
+int on_near(struct step *step);
+int on_verified(struct step *step);
+int on_candidate_ready(struct step *step);
+int on_candidate_failed_early(struct step *step);
+int on_deadline_early(struct step *step);
+int on_old_exited_early(struct step *step);
+int on_gate_hit(struct step *step);
+int on_gate_hit_early(struct step *step);
+int on_old_exited(struct step *step);
+int on_old_empty(struct step *step);
+int on_quiesce_deadline(struct step *step);
+int on_snapshot_taken(struct step *step);
+int on_candidate_proved(struct step *step);
+int on_snapshot_failed(struct step *step);
+int on_candidate_failed(struct step *step);
+int on_proof_deadline(struct step *step);
+int on_drained(struct step *step);
+int on_probation_passed(struct step *step);
+int on_probation_deadline(struct step *step);
+int on_rollback_asked(struct step *step);
+int on_aborting_empty(struct step *step);
+int on_candidate_empty(struct step *step);
+int on_candidate_exited(struct step *step);
+int on_kill_deadline(struct step *step);
+int on_restored(struct step *step);
+int on_restore_failed(struct step *step);
+int on_revived(struct step *step);
+int on_revival_failed(struct step *step);
+int on_frozen_empty(struct step *step);

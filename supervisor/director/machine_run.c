@@ -1,0 +1,180 @@
+/* A node that starts, runs, crashes and stops, without a swap. */
+#include "machine_internal.h"
+
+static int start_current(struct step *step) {
+        struct machine *m = step->machine;
+        /* One that crashed before it ever served has nothing waiting in its sockets. */
+        if (m->current != 0 && m->current != m->serving)
+                act(step, ACTION_RETIRE, m->current);
+        m->current = ++m->last_generation;
+        m->current_is_gone = false;
+        return enter_starting(step);
+}
+
+static void forget_candidate(struct machine *m) {
+        m->candidate = 0;
+        m->candidate_started = m->candidate_ready = m->verified = m->gate_was_hit = false;
+}
+
+/* The keeper is new, so no process and no socket of before exists. What the journal says was decided still holds. */
+int on_cold_start(struct step *step) {
+        struct machine *m = step->machine;
+        m->serving = 0;
+        m->current_is_gone = m->candidate_is_gone = true;
+        m->crashes = 0;
+        if (m->current_release[0] == '\0') {
+                if (!step->event->text)
+                        return -ENOENT;
+                text_copy(m->current_release, sizeof(m->current_release), step->event->text);
+        }
+        m->stop_is_wanted = false;
+        if (m->phase == PHASE_HELD && (m->current == 0 || !step->settings->gate_holds))
+                return enter_held(step);
+        if (m->flipped && m->phase != PHASE_RETURNING && m->phase != PHASE_RESTORING && m->phase != PHASE_REVIVING) {
+                /* Users had met the new release: it goes on being tried. */
+                m->overlap = false;
+                m->candidate = ++m->last_generation;
+                m->candidate_started = true;
+                m->candidate_is_gone = false;
+                return enter_proving(step);
+        }
+        if (m->past_fence) {
+                if (m->phase == PHASE_PROVING)
+                        because(step, "the machine or the supervisor went down while the new release was being proved");
+                m->overlap = false;
+                return enter_returning(step);
+        }
+        if (m->kind != SWAP_NONE && m->boundary == MACHINE_NO_HEIGHT) {
+                because(step, "the machine or the supervisor went down before the new release had begun");
+                finish(step, OUTCOME_ABORTED);
+        } else
+                forget_candidate(m);
+        return start_current(step);
+}
+
+int on_started(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->current))
+                return 0;
+        uint64_t before = m->serving;
+        act(step, ACTION_FLIP, m->current);
+        if (before != 0 && before != m->current)
+                act(step, ACTION_RETIRE, before);
+        m->serving = m->current;
+        m->reason[0] = '\0';
+        return enter_running(step);
+}
+
+static int back_off(struct step *step) {
+        struct machine *m = step->machine;
+        m->crashes++;
+        if (m->crashes > step->settings->give_up_after) {
+                char last[MACHINE_REASON_MAX];
+                text_copy(last, sizeof(last), m->reason);
+                (void) snprintf(m->reason, sizeof(m->reason), "gave up after %u tries; the last: %.300s", m->crashes, last);
+                act(step, ACTION_KILL, m->current);
+                return enter_held(step);
+        }
+        return enter_backoff(step);
+}
+
+int on_crash(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->current))
+                return 0;
+        if (step->event->flag) /* it had run well for long: this crash is a new story */
+                m->crashes = 0;
+        because(step, "the node ended by itself: ");
+        return back_off(step);
+}
+
+int on_start_failed(struct step *step) {
+        struct machine *m = step->machine;
+        if (step->event->type == EVENT_DEADLINE)
+                because(step, "the node did not become healthy within deadlines.prove");
+        else if (!is_about(step, m->current))
+                return 0;
+        else
+                because(step, "the node did not start: ");
+        if (step->event->type == EVENT_SPAWN_FAILED)
+                m->current_is_gone = true;
+        return back_off(step);
+}
+
+int on_backoff_over(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->current_is_gone)
+                return start_current(step);
+        act(step, ACTION_KILL, m->current);
+        set_deadline(step, USEC_PER_SEC);
+        return 1;
+}
+
+int on_current_empty(struct step *step) {
+        if (!is_about(step, step->machine->current))
+                return 0;
+        step->machine->current_is_gone = true;
+        return 1;
+}
+
+int on_stop(struct step *step) {
+        return enter_stopping(step);
+}
+
+/* The state is between two releases: first make it whole. */
+int on_stop_after_return(struct step *step) {
+        struct machine *m = step->machine;
+        m->stop_is_wanted = true;
+        if (m->phase != PHASE_PROVING)
+                return 1;
+        because(step, "stopped by the operator while the new release was being proved");
+        return enter_returning(step);
+}
+
+int on_stopping_exited(struct step *step) {
+        act(step, ACTION_KILL, step->event->generation);
+        return 1;
+}
+
+int on_stopping_empty(struct step *step) {
+        struct machine *m = step->machine;
+        if (is_about(step, m->current))
+                m->current_is_gone = true;
+        else if (is_about(step, m->candidate))
+                m->candidate_is_gone = true;
+        else
+                return 0;
+        bool all_gone = (m->current == 0 || m->current_is_gone) && (!m->candidate_started || m->candidate_is_gone);
+        return all_gone ? enter_stopping(step) : 1;
+}
+
+int on_stopping_deadline(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->current != 0 && !m->current_is_gone)
+                act(step, ACTION_KILL, m->current);
+        if (m->candidate_started && !m->candidate_is_gone)
+                act(step, ACTION_KILL, m->candidate);
+        set_deadline(step, KILL_TIMEOUT_US);
+        return 1;
+}
+
+int on_boundary_without_release(struct step *step) {
+        struct machine *m = step->machine;
+        (void) snprintf(m->reason, sizeof(m->reason),
+                        "the schedule does not allow %s after height %lu and no upgrade was armed: add the next release and "
+                        "run `interrex upgrade`",
+                        m->current_release, step->event->height);
+        m->breaking = m->gate_was_hit = true;
+        if (step->settings->gate_holds)
+                return enter_held(step);
+        act(step, ACTION_TERMINATE, m->current);
+        return enter_held(step);
+}
+
+int on_held_exited(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->current))
+                return 0;
+        act(step, ACTION_KILL, m->current);
+        return 1;
+}

@@ -1,0 +1,330 @@
+/* A swap, from the command to its end. */
+#include "machine_internal.h"
+
+static int begin(struct step *step, enum machine_swap_kind kind, const char *release, uint64_t boundary) {
+        struct machine *m = step->machine;
+        m->kind = kind;
+        text_copy(m->candidate_release, sizeof(m->candidate_release), release);
+        m->boundary = boundary;
+        m->breaking = step->event->flag;
+        m->overlap = step->settings->overlap && !m->current_is_gone;
+        m->outcome = OUTCOME_NONE;
+        m->reason[0] = '\0';
+        return boundary == MACHINE_NO_HEIGHT ? enter_preparing(step) : enter_running(step);
+}
+
+int on_upgrade(struct step *step) {
+        return begin(step, SWAP_UPGRADE, step->event->text, step->event->height);
+}
+
+int on_rollback_command(struct step *step) {
+        if (step->machine->previous_release[0] == '\0')
+                return -ENOENT;
+        return begin(step, SWAP_ROLLBACK, step->machine->previous_release, MACHINE_NO_HEIGHT);
+}
+
+int on_restart_command(struct step *step) {
+        return begin(step, SWAP_RESTART, step->machine->current_release, MACHINE_NO_HEIGHT);
+}
+
+int on_busy(struct step *step) {
+        (void) step;
+        return -EBUSY;
+}
+
+int on_cancel(struct step *step) {
+        struct machine *m = step->machine;
+        (void) snprintf(m->reason, sizeof(m->reason), "cancelled by the operator");
+        m->outcome = OUTCOME_CANCELLED;
+        m->boundary = MACHINE_NO_HEIGHT;
+        m->breaking = false;
+        act(step, ACTION_DISARM_GATE, m->current);
+        return enter_aborting(step);
+}
+
+int on_near(struct step *step) {
+        return enter_preparing(step);
+}
+
+int on_verified(struct step *step) {
+        step->machine->verified = true;
+        return enter_preparing(step);
+}
+
+int on_candidate_ready(struct step *step) {
+        if (!is_about(step, step->machine->candidate))
+                return 0;
+        step->machine->candidate_ready = true;
+        return enter_gating(step);
+}
+
+/* Nothing has changed for the node yet. */
+int on_candidate_failed_early(struct step *step) {
+        struct machine *m = step->machine;
+        if (step->event->type != EVENT_VERIFY_FAILED && !is_about(step, m->candidate))
+                return 0;
+        because(step, step->event->type == EVENT_VERIFY_FAILED ? "" : "the new release failed before it could take over: ");
+        if (step->event->type == EVENT_SPAWN_FAILED)
+                m->candidate_is_gone = true;
+        m->outcome = OUTCOME_ABORTED;
+        return m->current_is_gone ? enter_returning(step) : enter_aborting(step);
+}
+
+int on_deadline_early(struct step *step) {
+        struct machine *m = step->machine;
+        because(step, m->phase == PHASE_GATING ? "the boundary was not reached within deadlines.gate"
+                                               : "the new release was not ready within deadlines.prepare");
+        m->outcome = OUTCOME_ABORTED;
+        return m->current_is_gone ? enter_returning(step) : enter_aborting(step);
+}
+
+/* The old generation ended by itself while the candidate was coming up: it must not be missed, so the swap goes on with
+ * what it has, unless the boundary is still ahead. */
+int on_old_exited_early(struct step *step) {
+        struct machine *m = step->machine;
+        if (is_about(step, m->candidate))
+                return on_candidate_failed_early(step);
+        if (!is_about(step, m->current))
+                return 0;
+        act(step, ACTION_KILL, m->current);
+        if (m->boundary == MACHINE_NO_HEIGHT || m->gate_was_hit)
+                return 1;
+        because(step, "the node ended by itself: ");
+        if (m->candidate_started && !m->candidate_is_gone) {
+                act(step, ACTION_KILL, m->candidate);
+                act(step, ACTION_RETIRE, m->candidate);
+        }
+        m->candidate = 0;
+        m->candidate_started = m->candidate_ready = false;
+        m->crashes++;
+        return enter_backoff(step);
+}
+
+int on_gate_hit(struct step *step) {
+        step->machine->gate_was_hit = true;
+        return enter_gating(step);
+}
+
+/* The chain was faster than the preparation: the boundary waits for the candidate. */
+int on_gate_hit_early(struct step *step) {
+        struct machine *m = step->machine;
+        m->gate_was_hit = true;
+        return m->phase == PHASE_ARMED ? enter_preparing(step) : 1;
+}
+
+int on_old_exited(struct step *step) {
+        struct machine *m = step->machine;
+        if (is_about(step, m->current)) {
+                act(step, ACTION_KILL, m->current); /* what it left behind in its cgroup */
+                return 1;
+        }
+        if (!is_about(step, m->candidate))
+                return 0;
+        /* Too late to stay with the old one: it comes back once it has ended. */
+        because(step, "the new release failed before it could take over: ");
+        return 1;
+}
+
+int on_old_empty(struct step *step) {
+        struct machine *m = step->machine;
+        if (is_about(step, m->candidate)) {
+                m->candidate_is_gone = true;
+                return 1;
+        }
+        if (!is_about(step, m->current))
+                return 0;
+        m->current_is_gone = true;
+        if (m->phase != PHASE_QUIESCING)
+                return 1;
+        return m->candidate_is_gone && !m->stop_is_wanted ? enter_returning(step) : enter_snapshotting(step);
+}
+
+int on_quiesce_deadline(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->kills++ < 2) {
+                act(step, ACTION_KILL, m->current);
+                set_deadline(step, KILL_TIMEOUT_US);
+                return 1;
+        }
+        because(step, "the old generation does not end although it was killed: a process in it waits in the kernel");
+        finish(step, OUTCOME_HELD);
+        return enter_held(step);
+}
+
+int on_snapshot_taken(struct step *step) {
+        struct machine *m = step->machine;
+        m->snapshot_taken = true;
+        if (m->stop_is_wanted)
+                return enter_snapshotting(step);
+        return m->candidate_is_gone ? enter_returning(step) : enter_proving(step);
+}
+
+int on_snapshot_failed(struct step *step) {
+        because(step, step->event->type == EVENT_DEADLINE ? "the snapshot took longer than deadlines.snapshot"
+                                                          : "no snapshot could be taken: ");
+        return enter_returning(step);
+}
+
+int on_candidate_proved(struct step *step) {
+        return is_about(step, step->machine->candidate) ? enter_probation(step) : 0;
+}
+
+int on_candidate_failed(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->candidate)) {
+                if (step->event->type == EVENT_EXITED && is_about(step, m->current))
+                        act(step, ACTION_KILL, m->current);
+                return is_about(step, m->current);
+        }
+        if (step->event->type == EVENT_SPAWN_FAILED)
+                m->candidate_is_gone = true;
+        because(step, m->phase == PHASE_PROVING ? "the new release was not healthy: " : "the new release failed in probation: ");
+        return enter_returning(step);
+}
+
+int on_proof_deadline(struct step *step) {
+        because(step, "the new release was not healthy within deadlines.prove: ");
+        return enter_returning(step);
+}
+
+int on_drained(struct step *step) {
+        return enter_probation(step);
+}
+
+int on_probation_passed(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->candidate))
+                return 0;
+        uint64_t old = m->current;
+        bool old_lives = m->overlap && !m->current_is_gone;
+        if (m->kind != SWAP_RESTART)
+                text_copy(m->previous_release, sizeof(m->previous_release), m->current_release);
+        text_copy(m->current_release, sizeof(m->current_release), m->candidate_release);
+        m->current = m->candidate;
+        m->current_is_gone = false;
+        m->crashes = 0;
+        m->reason[0] = '\0';
+        if (m->overlap)
+                act(step, ACTION_RETIRE, old);
+        if (old_lives)
+                act(step, ACTION_KILL, old);
+        finish(step, OUTCOME_COMMITTED);
+        return enter_running(step);
+}
+
+int on_probation_deadline(struct step *step) {
+        because(step, "the new release did not pass probation in time: ");
+        return enter_returning(step);
+}
+
+int on_rollback_asked(struct step *step) {
+        because(step, "rolled back by the operator");
+        return enter_returning(step);
+}
+
+int on_aborting_empty(struct step *step) {
+        struct machine *m = step->machine;
+        if (is_about(step, m->current)) {
+                m->current_is_gone = true;
+                return 1;
+        }
+        if (!is_about(step, m->candidate) && step->event->type != EVENT_DEADLINE)
+                return 0;
+        m->candidate_is_gone = true;
+        return m->current_is_gone ? enter_returning(step) : enter_aborting(step);
+}
+
+int on_candidate_exited(struct step *step) {
+        if (!is_about(step, step->machine->candidate))
+                return 0;
+        act(step, ACTION_KILL, step->machine->candidate);
+        return 1;
+}
+
+int on_candidate_empty(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->candidate))
+                return on_current_empty(step);
+        m->candidate_is_gone = true;
+        return enter_returning(step);
+}
+
+int on_kill_deadline(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->kills++ < 2) {
+                act(step, ACTION_KILL, m->candidate);
+                set_deadline(step, KILL_TIMEOUT_US);
+                return 1;
+        }
+        because(step, "the new generation does not end although it was killed: a process in it waits in the kernel");
+        finish(step, OUTCOME_HELD);
+        return enter_held(step);
+}
+
+int on_restored(struct step *step) {
+        step->machine->restored = true;
+        return enter_reviving(step);
+}
+
+/* The snapshot is kept: an operator may still put it back by hand. */
+int on_restore_failed(struct step *step) {
+        struct machine *m = step->machine;
+        char first[MACHINE_REASON_MAX];
+        text_copy(first, sizeof(first), m->reason);
+        (void) snprintf(m->reason, sizeof(m->reason), "%.200s; and the state could not be put back: %.250s", first,
+                        step->event->type == EVENT_DEADLINE ? "it took longer than deadlines.snapshot"
+                                        : step->event->text ? step->event->text
+                                                            : "");
+        m->snapshot_taken = false;
+        finish(step, OUTCOME_HELD);
+        return enter_held(step);
+}
+
+int on_revived(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->current))
+                return 0;
+        uint64_t before = m->serving;
+        act(step, ACTION_FLIP, m->current);
+        if (before != 0 && before != m->current)
+                act(step, ACTION_RETIRE, before);
+        m->serving = m->current;
+        if (m->breaking) {
+                finish(step, OUTCOME_HELD);
+                return enter_held(step);
+        }
+        finish(step, OUTCOME_ROLLED_BACK);
+        return enter_running(step);
+}
+
+int on_revival_failed(struct step *step) {
+        struct machine *m = step->machine;
+        if (step->event->type != EVENT_DEADLINE && !is_about(step, m->current))
+                return 0;
+        if (step->event->type == EVENT_SPAWN_FAILED)
+                m->current_is_gone = true;
+        if (m->snapshot_taken && !m->restored && !step->settings->signer_inside) {
+                /* The state as the new release left it does not do: the generation that failed is put away like a
+                 * candidate, then the snapshot comes back. */
+                m->restore_is_wanted = true;
+                m->candidate = m->current;
+                m->candidate_started = true;
+                m->candidate_is_gone = m->current_is_gone;
+                m->current_is_gone = true;
+                return enter_returning(step);
+        }
+        finish(step, m->breaking ? OUTCOME_HELD : OUTCOME_ROLLED_BACK);
+        return on_start_failed(step);
+}
+
+/* Overlap: the old generation, frozen or draining, is gone: there is no instant way back any more. */
+int on_frozen_empty(struct step *step) {
+        struct machine *m = step->machine;
+        if (is_about(step, m->current)) {
+                m->current_is_gone = true;
+                return m->phase == PHASE_DRAINING ? enter_probation(step) : 1;
+        }
+        if (is_about(step, m->candidate))
+                m->candidate_is_gone = true;
+        return is_about(step, m->candidate);
+}
