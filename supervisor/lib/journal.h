@@ -1,14 +1,18 @@
-/* What must outlive every process: one SQLite file, STATE/NODE/journal.db (WAL, synchronous=FULL). A call that
- * returns 0 is on disk. An operator may query the file with sqlite3; the tables are described in docs/journal.md.
- * One connection is for one thread. All texts are copied. Errors are -EIO (with the message logged), -ENOENT, -EBUSY. */
+/* What must outlive every process: one SQLite file, STATE/NODE/journal.db (WAL, synchronous=FULL). A call
+ * that returns 0 is on disk. An operator may query the file with sqlite3; the tables are described in
+ * docs/journal.md. One connection is for one thread and never crosses a fork. All texts are copied. Errors
+ * are -EIO (with the message logged), -EBADMSG (damaged), -ENOENT, -EBUSY (another writer for over two
+ * seconds), -EACCES, -ENOMEM. */
 #pragma once
 
 #include "base.h"
 
 struct journal;
 
-/* Opens (and creates, if CREATE) the file and brings its tables up to date (PRAGMA user_version). A damaged file:
- * -EBADMSG, nothing is changed. Readers of a file owned by another process pass create = false. */
+/* Opens (and creates, if CREATE) the file and brings its tables up to date (PRAGMA user_version). A damaged
+ * file: -EBADMSG, nothing is changed; it is read through only if the last owner did not close it. -EPROTO: a
+ * newer interrex wrote it (logged). Readers of a file owned by another process pass create = false: -ENOENT
+ * without file or tables. */
 int journal_open(const char *path, bool create, struct journal **ret_journal);
 void journal_close(struct journal *journal);
 void journal_close_at(struct journal **journal);
@@ -18,23 +22,24 @@ int journal_begin(struct journal *journal);
 int journal_commit(struct journal *journal);
 void journal_abort(struct journal *journal);
 
-/* Key and value: the swap machine's last state lies under "machine", the highest generation under "generation". */
+/* Key and value: the swap machine's last state lies under "machine", the highest generation under
+ * "generation". */
 int journal_set(struct journal *journal, const char *key, const void *value, size_t size);
 /* *ret_value is malloc'ed with a NUL behind it that SIZE does not count. -ENOENT. */
 int journal_get(struct journal *journal, const char *key, void **ret_value, size_t *ret_size);
 
 struct journal_swap {
         uint64_t id;
-        char kind[16];         /* "upgrade", "rollback", "restart" */
+        char kind[16]; /* "upgrade", "rollback", "restart" */
         char from[128], to[128];
-        uint64_t at_height;    /* UINT64_MAX: none */
-        char mode[16];         /* "exclusive", "overlap" */
-        uint64_t started_at;   /* realtime, usec */
-        uint64_t ended_at;     /* 0: under way */
-        char outcome[16];      /* "", "committed", "rolled-back", "aborted", "held", "cancelled" */
+        uint64_t at_height;  /* UINT64_MAX: none */
+        char mode[16];       /* "exclusive", "overlap" */
+        uint64_t started_at; /* realtime, usec */
+        uint64_t ended_at;   /* 0: under way */
+        char outcome[16];    /* "", "committed", "rolled-back", "aborted", "held", "cancelled" */
         char reason[512];
         uint64_t prepared_us, gap_us, total_us;
-        char snapshot[96];     /* its kind, "" if none */
+        char snapshot[96]; /* its kind, "" if none */
 };
 
 /* Inserts with a new id (ids only grow). */
@@ -55,7 +60,8 @@ struct journal_step {
 
 int journal_step_add(struct journal *journal, const struct journal_step *step);
 /* All steps of a swap, oldest first; swap 0: the newest LIMIT steps of any, newest first. */
-int journal_step_list(struct journal *journal, uint64_t swap, size_t limit, struct journal_step **ret_steps, size_t *ret_n);
+int journal_step_list(struct journal *journal, uint64_t swap, size_t limit, struct journal_step **ret_steps,
+                size_t *ret_n);
 
 struct journal_generation {
         uint64_t generation;
@@ -64,6 +70,7 @@ struct journal_generation {
         char end[256];                 /* how: "exited with status 2", "killed by SIGKILL (asked)" ... */
 };
 
+/* May be repeated for one generation. */
 int journal_generation_begin(struct journal *journal, const struct journal_generation *generation);
 int journal_generation_end(struct journal *journal, uint64_t generation, uint64_t ended_at, const char *end);
 
@@ -73,7 +80,10 @@ struct journal_boundary {
         uint64_t set_at;
 };
 
-/* The schedule: boundaries ordered by height, and a sequence number that grows with each change. */
+/* The schedule: boundaries ordered by height, and a sequence number that grows with each change.
+ * -ERANGE: a height over INT64_MAX. Setting what stands already changes nothing, not even the sequence. */
 int journal_boundary_set(struct journal *journal, uint64_t height, const char *range);
+/* -ENOENT: no boundary at that height. */
 int journal_boundary_remove(struct journal *journal, uint64_t height);
-int journal_boundary_list(struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n, uint64_t *ret_sequence);
+int journal_boundary_list(struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n,
+                uint64_t *ret_sequence);
