@@ -1,0 +1,246 @@
+#include "render.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+
+static void put_head(FILE *out, const json_t *status, const struct text_style *style);
+static void put_next(FILE *out, const json_t *next);
+static void put_listeners(FILE *out, const json_t *listeners);
+static void put_generations(FILE *out, const json_t *generations);
+static void put_last_swap(FILE *out, const json_t *swap, const struct text_style *style);
+static void put_warnings(FILE *out, const json_t *status, const struct text_style *style);
+
+static const char *text_of(const json_t *object, const char *key, const char *otherwise) {
+        const char *text = json_string_value(json_object_get(object, key));
+        return text ? text : otherwise;
+}
+
+/* False: not a number, or not one that can be shown as a count. */
+static bool number_of(const json_t *object, const char *key, uint64_t *ret_number) {
+        const json_t *value = json_object_get(object, key);
+        double number = json_number_value(value);
+        if (!json_is_number(value) || number < 0 || number > 9e18)
+                return false;
+        *ret_number = json_is_integer(value) ? (uint64_t)json_integer_value(value) : (uint64_t)number;
+        return true;
+}
+
+/* "a, b, c" without counting: the first separator is empty. */
+static void put_part(FILE *out, const char **separator, const char *format, ...) _printf_(3, 4);
+static void put_part(FILE *out, const char **separator, const char *format, ...) {
+        va_list arguments;
+        (void)fputs(*separator, out);
+        va_start(arguments, format);
+        (void)vfprintf(out, format, arguments);
+        va_end(arguments);
+        *separator = ", ";
+}
+
+int render_status(const json_t *status, const struct text_style *style, char **ret_text) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+        put_head(out, status, style);
+        put_warnings(out, status, style);
+        put_next(out, json_object_get(status, "next"));
+        put_generations(out, json_object_get(status, "generations"));
+        put_listeners(out, json_object_get(status, "listeners"));
+        put_last_swap(out, json_object_get(status, "last_swap"), style);
+        if (fclose(out) != 0)
+                return -ENOMEM;
+        *ret_text = TAKE_POINTER(text);
+        return 0;
+}
+
+int render_status_line(const json_t *status, bool with_height, char **ret_text) {
+        _cleanup_free_ char *text = NULL;
+        const json_t *next = json_object_get(status, "next");
+        uint64_t number;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+        text_put(out, text_of(status, "node", "?"));
+        (void)fputc(' ', out);
+        text_put(out, text_of(status, "phase", "?"));
+        (void)fputc(' ', out);
+        text_put(out, text_of(status, "release", "-"));
+        if (number_of(status, "generation", &number))
+                (void)fprintf(out, " g%" PRIu64, number);
+        if (with_height && number_of(status, "height", &number))
+                (void)fprintf(out, " height %" PRIu64, number);
+        if (json_is_object(next)) {
+                (void)fputs(" next ", out);
+                text_put(out, text_of(next, "release", text_of(next, "range", "?")));
+                if (number_of(next, "height", &number))
+                        (void)fprintf(out, " at %" PRIu64, number);
+        }
+        const char *reason = text_of(status, "reason", NULL);
+        if (reason) {
+                (void)fputs(": ", out);
+                text_put(out, reason);
+        }
+        (void)fputc('\n', out);
+        if (fclose(out) != 0)
+                return -ENOMEM;
+        *ret_text = TAKE_POINTER(text);
+        return 0;
+}
+
+static void put_phase(FILE *out, const char *phase, const struct text_style *style) {
+        char upper[32];
+        text_copy(upper, sizeof(upper), phase);
+        for (char *c = upper; *c; c++)
+                *c = (char)toupper((unsigned char)*c);
+        text_put_coloured(out, style, text_colour_of(phase), upper);
+}
+
+static void put_head(FILE *out, const json_t *status, const struct text_style *style) {
+        char duration[TEXT_DURATION_MAX];
+        const char *separator = "  (";
+        uint64_t number;
+        text_put(out, text_of(status, "node", "?"));
+        (void)fputs("  ", out);
+        put_phase(out, text_of(status, "phase", "?"), style);
+        (void)fputs("  ", out);
+        text_put(out, text_of(status, "release", "no release"));
+        if (number_of(status, "height", &number))
+                (void)fprintf(out, "  height %" PRIu64, number);
+        else
+                (void)fputs("  height unknown", out);
+        if (number_of(status, "generation", &number))
+                put_part(out, &separator, "g%" PRIu64, number);
+        if (number_of(status, "pid", &number) && number > 0)
+                put_part(out, &separator, "pid %" PRIu64, number);
+        if (number_of(status, "uptime_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
+                text_duration(number * USEC_PER_SEC, duration);
+                put_part(out, &separator, "up %s", duration);
+        }
+        if (number_of(status, "restarts", &number) && number > 0)
+                put_part(out, &separator, "%" PRIu64 " restart%s", number, number == 1 ? "" : "s");
+        (void)fputs(*separator == ',' ? ")\n" : "\n", out);
+}
+
+static void put_warnings(FILE *out, const json_t *status, const struct text_style *style) {
+        const char *reason = text_of(status, "reason", NULL);
+        const json_t *item;
+        size_t i;
+        if (reason) {
+                text_put_coloured(out, style, COLOUR_BAD, "! ");
+                text_put(out, reason);
+                (void)fputc('\n', out);
+        }
+        json_array_foreach(json_object_get(status, "degraded"), i, item) {
+                text_put_coloured(out, style, COLOUR_BUSY, "! degraded: ");
+                text_put(out, json_is_string(item) ? json_string_value(item) : "?");
+                (void)fputc('\n', out);
+        }
+}
+
+static void put_next(FILE *out, const json_t *next) {
+        char duration[TEXT_DURATION_MAX];
+        uint64_t number;
+        if (!json_is_object(next))
+                return;
+        const char *release = text_of(next, "release", NULL), *range = text_of(next, "range", NULL);
+        (void)fputs("next: ", out);
+        if (release)
+                text_put(out, release);
+        else {
+                (void)fputs("any release in ", out);
+                text_put(out, range ? range : "?");
+        }
+        if (number_of(next, "height", &number))
+                (void)fprintf(out, " at height %" PRIu64, number);
+        if (number_of(next, "eta_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
+                text_duration(number * USEC_PER_SEC, duration);
+                (void)fprintf(out, " (in about %s)", number == 0 ? "no time" : duration);
+        }
+        (void)fputc('\n', out);
+}
+
+/* One generation is what the first line says already. */
+static void put_generations(FILE *out, const json_t *generations) {
+        const json_t *item;
+        uint64_t number;
+        size_t i;
+        if (json_array_size(generations) < 2)
+                return;
+        json_array_foreach(generations, i, item) {
+                const char *separator = "  (";
+                (void)fputs("generation: ", out);
+                if (number_of(item, "generation", &number))
+                        (void)fprintf(out, "g%" PRIu64 " ", number);
+                text_put(out, text_of(item, "release", "?"));
+                (void)fputc(' ', out);
+                text_put(out, text_of(item, "state", ""));
+                if (number_of(item, "slot", &number))
+                        put_part(out, &separator, "slot %" PRIu64, number);
+                if (number_of(item, "pid", &number) && number > 0)
+                        put_part(out, &separator, "pid %" PRIu64, number);
+                if (number_of(item, "connections", &number))
+                        put_part(out, &separator, "%" PRIu64 " connections", number);
+                (void)fputs(*separator == ',' ? ")\n" : "\n", out);
+        }
+}
+
+static void put_listeners(FILE *out, const json_t *listeners) {
+        static const char *const counts[] = {"queued", "steered", "migrated"};
+        const json_t *item;
+        uint64_t number;
+        size_t i;
+        json_array_foreach(listeners, i, item) {
+                const char *separator = "  ";
+                (void)fputs("listens: ", out);
+                text_put(out, text_of(item, "address", "?"));
+                if (number_of(item, "slot", &number))
+                        put_part(out, &separator, "slot %" PRIu64, number);
+                else
+                        put_part(out, &separator, "nobody accepts");
+                for (size_t c = 0; c < ELEMENTS(counts); c++)
+                        if (number_of(item, counts[c], &number))
+                                put_part(out, &separator, "%" PRIu64 " %s", number, counts[c]);
+                (void)fputc('\n', out);
+        }
+}
+
+static void put_timing(
+                FILE *out, const json_t *swap, const char *key, const char *name, const char **separator) {
+        char duration[TEXT_DURATION_MAX];
+        const json_t *value = json_object_get(swap, key);
+        double milliseconds = json_number_value(value);
+        if (!json_is_number(value) || milliseconds < 0 || milliseconds > 1e15)
+                return;
+        text_duration((uint64_t)(milliseconds * 1000), duration);
+        put_part(out, separator, "%s %s", name, duration);
+}
+
+static void put_last_swap(FILE *out, const json_t *swap, const struct text_style *style) {
+        const char *separator = "  (", *outcome = text_of(swap, "outcome", "under way");
+        uint64_t number;
+        if (!json_is_object(swap))
+                return;
+        (void)fputs("last swap: ", out);
+        if (number_of(swap, "id", &number))
+                (void)fprintf(out, "#%" PRIu64 " ", number);
+        text_put(out, text_of(swap, "from", "?"));
+        (void)fputs(" -> ", out);
+        text_put(out, text_of(swap, "to", "?"));
+        if (number_of(swap, "at_height", &number))
+                (void)fprintf(out, " at height %" PRIu64, number);
+        (void)fputs("  ", out);
+        text_put_coloured(out, style, text_colour_of(outcome), outcome);
+        put_timing(out, swap, "gap_ms", "gap", &separator);
+        put_timing(out, swap, "prepared_ms", "prepared in", &separator);
+        put_timing(out, swap, "total_ms", "total", &separator);
+        (void)fputs(*separator == ',' ? ")\n" : "\n", out);
+        const char *reason = text_of(swap, "reason", NULL);
+        if (reason && *reason) {
+                (void)fputs("           ", out);
+                text_put(out, reason);
+                (void)fputc('\n', out);
+        }
+}

@@ -1,0 +1,27 @@
+/* Data to text for people, without any I/O. Every function gives a malloc'ed text that ends with a newline;
+ * -ENOMEM. Thread safe: no state (times are local, by TZ). */
+#pragma once
+
+#include "../lib/journal.h"
+#include "../lib/release.h"
+#include "text.h"
+#include <jansson.h>
+
+/* The status object as the director gives it; what is missing in it or of another type is left out. */
+int render_status(const json_t *status, const struct text_style *style, char **ret_text);
+
+/* One line. Without the height it changes only when something happens. */
+int render_status_line(const json_t *status, bool with_height, char **ret_text);
+
+/* Newest first, as they come. */
+int render_history(
+                const struct journal_swap *swaps, size_t n, const struct text_style *style, char **ret_text);
+int render_report(const struct journal_swap *swap, const struct journal_step *steps, size_t n,
+                const struct text_style *style, char **ret_text);
+int render_schedule(const struct journal_boundary *boundaries, size_t n, uint64_t sequence, char **ret_text);
+int render_releases(const struct release *releases, size_t n, char **ret_text);
+
+/* The same for programs. Texts that are no UTF-8 lose the bytes that are wrong. NULL: out of memory. */
+json_t *render_history_json(const struct journal_swap *swaps, size_t n);
+json_t *render_schedule_json(const struct journal_boundary *boundaries, size_t n, uint64_t sequence);
+json_t *render_releases_json(const struct release *releases, size_t n);

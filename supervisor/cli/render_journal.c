@@ -1,0 +1,179 @@
+#include "render.h"
+
+#include <inttypes.h>
+
+#define NO_HEIGHT UINT64_MAX
+#define OUTCOME_WIDTH 11
+
+static void put_swap_line(FILE *out, const struct journal_swap *swap, const struct text_style *style);
+static void put_steps(
+                FILE *out, const struct journal_swap *swap, const struct journal_step *steps, size_t n);
+
+static int finish(FILE *out, char **text, char **ret_text) {
+        if (fclose(out) != 0)
+                return -ENOMEM;
+        *ret_text = TAKE_POINTER(*text);
+        return 0;
+}
+
+int render_history(const struct journal_swap *swaps, size_t n, const struct text_style *style,
+                char **ret_text) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+        if (n == 0)
+                (void)fputs("no swap yet\n", out);
+        else
+                (void)fprintf(out, "%5s  %-19s  %-8s  %-25s  %10s  %-11s  %8s  %8s\n", "SWAP", "STARTED",
+                                "KIND", "RELEASES", "HEIGHT", "OUTCOME", "GAP", "TOTAL");
+        for (size_t i = 0; i < n; i++)
+                put_swap_line(out, &swaps[i], style);
+        return finish(out, &text, ret_text);
+}
+
+static void format_height(uint64_t height, char *text, size_t size) {
+        if (height == NO_HEIGHT)
+                text_copy(text, size, "-");
+        else
+                (void)snprintf(text, size, "%" PRIu64, height);
+}
+
+/* Padding is counted in letters, and colour codes are none. */
+static void put_padded_outcome(FILE *out, const char *outcome, const struct text_style *style) {
+        const char *word = *outcome ? outcome : "under way";
+        text_put_coloured(out, style, text_colour_of(word), word);
+        for (size_t length = strlen(word); length < OUTCOME_WIDTH; length++)
+                (void)fputc(' ', out);
+}
+
+static void put_swap_line(FILE *out, const struct journal_swap *swap, const struct text_style *style) {
+        char started[TEXT_TIME_MAX], gap[TEXT_DURATION_MAX] = "-", total[TEXT_DURATION_MAX] = "-",
+                                     height[24];
+        char releases[sizeof(swap->from) + sizeof(swap->to) + 8];
+        text_time(swap->started_at, started);
+        format_height(swap->at_height, height, sizeof(height));
+        if (swap->ended_at) {
+                text_duration(swap->gap_us, gap);
+                text_duration(swap->total_us, total);
+        }
+        (void)snprintf(releases, sizeof(releases), "%s -> %s", swap->from, swap->to);
+        (void)fprintf(out, "%5" PRIu64 "  %-19s  %-8s  %-25s  %10s  ", swap->id, started, swap->kind,
+                        releases, height);
+        put_padded_outcome(out, swap->outcome, style);
+        (void)fprintf(out, "  %8s  %8s\n", gap, total);
+        if (*swap->reason) {
+                (void)fputs("       ", out);
+                text_put(out, swap->reason);
+                (void)fputc('\n', out);
+        }
+}
+
+int render_report(const struct journal_swap *swap, const struct journal_step *steps, size_t n,
+                const struct text_style *style, char **ret_text) {
+        _cleanup_free_ char *text = NULL;
+        char started[TEXT_TIME_MAX], prepared[TEXT_DURATION_MAX], gap[TEXT_DURATION_MAX],
+                        total[TEXT_DURATION_MAX];
+        const char *outcome = *swap->outcome ? swap->outcome : "under way";
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+        text_time(swap->started_at, started);
+        (void)fprintf(out, "%s #%" PRIu64 "  %s -> %s  ", swap->kind, swap->id, swap->from, swap->to);
+        text_put_coloured(out, style, text_colour_of(outcome), outcome);
+        (void)fprintf(out, "\nstarted:   %s\n", started);
+        if (swap->at_height != NO_HEIGHT)
+                (void)fprintf(out, "height:    %" PRIu64 "\n", swap->at_height);
+        (void)fprintf(out, "mode:      %s, snapshot: %s\n", swap->mode,
+                        *swap->snapshot ? swap->snapshot : "none");
+        if (swap->ended_at) {
+                text_duration(swap->prepared_us, prepared);
+                text_duration(swap->gap_us, gap);
+                text_duration(swap->total_us, total);
+                (void)fprintf(out, "timings:   prepared in %s, nobody accepted for %s, total %s\n", prepared,
+                                gap, total);
+        }
+        if (*swap->reason) {
+                (void)fputs("reason:    ", out);
+                text_put(out, swap->reason);
+                (void)fputc('\n', out);
+        }
+        put_steps(out, swap, steps, n);
+        return finish(out, &text, ret_text);
+}
+
+/* After a reboot the monotonic clock starts again; the wall clock is then the best there is. */
+static uint64_t time_between(const struct journal_step *from, const struct journal_step *to) {
+        if (to->monotonic_us >= from->monotonic_us)
+                return to->monotonic_us - from->monotonic_us;
+        return to->at > from->at ? to->at - from->at : 0;
+}
+
+static void put_steps(
+                FILE *out, const struct journal_swap *swap, const struct journal_step *steps, size_t n) {
+        if (n == 0) {
+                (void)fprintf(out, "no step of swap %" PRIu64 " is in the journal\n", swap->id);
+                return;
+        }
+        (void)fprintf(out, "\n%10s  %10s  %-13s %-16s %s\n", "AT", "STEP TOOK", "PHASE", "EVENT", "NOTE");
+        for (size_t i = 0; i < n; i++) {
+                char since[TEXT_DURATION_MAX], took[TEXT_DURATION_MAX] = "";
+                text_duration(time_between(&steps[0], &steps[i]), since);
+                if (i + 1 < n)
+                        text_duration(time_between(&steps[i], &steps[i + 1]), took);
+                (void)fprintf(out, "%10s  %10s  %-13s %-16s ", since, took, steps[i].phase, steps[i].event);
+                text_put(out, steps[i].note);
+                (void)fputc('\n', out);
+        }
+}
+
+int render_schedule(
+                const struct journal_boundary *boundaries, size_t n, uint64_t sequence, char **ret_text) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+        if (n == 0)
+                (void)fputs("no boundary: every release is allowed at every height\n", out);
+        else
+                (void)fprintf(out, "%12s  %-32s %s\n", "FROM HEIGHT", "ALLOWED", "SET");
+        for (size_t i = 0; i < n; i++) {
+                char set_at[TEXT_TIME_MAX];
+                text_time(boundaries[i].set_at, set_at);
+                (void)fprintf(out, "%12" PRIu64 "  %-32s %s\n", boundaries[i].height, boundaries[i].range,
+                                set_at);
+        }
+        if (n > 0)
+                (void)fprintf(out, "sequence %" PRIu64 "\n", sequence);
+        return finish(out, &text, ret_text);
+}
+
+static uint64_t total_size(const struct release *release) {
+        uint64_t total = 0;
+        for (size_t i = 0; i < release->n_files; i++)
+                if (__builtin_add_overflow(total, release->files[i].size, &total))
+                        return UINT64_MAX;
+        return total;
+}
+
+int render_releases(const struct release *releases, size_t n, char **ret_text) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+                return -ENOMEM;
+        if (n == 0)
+                (void)fputs("no release: add one with `interrex release add VERSION PATH`\n", out);
+        else
+                (void)fprintf(out, "%-24s  %-19s  %6s  %10s\n", "VERSION", "ADDED", "FILES", "MIB");
+        for (size_t i = 0; i < n; i++) {
+                char added[TEXT_TIME_MAX];
+                text_time(releases[i].added_at, added);
+                (void)fprintf(out, "%-24s  %-19s  %6zu  %10.1f\n", releases[i].text, added,
+                                releases[i].n_files, (double)total_size(&releases[i]) / (1024 * 1024));
+        }
+        return finish(out, &text, ret_text);
+}
