@@ -11,7 +11,7 @@ PACKAGES = libbpf libelf libseccomp libcap libsystemd yaml-0.1 jansson libsodium
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -O2 -g
 IX_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DINTERREX_VERSION='"$(VERSION)"' $(WARNINGS) -fno-strict-aliasing -fstack-protector-strong \
-  -D_FORTIFY_SOURCE=2 -fPIE -I$(BUILD)/bpf -Ibpf -Isupervisor $(shell pkg-config --cflags $(PACKAGES))
+  -D_FORTIFY_SOURCE=2 -fPIE -isystem $(BUILD)/bpf -Ibpf -Isupervisor $(shell pkg-config --cflags $(PACKAGES))
 IX_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 IX_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
 

@@ -63,6 +63,7 @@ struct keeper {
         uid_t director_uid, prober_uid;
         gid_t director_gid, prober_gid;
         struct role director, prober;
+        uint64_t instance;
         int director_link;
         sd_event_source *director_source;
         bool is_set_up, is_ready, is_ending;

@@ -29,6 +29,7 @@ int keeper_main(const struct keeper_options *options) {
         if (!keeper)
                 return EXIT_FAILED;
         keeper->options = *options;
+        keeper->instance = now_realtime();
         keeper->config_fd = keeper->null_fd = keeper->cgroup_fd = keeper->cgroup_own_fd = keeper->director_link = -1;
         keeper->lock_fds[0] = keeper->lock_fds[1] = -1;
         int status = prepare(keeper);

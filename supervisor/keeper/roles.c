@@ -58,6 +58,7 @@ static int send_welcome(struct keeper *keeper) {
                         .is_pid_1 = getpid() == 1,
                         .director_uid = keeper->director_uid,
                         .director_gid = keeper->director_gid,
+                        .instance = keeper->instance,
         };
         text_copy(welcome.node, sizeof(welcome.node), keeper->node);
         text_copy(welcome.state_dir, sizeof(welcome.state_dir), keeper->options.state_dir);

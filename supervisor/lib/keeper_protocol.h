@@ -139,6 +139,7 @@ struct keeper_welcome {
         uint32_t restarts; /* of the director; 0: the first start */
         uint32_t is_pid_1;
         uint32_t director_uid, director_gid;
+        uint64_t instance; /* no other keeper ever had this number */
         char node[NODE_NAME_MAX]; /* empty before SETUP */
         char state_dir[512], run_dir[512]; /* the parents: --state-dir and --run-dir */
         char config_path[512];             /* for messages */

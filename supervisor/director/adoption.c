@@ -1,0 +1,271 @@
+#include "adoption.h"
+
+#include "../lib/cgroup.h"
+#include "../lib/log.h"
+#include "events.h"
+#include "keeper_link.h"
+#include "probing.h"
+#include "process_sockets.h"
+#include "steering.h"
+#include "unit.h"
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+
+/* More than any host's somaxconn: the kernel cuts it to what the host allows. */
+#define BACKLOG_MAX 65535
+
+static void address_of(const struct socket_address *from, struct address *ret_address) {
+        *ret_address = (struct address){.transport = from->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
+                        .family = (int) from->family,
+                        .port = (uint16_t) from->port};
+        memcpy(ret_address->ip, from->ip, from->family == AF_INET ? 4 : 16);
+        char host[INET6_ADDRSTRLEN] = "?";
+        (void) inet_ntop(ret_address->family, ret_address->ip, host, sizeof(host));
+        (void) snprintf(ret_address->text, sizeof(ret_address->text), "%s:%s%s%s:%u",
+                        ret_address->transport == TRANSPORT_UDP ? "udp" : "tcp", from->family == AF_INET6 ? "[" : "", host,
+                        from->family == AF_INET6 ? "]" : "", from->port);
+}
+
+static size_t find_held(const struct director *director, const struct address *address) {
+        struct address plain = *address;
+        address_unmap(&plain);
+        struct held_address key = steering_held_form(&plain);
+        for (size_t i = 0; i < director->config->n_listen; i++) {
+                struct held_address held = steering_held_form(&director->config->listen[i]);
+                if (director->config->listen[i].transport != TRANSPORT_UNIX && memcmp(&held, &key, sizeof(key)) == 0)
+                        return i;
+        }
+        return SIZE_MAX;
+}
+
+/* 0.0.0.0 where 127.0.0.1 is held, or the other way round, is nearly always a mistake in one of the two files. */
+static void note_near_miss(struct director *director, const struct address *address) {
+        for (size_t i = 0; i < director->config->n_listen; i++) {
+                const struct address *held = &director->config->listen[i];
+                if (held->transport != address->transport || held->port != address->port || held->port == 0)
+                        continue;
+                (void) snprintf(director->near_miss, sizeof(director->near_miss),
+                                "the node listens on %.60s, but %.60s is what is held: write the same in `listen`", address->text,
+                                held->text);
+                log_warning("%s", director->near_miss);
+        }
+}
+
+static int find_group(struct director *director, const struct socket_address *address, size_t listen, uint32_t *ret_group) {
+        uint32_t free_group = STEERING_GROUPS;
+        for (uint32_t i = 0; i < STEERING_GROUPS; i++) {
+                if (director->groups[i].used && memcmp(&director->groups[i].address, address, sizeof(*address)) == 0) {
+                        *ret_group = i;
+                        return 0;
+                }
+                if (!director->groups[i].used && free_group == STEERING_GROUPS)
+                        free_group = i;
+        }
+        if (free_group == STEERING_GROUPS)
+                return -ENOSPC;
+        int r = steering_set_group(director, free_group, address);
+        if (r < 0)
+                return r;
+        director->groups[free_group] = (struct listen_group){.used = true, .address = *address, .listen = listen};
+        *ret_group = free_group;
+        return 0;
+}
+
+static uint32_t count_members(const struct director *director, uint32_t group, uint64_t generation) {
+        uint32_t n = 0;
+        for (size_t i = 0; i < MEMBERS_MAX; i++)
+                n += director->members[i].generation == generation && director->members[i].group == group;
+        return n;
+}
+
+static void member_name(const struct member *member, char *name, size_t size) {
+        (void) snprintf(name, size, "socket.%lu.%u.%lx", member->generation, member->group, member->cookie);
+}
+
+/* The last member takes the place of the one that goes, so that they lie side by side. */
+static void drop_member(struct director *director, struct member *member) {
+        char name[KEEPER_NAME_MAX];
+        uint32_t last = count_members(director, member->group, member->generation) - 1;
+        member_name(member, name, sizeof(name));
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                struct member *other = &director->members[i];
+                if (other != member && other->generation == member->generation && other->group == member->group &&
+                                other->index == last && steering_add(director, other->group, other->generation, member->index, other->fd) >= 0)
+                        other->index = member->index;
+        }
+        (void) steering_set_members(director, member->group, member->generation, last);
+        (void) steering_remove(director, member->group, member->generation, last);
+        member->fd = close_fd(member->fd);
+        member->generation = 0;
+        keeper_drop(director, name);
+}
+
+/* A listener that the node has closed while it opened another one would only collect connections that nobody takes. */
+static void drop_stale(struct director *director, const struct unit *unit, uint32_t group, uint64_t new_cookie) {
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                struct member *member = &director->members[i];
+                if (member->generation == unit->generation && member->group == group && member->cookie != new_cookie &&
+                                !process_socket_is_held(unit->cgroup_fd, member->cookie))
+                        drop_member(director, member);
+        }
+}
+
+static int place(struct director *director, struct member *member) {
+        struct member *free_member = NULL;
+        char name[KEEPER_NAME_MAX];
+        for (size_t i = 0; i < MEMBERS_MAX && !free_member; i++)
+                if (director->members[i].generation == 0)
+                        free_member = &director->members[i];
+        member->index = count_members(director, member->group, member->generation);
+        if (!free_member || member->index >= STEERING_MEMBERS)
+                return -ENOSPC;
+        /* Stored before it is steered to: were it the other way round, a director that died in between would leave
+         * connections to a socket that only the node holds. */
+        member_name(member, name, sizeof(name));
+        keeper_store(director, name, member->fd);
+        int r = steering_add(director, member->group, member->generation, member->index, member->fd);
+        if (r >= 0)
+                r = steering_set_members(director, member->group, member->generation, member->index + 1);
+        if (r < 0) {
+                keeper_drop(director, name);
+                return r;
+        }
+        *free_member = *member;
+        return 0;
+}
+
+static int adopt(struct director *director, const struct unit *unit, const struct socket_address *address, size_t listen_index,
+                uint64_t cookie, int fd) {
+        struct member member = {.generation = unit->generation, .cookie = cookie, .fd = fd};
+        int r = find_group(director, address, listen_index, &member.group);
+        if (r < 0)
+                return r;
+        if (address->protocol == IPPROTO_TCP && listen(fd, BACKLOG_MAX) < 0)
+                return -errno;
+        r = place(director, &member);
+        if (r >= 0)
+                drop_stale(director, unit, member.group, cookie);
+        return r;
+}
+
+void adoption_on_listen(struct director *director, const struct listen_event *event) {
+        struct address address;
+        address_of(&event->address, &address);
+        size_t listen_index = find_held(director, &address);
+        if (listen_index == SIZE_MAX) {
+                note_near_miss(director, &address);
+                return;
+        }
+        for (size_t i = 0; i < UNITS_MAX; i++) {
+                struct unit *unit = &director->units[i];
+                _cleanup_close_ int fd = -1;
+                if (unit->generation == 0 || unit->cgroup_fd < 0 || process_socket_find(unit->cgroup_fd, event->cookie, &fd) < 0)
+                        continue;
+                int r = adopt(director, unit, &event->address, listen_index, event->cookie, fd);
+                if (r < 0) {
+                        log_errno(r, "cannot hold %s of generation %lu: its connections are not protected", address.text,
+                                        unit->generation);
+                        return;
+                }
+                (void) TAKE_FD(fd);
+                log_debug("generation %lu: holding %s", unit->generation, address.text);
+                probing_listener_changed(director, unit->generation);
+                return;
+        }
+}
+
+static void kernel_address(const struct address *address, struct socket_address *ret_address) {
+        *ret_address = (struct socket_address){.family = (uint32_t) address->family,
+                        .protocol = address->transport == TRANSPORT_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+                        .port = address->port};
+        memcpy(ret_address->ip, address->ip, address->family == AF_INET ? 4 : 16);
+}
+
+int adoption_add_own(struct director *director, uint64_t generation, size_t listen_index, int fd) {
+        struct socket_address address;
+        struct unit unit = {.generation = generation, .cgroup_fd = -1};
+        kernel_address(&director->config->listen[listen_index], &address);
+        uint64_t cookie = process_socket_cookie(fd);
+        struct member member = {.generation = unit.generation, .cookie = cookie, .fd = fd};
+        int r = find_group(director, &address, listen_index, &member.group);
+        return r < 0 ? r : place(director, &member);
+}
+
+int adoption_take_stored(struct director *director, const char *name, int fd) {
+        struct sockaddr_storage sockaddr;
+        socklen_t length = sizeof(sockaddr);
+        struct member member = {.fd = fd};
+        struct address address;
+        struct socket_address key;
+        int type = 0;
+        socklen_t type_length = sizeof(type);
+        if (sscanf(name, "socket.%lu.%u.%lx", &member.generation, &member.group, &member.cookie) != 3)
+                return 0;
+        if (member.group >= STEERING_GROUPS || getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
+                        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
+                        address_from_sockaddr(type == SOCK_DGRAM ? TRANSPORT_UDP : TRANSPORT_TCP, (struct sockaddr *) &sockaddr,
+                                        length, &address) < 0) {
+                close_fd(fd);
+                return 1;
+        }
+        kernel_address(&address, &key);
+        size_t listen_index = find_held(director, &address);
+        director->groups[member.group] = (struct listen_group){
+                        .used = true, .address = key, .listen = listen_index == SIZE_MAX ? 0 : listen_index};
+        member.index = count_members(director, member.group, member.generation);
+        for (size_t i = 0; i < MEMBERS_MAX; i++)
+                if (director->members[i].generation == 0) {
+                        director->members[i] = member;
+                        /* Written anew, because the order in which they come is not that of before. */
+                        (void) steering_add(director, member.group, member.generation, member.index, fd);
+                        (void) steering_set_members(director, member.group, member.generation, member.index + 1);
+                        return 1;
+                }
+        close_fd(fd);
+        return 1;
+}
+
+void adoption_retire(struct director *director, uint64_t generation) {
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++)
+                if (director->groups[group].used && count_members(director, group, generation) > 0)
+                        (void) steering_set_members(director, group, generation, 0);
+        for (size_t i = 0; i < MEMBERS_MAX; i++)
+                if (director->members[i].generation == generation) {
+                        struct member *member = &director->members[i];
+                        char name[KEEPER_NAME_MAX];
+                        member_name(member, name, sizeof(name));
+                        (void) steering_remove(director, member->group, generation, member->index);
+                        member->fd = close_fd(member->fd);
+                        member->generation = 0;
+                        keeper_drop(director, name);
+                }
+}
+
+const struct address *adoption_missing(struct director *director, uint64_t generation) {
+        for (size_t i = 0; i < director->config->n_listen; i++) {
+                bool found = director->config->listen[i].transport == TRANSPORT_UNIX;
+                for (size_t j = 0; !found && j < MEMBERS_MAX; j++)
+                        found = director->members[j].generation == generation &&
+                                        director->groups[director->members[j].group].listen == i;
+                if (!found)
+                        return &director->config->listen[i];
+        }
+        return NULL;
+}
+
+bool adoption_is_complete(struct director *director, uint64_t generation) {
+        return adoption_missing(director, generation) == NULL;
+}
+
+uint32_t adoption_queued(struct director *director, uint32_t group, uint32_t slot) {
+        uint32_t queued = 0;
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                const struct member *member = &director->members[i];
+                struct tcp_info info = {0};
+                socklen_t length = sizeof(info);
+                if (member->generation != 0 && member->group == group && steering_slot(member->generation) == slot &&
+                                getsockopt(member->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+                        queued += info.tcpi_unacked; /* of a listener: its accept queue */
+        }
+        return queued;
+}

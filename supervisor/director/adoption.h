@@ -1,0 +1,26 @@
+/* The node's own listening sockets, duplicated and held: from then on the kernel queues connections on them though the
+ * node die. pidfd_getfd: Linux 5.6. */
+#pragma once
+
+#include "context.h"
+
+/* A socket in the node's cgroup began to listen or was bound. */
+void adoption_on_listen(struct director *director, const struct listen_event *event);
+
+/* A socket that interrex itself made for a generation (LISTEN_FDS). Takes ownership. */
+int adoption_add_own(struct director *director, uint64_t generation, size_t listen, int fd);
+
+/* A descriptor that the keeper had stored; 1 if it was an adopted socket (ownership taken). */
+int adoption_take_stored(struct director *director, const char *name, int fd);
+
+/* Drops the generation's sockets. What waits in them migrates to the generation that is routed to. */
+void adoption_retire(struct director *director, uint64_t generation);
+
+/* Does the generation hold at least one socket on every configured TCP and UDP address? */
+bool adoption_is_complete(struct director *director, uint64_t generation);
+
+/* The first address on which it has none, for messages; NULL if there is none. */
+const struct address *adoption_missing(struct director *director, uint64_t generation);
+
+/* Connections waiting in the accept queues of a group's sockets in a slot. */
+uint32_t adoption_queued(struct director *director, uint32_t group, uint32_t slot);

@@ -1,0 +1,187 @@
+/* What the director knows: the one context of its process. */
+#pragma once
+
+#include "../lib/base.h"
+#include "../lib/config.h"
+#include "../lib/journal.h"
+#include "../lib/keeper_protocol.h"
+#include "../lib/prober_protocol.h"
+#include "../lib/wire.h"
+#include "interrex.h"
+#include "machine.h"
+#include "schedule.h"
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#define UNITS_MAX 8            /* generations known at once */
+#define MEMBERS_MAX 256        /* adopted sockets */
+#define JOBS_MAX 16            /* helpers and archivists under way */
+#define DEFERRED_MAX 128       /* keeper messages that came while an answer was awaited */
+#define CHECKS_MAX 48          /* checks under way at the prober */
+#define PROBES_MAX 32
+#define WAITERS_MAX 32
+
+struct director;
+
+/* One generation as the director sees it. */
+struct unit {
+        uint64_t generation; /* 0: free */
+        char release[MACHINE_RELEASE_MAX];
+        int pid, pidfd, cgroup_fd;
+        bool is_running, is_empty, empty_was_told, exit_was_told, is_past_fence, waits_at_fence, is_frozen, was_proved;
+        bool is_terminated, was_killed;
+        bool spawn_is_pending;    /* its release is still being verified */
+        enum machine_fence fence; /* asked for by the machine */
+        int fence_kind;           /* enum keeper_fence, as spawned */
+        uint64_t started_at;      /* monotonic */
+        uint64_t exited_at;
+        char failure[256];        /* of exec, or of spawning */
+        char ending[256];         /* how it ended */
+        char last_words[PROBER_TEXT_MAX];
+        bool log_has_ended;
+        int log_fd, notify_fd;
+        uint64_t height;
+        bool says_ready;
+};
+
+/* One adopted socket. */
+struct member {
+        uint64_t generation; /* 0: free */
+        uint64_t cookie;
+        uint32_t group, index; /* where it lies in the steering maps */
+        int fd;
+};
+
+struct listen_group {
+        bool used;
+        struct socket_address address;
+        size_t listen; /* which configured address it belongs to */
+};
+
+enum job_kind { JOB_NONE, JOB_VERIFY, JOB_SNAPSHOT, JOB_RESTORE, JOB_DROP, JOB_PLAN, JOB_PROBE, JOB_HEIGHT };
+
+/* A helper or archivist under way. */
+struct job {
+        enum job_kind kind;
+        uint64_t number;
+        bool is_helper;
+        uint64_t for_generation; /* VERIFY before a spawn; PROBE, HEIGHT */
+        size_t probe;
+        char release[MACHINE_RELEASE_MAX];
+        int command_fd; /* VERIFY: what is being verified */
+        int output_fd;
+        sd_event_source *output_source, *deadline;
+        char output[4096];
+        size_t output_size;
+        struct director *director;
+};
+
+struct check {
+        uint64_t id; /* 0: free */
+        uint64_t generation;
+        size_t probe; /* index into probes; PROBES_MAX: the height */
+        uint16_t port;
+        bool is_text;
+};
+
+/* One probe against the generation that is watched. */
+struct probe_state {
+        uint64_t due_at;
+        bool is_under_way, was_healthy;
+        unsigned failures;
+        char last_failure[PROBER_TEXT_MAX];
+};
+
+struct watch {
+        uint64_t generation; /* whom the probes are aimed at */
+        bool is_proving, is_probation;
+        uint64_t probation_ends_at, progress_ends_at;
+        uint64_t height_at_begin;
+        struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */
+};
+
+/* The journal's row of the machine, with what the shell must remember beside it. */
+struct record {
+        struct machine machine;
+        uint64_t swap;             /* the journal's id of the swap under way; else of the last */
+        bool boundary_is_ours;     /* the swap put its boundary into the schedule */
+        bool takes_lock;           /* the node was seen to take a lock below its state directory */
+        uint64_t keeper_instance;  /* of the keeper under which the node was started */
+};
+
+struct rate {
+        uint64_t height, at; /* the last observation; at 0: none */
+        double usec_per_block; /* 0: not known */
+};
+
+struct waiter {
+        sd_bus_message *message;
+        uint64_t swap; /* 0: for the end of STOP */
+};
+
+struct steering;
+struct gate;
+
+struct director {
+        sd_event *event;
+        int keeper;
+        sd_event_source *keeper_source;
+        int prober; /* -1 while there is none */
+        sd_event_source *prober_source;
+        struct wire_message message, prober_message;
+        struct wire_message *deferred; /* an array, allocated: messages are large */
+        size_t n_deferred, next_deferred;
+        sd_event_source *deferred_source;
+        uint64_t last_serial;
+
+        struct keeper_welcome welcome;
+        struct keeper_directories directories;
+        bool has_resumed, is_exiting;
+        int parent_cgroup_fd;
+        int self_fd; /* this executable, for archivists */
+        char *releases_dir;
+        char *state_directory; /* resolved; NULL without state */
+        uid_t node_uid;
+        gid_t node_gid;
+        gid_t node_groups[32];
+        size_t n_node_groups;
+
+        struct config *config;
+        struct machine_settings settings;
+        struct record record;
+        struct journal *journal;
+        struct schedule schedule;
+        struct journal_swap swap; /* the row of record.swap */
+        bool snapshot_is_possible;
+        char snapshot_kind[32];
+        char snapshot_reason[256];
+        uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way */
+
+        struct unit units[UNITS_MAX];
+        struct job jobs[JOBS_MAX];
+        uint64_t last_job;
+        char verified_release[2][MACHINE_RELEASE_MAX]; /* whose command was verified through which descriptor */
+        int verified_fd[2];
+        char *verified_path[2];
+
+        struct steering *steering;
+        struct gate *gate;
+        struct listen_group groups[STEERING_GROUPS];
+        struct member members[MEMBERS_MAX];
+
+        struct watch watch;
+        struct check checks[CHECKS_MAX];
+        uint64_t last_check;
+        sd_event_source *probe_timer, *phase_timer, *drain_timer;
+        struct rate rate;
+
+        int control_fd;
+        int unix_fds[WIRE_FDS_MAX]; /* listeners of unix: addresses, by index into config->listen; -1: none */
+        struct waiter waiters[WAITERS_MAX];
+        uint32_t restarts; /* of the node, by crashes */
+        char near_miss[160]; /* a listener that is not held, but nearly */
+        struct machine_event later[16]; /* events to be fed from the loop */
+        char later_text[16][512];
+        size_t n_later;
+        sd_event_source *later_source;
+};

@@ -1,0 +1,259 @@
+#include "events.h"
+
+#include "../lib/log.h"
+#include "adoption.h"
+#include "control.h"
+#include "fence_judge.h"
+#include "gate.h"
+#include "jobs.h"
+#include "keeper_link.h"
+#include "perform.h"
+#include "planning.h"
+#include "probing.h"
+#include "unit.h"
+#include <signal.h>
+
+/* How long the last words of a generation that ended unasked are waited for. */
+#define LAST_WORDS_US (200 * USEC_PER_MSEC)
+/* A crash after this long is not counted together with the ones before. */
+#define LONG_RUN_US (60 * USEC_PER_SEC)
+
+static void note_step(struct director *director, const struct machine *before, const struct machine *after,
+                const struct machine_event *event) {
+        struct journal_step step = {
+                        .swap = director->record.swap, .at = now_realtime(), .monotonic_us = now_monotonic()};
+        text_copy(step.phase, sizeof(step.phase), machine_phase_name(after->phase));
+        text_copy(step.event, sizeof(step.event), machine_event_name(event->type));
+        text_copy(step.note, sizeof(step.note), event->text ? event->text : "");
+        if (before->kind == SWAP_NONE && after->kind == SWAP_NONE)
+                step.swap = 0;
+        (void) journal_step_add(director->journal, &step);
+}
+
+static int write_down(struct director *director, const struct record *next, const struct machine_event *event) {
+        int r = journal_begin(director->journal);
+        if (r < 0)
+                return r;
+        r = journal_set(director->journal, "machine", next, sizeof(*next));
+        if (r >= 0)
+                note_step(director, &director->record.machine, &next->machine, event);
+        if (r >= 0)
+                r = journal_commit(director->journal);
+        else
+                journal_abort(director->journal);
+        return r;
+}
+
+int events_feed(struct director *director, const struct machine_event *event) {
+        struct record next = director->record;
+        struct machine_actions actions;
+        int r = machine_step(&next.machine, &director->settings, event, &actions);
+        if (r <= 0)
+                return r;
+        enum machine_phase before = director->record.machine.phase;
+        if (write_down(director, &next, event) < 0) {
+                log_error("the journal could not be written, so nothing is done: free space on the disk of %s",
+                                director->directories.state);
+                return -EIO;
+        }
+        director->record = next;
+        if (before != next.machine.phase)
+                log_info("%s -> %s (%s%s%s)", machine_phase_name(before), machine_phase_name(next.machine.phase),
+                                machine_event_name(event->type), event->text && *event->text ? ": " : "",
+                                event->text ? event->text : "");
+        perform(director, &actions);
+        control_emit_change(director);
+        return r;
+}
+
+int events_feed_about(struct director *director, enum machine_event_type type, uint64_t generation, const char *text) {
+        struct machine_event event = {.type = type, .generation = generation, .text = text};
+        return events_feed(director, &event);
+}
+
+static int on_later(sd_event_source *source, void *userdata) {
+        struct director *director = userdata;
+        for (size_t i = 0; i < director->n_later; i++) {
+                struct machine_event event = director->later[i];
+                event.text = director->later_text[i];
+                (void) events_feed(director, &event);
+        }
+        director->n_later = 0;
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+void events_later(struct director *director, const struct machine_event *event) {
+        INVARIANT(director->n_later < ELEMENTS(director->later));
+        size_t i = director->n_later++;
+        director->later[i] = *event;
+        text_copy(director->later_text[i], sizeof(director->later_text[i]), event->text ? event->text : "");
+        if (director->later_source)
+                (void) sd_event_source_set_enabled(director->later_source, SD_EVENT_ONESHOT);
+        else
+                INVARIANT(sd_event_add_defer(director->event, &director->later_source, on_later, director) >= 0);
+}
+
+static void describe_exit(const struct keeper_exited *exited, bool was_asked, char *text, size_t size) {
+        if (exited->code == CLD_EXITED)
+                (void) snprintf(text, size, "it exited with status %d", exited->status);
+        else
+                (void) snprintf(text, size, "it was ended by signal %d (%s)%s", exited->status, strsignal(exited->status),
+                                was_asked ? ", as asked" : "");
+}
+
+static int on_last_words_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        (void) usec;
+        sd_event_source_unref(source);
+        for (size_t i = 0; i < UNITS_MAX; i++)
+                if (director->units[i].generation != 0 && director->units[i].exited_at != 0) {
+                        director->units[i].log_has_ended = true;
+                        events_ending_is_complete(director, &director->units[i]);
+                }
+        return 0;
+}
+
+static void on_exited(struct director *director, const struct keeper_exited *exited) {
+        struct unit *unit = unit_find(director, exited->generation);
+        if (exited->kind != SPAWN_GENERATION) {
+                jobs_exited(director, exited);
+                return;
+        }
+        if (!unit || unit->exited_at != 0)
+                return;
+        bool was_asked = unit->is_terminated || unit->was_killed;
+        unit->is_running = false;
+        unit->exited_at = now_monotonic();
+        describe_exit(exited, was_asked, unit->ending, sizeof(unit->ending));
+        (void) journal_generation_end(director->journal, unit->generation, now_realtime(), unit->ending);
+        sd_event_source *timer = NULL;
+        if (!was_asked && !unit->log_has_ended &&
+                        sd_event_add_time_relative(director->event, &timer, CLOCK_MONOTONIC, LAST_WORDS_US, 1000,
+                                        on_last_words_deadline, director) < 0)
+                unit->log_has_ended = true;
+        events_ending_is_complete(director, unit);
+}
+
+void events_ending_is_complete(struct director *director, struct unit *unit) {
+        char text[512];
+        bool was_asked = unit->is_terminated || unit->was_killed;
+        uint64_t generation = unit->generation;
+        if (unit->exited_at == 0)
+                return;
+        if (!unit->exit_was_told && (was_asked || unit->log_has_ended)) {
+                struct machine_event event = {.type = EVENT_EXITED,
+                                .generation = generation,
+                                .flag = unit->was_proved && unit->exited_at - unit->started_at > LONG_RUN_US,
+                                .text = text};
+                unit->exit_was_told = true;
+                unit_describe_ending(unit, text, sizeof(text));
+                if (!was_asked) {
+                        log_warning("generation %lu (%s): %s", generation, unit->release, text);
+                        director->restarts += generation == director->record.machine.current;
+                }
+                (void) events_feed(director, &event);
+        }
+        unit = unit_find(director, generation);
+        if (unit && unit->exit_was_told && unit->is_empty && !unit->empty_was_told) {
+                unit->empty_was_told = true;
+                (void) events_feed_about(director, EVENT_EMPTY, generation, NULL);
+        }
+        unit = unit_find(director, generation);
+        if (unit && unit->empty_was_told && unit->log_has_ended)
+                unit_forget(director, unit);
+}
+
+static void on_generation(struct director *director, struct wire_message *message) {
+        const struct keeper_generation *known = (const struct keeper_generation *) message->body;
+        if (known->kind != SPAWN_GENERATION) {
+                if (!director->has_resumed)
+                        jobs_sweep(director, known);
+                return;
+        }
+        struct unit *unit = unit_get(director, known->generation);
+        if (!unit || message->n_fds != 2)
+                return;
+        close_fd(unit->pidfd);
+        close_fd(unit->cgroup_fd);
+        unit->pidfd = TAKE_FD(message->fds[0]);
+        unit->cgroup_fd = TAKE_FD(message->fds[1]);
+        unit->pid = known->pid;
+        unit->is_running = known->is_running;
+        unit->is_past_fence = known->is_past_fence;
+        unit->is_frozen = known->is_frozen;
+        unit->is_empty = known->is_empty;
+        if (!unit->started_at)
+                unit->started_at = now_monotonic();
+        if (!director->has_resumed)
+                planning_recover_unit(director, unit, known);
+}
+
+static void on_started(struct director *director, const struct keeper_started *started) {
+        struct unit *unit = unit_find(director, started->generation);
+        if (started->kind != SPAWN_GENERATION || !unit || started->error == 0)
+                return;
+        (void) snprintf(unit->failure, sizeof(unit->failure), "it could not be started: %.64s: %.100s%s", started->step,
+                        strerror(-started->error),
+                        started->error == -ENOEXEC ? "; is the release for this machine's architecture?" : "");
+}
+
+static void on_empty(struct director *director, const struct keeper_forget *empty) {
+        struct unit *unit = unit_find(director, empty->generation);
+        if (empty->kind != SPAWN_GENERATION || !unit)
+                return;
+        unit->is_empty = true;
+        events_ending_is_complete(director, unit);
+}
+
+void events_from_keeper(struct director *director, struct wire_message *message) {
+        switch (message->type) {
+        case KEEPER_GENERATION:
+                on_generation(director, message);
+                break;
+        case KEEPER_EXITED:
+                on_exited(director, (struct keeper_exited *) message->body);
+                break;
+        case KEEPER_EMPTY:
+                on_empty(director, (struct keeper_forget *) message->body);
+                break;
+        case KEEPER_STARTED:
+                on_started(director, (struct keeper_started *) message->body);
+                break;
+        case KEEPER_FENCED:
+                fence_judge(director, (struct keeper_fenced *) message->body);
+                break;
+        case KEEPER_PROBER:
+                if (probing_connect(director, TAKE_FD(message->fds[0])) < 0)
+                        log_error("cannot watch the prober's link");
+                break;
+        case KEEPER_STOP: {
+                struct machine_event event = {.type = EVENT_STOP};
+                if (events_feed(director, &event) == 0 && director->record.machine.phase == PHASE_STOPPED)
+                        perform(director, &(struct machine_actions){.n = 1, .items = {{.type = ACTION_EXIT}}});
+                break;
+        }
+        default:
+                break;
+        }
+}
+
+void events_gate_hit(struct director *director, uint64_t generation, uint64_t last_height) {
+        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height};
+        log_info("generation %lu stands at height %lu", generation, last_height);
+        (void) events_feed(director, &event);
+}
+
+void events_height(struct director *director, uint64_t generation, uint64_t height) {
+        struct unit *unit = unit_find(director, generation);
+        if (!unit)
+                return;
+        unit->height = height;
+        if (generation == director->record.machine.serving)
+                planning_note_height(director, height);
+        uint64_t boundary = gate_height(director, generation);
+        enum gate_kind kind = director->config->gate.kind;
+        if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary)
+                events_gate_hit(director, generation, height);
+        else if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
+                (void) events_feed_about(director, EVENT_NEAR, generation, NULL);
+}

@@ -1,0 +1,26 @@
+/* From what the keeper, the kernel programs and the prober say to events of the swap machine. */
+#pragma once
+
+#include "context.h"
+
+/* One message of the keeper. */
+void events_from_keeper(struct director *director, struct wire_message *message);
+
+/* Gives the machine an event: the new state is written to the journal, then its actions are carried out. Returns what
+ * machine_step() returned, or -EIO if the journal could not be written (then nothing was done). */
+int events_feed(struct director *director, const struct machine_event *event);
+
+/* The same for the frequent form. */
+int events_feed_about(struct director *director, enum machine_event_type type, uint64_t generation, const char *text);
+
+/* A height was seen of a generation. */
+void events_height(struct director *director, uint64_t generation, uint64_t height);
+
+/* The generation's committing thread stands before HEIGHT. */
+void events_gate_hit(struct director *director, uint64_t generation, uint64_t last_height);
+
+/* Feeds the event from the loop, not from inside of an action. The text is copied. */
+void events_later(struct director *director, const struct machine_event *event);
+
+/* Something that the account of a generation's end waits for has come (its last words, its exit, its empty cgroup). */
+void events_ending_is_complete(struct director *director, struct unit *unit);

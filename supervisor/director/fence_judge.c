@@ -1,0 +1,51 @@
+#include "fence_judge.h"
+
+#include "../lib/log.h"
+#include "events.h"
+#include "gate.h"
+#include "keeper_link.h"
+#include "planning.h"
+#include "process_sockets.h"
+#include "unit.h"
+
+static void let_go_on(struct director *director, const struct keeper_fenced *fenced) {
+        struct keeper_continue request = {.generation = fenced->generation, .request = fenced->request};
+        keeper_tell(director, KEEPER_CONTINUE, &request, sizeof(request), NULL, 0);
+}
+
+/* By the path that the kernel knows the open file under; a duplicate is looked at, so the node cannot swap it. */
+static bool is_state_lock(const struct director *director, const struct keeper_fenced *fenced) {
+        char link[64], path[4096];
+        _cleanup_close_ int fd = -1;
+        int process = process_of_thread(fenced->thread);
+        size_t length = strlen(director->state_directory);
+        if (process < 0 || process_descriptor(process, (int) fenced->arguments[0], &fd) < 0)
+                return false;
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, sizeof(path) - 1);
+        if (n <= 0)
+                return false;
+        path[n] = '\0';
+        return strncmp(path, director->state_directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+void fence_judge(struct director *director, const struct keeper_fenced *fenced) {
+        struct unit *unit = unit_find(director, fenced->generation);
+        bool at_exec = fenced->call == KEEPER_FENCED_AT_EXEC;
+        if (!unit)
+                return;
+        if (!at_exec && (!director->state_directory || !is_state_lock(director, fenced))) {
+                let_go_on(director, fenced);
+                return;
+        }
+        if (!at_exec)
+                planning_note_lock(director);
+        if (at_exec && gate_must_precede(director, unit->generation))
+                (void) gate_apply(director, unit);
+        if (unit->fence == MACHINE_PASS_AT_ONCE || unit->is_past_fence) {
+                unit_pass(director, unit->generation);
+                return;
+        }
+        unit->waits_at_fence = true;
+        (void) events_feed_about(director, EVENT_AT_FENCE, unit->generation, NULL);
+}

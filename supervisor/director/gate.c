@@ -1,0 +1,235 @@
+#include "gate.h"
+
+#include "../lib/log.h"
+#include "events.h"
+#include "gate.skel.h"
+#include "gate_location.h"
+#include "jobs.h"
+#include "keeper_link.h"
+#include "unit.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+
+struct gate {
+        struct gate_bpf *program;
+        struct ring_buffer *events;
+        sd_event_source *source;
+        int stored_maps[4];
+        uint64_t generation, height; /* what is armed; height MACHINE_NO_HEIGHT: nothing */
+        char attached_release[MACHINE_RELEASE_MAX];
+        struct gate_location location;
+        bool was_hit;
+};
+
+static const char *const stored_map_names[] = {"gate_settings", "gate_cgroup", "gate_events", "gate_stopped"};
+
+static struct gate *get(struct director *director) {
+        if (!director->gate) {
+                director->gate = calloc(1, sizeof(*director->gate));
+                INVARIANT(director->gate);
+                director->gate->height = MACHINE_NO_HEIGHT;
+                for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
+                        director->gate->stored_maps[i] = -1;
+        }
+        return director->gate;
+}
+
+bool gate_holds(const struct config *config) {
+        return config->gate.kind == GATE_UPROBE;
+}
+
+int gate_adopt_stored(struct director *director, const char *name, int fd) {
+        struct gate *gate = get(director);
+        if (sscanf(name, "link.gate.%127s", gate->attached_release) == 1 || strncmp(name, "perf.gate", 9) == 0) {
+                close_fd(fd); /* the keeper's copy keeps it attached */
+                return 1;
+        }
+        for (size_t i = 0; strncmp(name, "map.", 4) == 0 && i < ELEMENTS(stored_map_names); i++)
+                if (strcmp(name + 4, stored_map_names[i]) == 0) {
+                        gate->stored_maps[i] = fd;
+                        return 1;
+                }
+        return 0;
+}
+
+/* The thread stays in its stop, the others run on: reads are still answered at H-1. */
+static void park(struct director *director, const struct gate_event *event) {
+        struct gate *gate = get(director);
+        struct keeper_park request = {.serial = keeper_serial(director),
+                        .generation = gate->generation,
+                        .process = (int) event->process,
+                        .thread = (int) event->thread};
+        int r = keeper_ask(director, KEEPER_PARK, &request, sizeof(request), NULL, 0, request.serial, NULL);
+        if (r < 0 && r != -EALREADY && r != -ESRCH)
+                log_errno(r, "cannot park thread %u before height %llu; its whole process stays stopped", event->thread,
+                                event->height);
+}
+
+static int on_gate_event(void *userdata, void *data, size_t size) {
+        struct director *director = userdata;
+        const struct gate_event *event = data;
+        struct gate *gate = get(director);
+        if (size < sizeof(*event) || !event->stopped)
+                return 0;
+        park(director, event);
+        if (!gate->was_hit) {
+                gate->was_hit = true;
+                events_gate_hit(director, gate->generation, event->height - 1);
+        }
+        return 0;
+}
+
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct director *director = userdata;
+        (void) source;
+        (void) fd;
+        (void) revents;
+        (void) ring_buffer__consume(director->gate->events);
+        return 0;
+}
+
+int gate_open(struct director *director) {
+        struct gate *gate = get(director);
+        if (director->config->gate.kind != GATE_UPROBE)
+                return 0;
+        gate->program = gate_bpf__open();
+        if (!gate->program)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
+                if (gate->stored_maps[i] >= 0) {
+                        struct bpf_map *map = bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i]);
+                        int r = bpf_map__reuse_fd(map, gate->stored_maps[i]);
+                        if (r < 0)
+                                return log_errno(r, "cannot take over the gate's map %s", stored_map_names[i]);
+                }
+        int r = gate_bpf__load(gate->program);
+        if (r < 0)
+                return log_errno(r, "cannot load the gate's kernel program; `interrex doctor` says what is missing");
+        for (size_t i = 0; i < ELEMENTS(stored_map_names); i++) {
+                char name[KEEPER_NAME_MAX];
+                (void) snprintf(name, sizeof(name), "map.%s", stored_map_names[i]);
+                if (gate->stored_maps[i] < 0)
+                        keeper_store(director, name,
+                                        bpf_map__fd(bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i])));
+        }
+        gate->events = ring_buffer__new(bpf_map__fd(gate->program->maps.gate_events), on_gate_event, director, NULL);
+        if (!gate->events)
+                return log_errno(-errno, "cannot read the gate's events");
+        return sd_event_add_io(director->event, &gate->source, ring_buffer__epoll_fd(gate->events), EPOLLIN, on_ring, director);
+}
+
+/* One attachment for each file; generations are told apart by their cgroup. */
+static int attach(struct director *director, const char *release) {
+        struct gate *gate = get(director);
+        char name[KEEPER_NAME_MAX + MACHINE_RELEASE_MAX];
+        _cleanup_free_ char *error = NULL;
+        int file = jobs_verified_fd(director, release), perf = -1;
+        if (file < 0)
+                return -ENOENT;
+        int r = gate_locate(file, &director->config->gate, &gate->location, &error);
+        if (r < 0) {
+                log_error("the gate cannot be armed in release %s: %s", release, error ? error : strerror(-r));
+                return r;
+        }
+        if (strcmp(gate->attached_release, release) == 0)
+                return 0;
+        struct keeper_uprobe request = {.serial = keeper_serial(director),
+                        .offset = gate->location.offset,
+                        .reference_counter_offset = gate->location.reference_counter_offset};
+        r = keeper_ask(director, KEEPER_UPROBE, &request, sizeof(request), &file, 1, request.serial, &perf);
+        if (r < 0)
+                return log_errno(r, "cannot set a uprobe in release %s", release);
+        _cleanup_close_ int perf_fd = perf;
+        _cleanup_close_ int link = bpf_link_create(bpf_program__fd(gate->program->progs.on_commit), perf_fd, BPF_PERF_EVENT, NULL);
+        if (link < 0)
+                return log_errno(link, "cannot attach the gate to the uprobe");
+        if (*gate->attached_release) {
+                (void) snprintf(name, sizeof(name), "link.gate.%s", gate->attached_release);
+                keeper_drop(director, name);
+        }
+        text_copy(gate->attached_release, sizeof(gate->attached_release), release);
+        keeper_store(director, "perf.gate", perf_fd);
+        (void) snprintf(name, sizeof(name), "link.gate.%s", release);
+        keeper_store(director, name, link);
+        return 0;
+}
+
+static int write_settings(struct director *director, uint64_t boundary) {
+        struct gate *gate = get(director);
+        uint32_t zero = 0;
+        struct stat st = {0};
+        if (stat("/proc/self/ns/pid", &st) < 0)
+                return -errno;
+        struct gate_setting setting = {.boundary = boundary,
+                        .kind = gate->location.kind,
+                        .register_offset = gate->location.register_offset,
+                        .displacement = gate->location.displacement,
+                        .size = gate->location.size,
+                        .namespace_device = st.st_dev,
+                        .namespace_inode = st.st_ino};
+        return bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &setting, BPF_ANY);
+}
+
+int gate_apply(struct director *director, struct unit *unit) {
+        struct gate *gate = get(director);
+        uint32_t zero = 0;
+        int cgroup = unit->cgroup_fd;
+        if (director->config->gate.kind != GATE_UPROBE || gate->height == MACHINE_NO_HEIGHT || unit->generation != gate->generation)
+                return 0;
+        int r = attach(director, unit->release);
+        if (r >= 0)
+                r = bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_cgroup), &zero, &cgroup, BPF_ANY);
+        return r < 0 ? r : write_settings(director, gate->height);
+}
+
+int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
+        struct gate *gate = get(director);
+        if (height == MACHINE_NO_HEIGHT) {
+                gate_disarm(director);
+                return 0;
+        }
+        if (gate->generation != generation || gate->height != height)
+                gate->was_hit = false;
+        gate->generation = generation;
+        gate->height = height;
+        struct unit *unit = unit_find(director, generation);
+        if (!unit || unit->cgroup_fd < 0)
+                return 0;
+        int r = gate_apply(director, unit);
+        /* The height may have been seen before it was asked for. */
+        if (r >= 0 && unit->height != MACHINE_NO_HEIGHT)
+                events_height(director, generation, unit->height);
+        return r;
+}
+
+void gate_disarm(struct director *director) {
+        struct gate *gate = get(director);
+        uint32_t zero = 0;
+        struct gate_setting open_gate = {0};
+        gate->height = MACHINE_NO_HEIGHT;
+        gate->was_hit = false;
+        if (gate->program)
+                (void) bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
+}
+
+bool gate_must_precede(const struct director *director, uint64_t generation) {
+        return director->config->gate.kind == GATE_UPROBE && director->gate && director->gate->generation == generation &&
+                        director->gate->height != MACHINE_NO_HEIGHT;
+}
+
+uint64_t gate_height(const struct director *director, uint64_t generation) {
+        return director->gate && director->gate->generation == generation ? director->gate->height : MACHINE_NO_HEIGHT;
+}
+
+void gate_resume(struct director *director) {
+        struct gate *gate = get(director);
+        uint32_t thread = 0, *previous = NULL;
+        struct gate_event event;
+        if (!gate->program)
+                return;
+        int map = bpf_map__fd(gate->program->maps.gate_stopped);
+        for (; bpf_map_get_next_key(map, previous, &thread) == 0; previous = &thread)
+                if (bpf_map_lookup_elem(map, &thread, &event) == 0)
+                        (void) on_gate_event(director, &event, sizeof(event));
+}

@@ -1,0 +1,29 @@
+/* Stopping a generation exactly before a height. The uprobe gate is exact; log, notify and observe are as good as what
+ * the node says and how often it is asked. */
+#pragma once
+
+#include "context.h"
+
+/* A descriptor that the keeper had stored; 1 if it was one of the gate's (ownership taken). */
+int gate_adopt_stored(struct director *director, const char *name, int fd);
+
+/* Loads the kernel program where the configuration has an uprobe gate. */
+int gate_open(struct director *director);
+
+/* From now on the generation may not begin HEIGHT. A generation that is not spawned yet is armed before it executes. */
+int gate_arm(struct director *director, uint64_t generation, uint64_t height);
+
+void gate_disarm(struct director *director);
+
+/* Must this generation wait at exec until gate_apply() has armed it? */
+bool gate_must_precede(const struct director *director, uint64_t generation);
+int gate_apply(struct director *director, struct unit *unit);
+
+/* The height before which the generation is to stop; MACHINE_NO_HEIGHT: none. */
+uint64_t gate_height(const struct director *director, uint64_t generation);
+
+/* Events that nobody took while there was no director: parks what was stopped. */
+void gate_resume(struct director *director);
+
+/* Can the gate keep the old release from going past the boundary while it goes on serving reads? */
+bool gate_holds(const struct config *config);

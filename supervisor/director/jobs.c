@@ -1,0 +1,161 @@
+#include "jobs.h"
+
+#include "../lib/log.h"
+#include "../lib/release.h"
+#include "archive_jobs.h"
+#include "events.h"
+#include "keeper_link.h"
+#include "probing.h"
+#include "spawn_request.h"
+#include "unit.h"
+#include <fcntl.h>
+#include <signal.h>
+
+static void job_done(struct job *job) {
+        struct keeper_forget forget = {.generation = job->number, .kind = job->is_helper ? SPAWN_HELPER : SPAWN_ARCHIVIST};
+        keeper_tell(job->director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
+        job->output_source = sd_event_source_disable_unref(job->output_source);
+        job->deadline = sd_event_source_disable_unref(job->deadline);
+        job->output_fd = close_fd(job->output_fd);
+        job->command_fd = close_fd(job->command_fd);
+        job->kind = JOB_NONE;
+}
+
+static struct job *job_find(struct director *director, uint64_t number) {
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (director->jobs[i].kind != JOB_NONE && director->jobs[i].number == number)
+                        return &director->jobs[i];
+        return NULL;
+}
+
+/* A command that writes more than fits is not stopped by a full pipe: the rest is read and dropped. */
+static int on_output(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct job *job = userdata;
+        char rest[1024];
+        (void) revents;
+        size_t room = sizeof(job->output) - 1 - job->output_size;
+        ssize_t n = read(fd, room > 0 ? job->output + job->output_size : rest, room > 0 ? room : sizeof(rest));
+        if (n <= 0) {
+                if (n == 0 || errno != EAGAIN)
+                        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+                return 0;
+        }
+        if (room > 0)
+                job->output_size += (size_t) n;
+        return 0;
+}
+
+static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct job *job = userdata;
+        struct keeper_cgroup kill = {.serial = keeper_serial(job->director),
+                        .generation = job->number,
+                        .kind = SPAWN_HELPER,
+                        .verb = CGROUP_KILL};
+        (void) source;
+        (void) usec;
+        (void) keeper_ask(job->director, KEEPER_CGROUP, &kill, sizeof(kill), NULL, 0, kill.serial, NULL);
+        return 0;
+}
+
+static struct job *job_new(struct director *director, enum job_kind kind, bool is_helper) {
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (director->jobs[i].kind == JOB_NONE) {
+                        director->jobs[i] = (struct job){.kind = kind,
+                                        .number = ++director->last_job,
+                                        .is_helper = is_helper,
+                                        .command_fd = -1,
+                                        .output_fd = -1,
+                                        .director = director};
+                        return &director->jobs[i];
+                }
+        return NULL;
+}
+
+static int job_start(struct job *job, struct keeper_spawn *request, int command_fd, int extra_fd) {
+        struct director *director = job->director;
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        _cleanup_close_ int write_end = ends[1];
+        job->output_fd = ends[0];
+        (void) fcntl(job->output_fd, F_SETFL, O_NONBLOCK);
+        int r = sd_event_add_io(director->event, &job->output_source, job->output_fd, EPOLLIN, on_output, job);
+        if (r < 0)
+                return r;
+        int fds[3] = {command_fd, write_end, extra_fd};
+        request->n_listen = extra_fd >= 0 ? 1 : 0;
+        request->serial = keeper_serial(director);
+        return keeper_ask(director, KEEPER_SPAWN, request, sizeof(*request), fds, extra_fd >= 0 ? 3 : 2, request->serial, NULL);
+}
+
+struct job *jobs_start_archivist(struct director *director, enum job_kind kind, char *const *arguments, int extra_fd) {
+        _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
+        struct job *job = request ? job_new(director, kind, false) : NULL;
+        if (!job)
+                return NULL;
+        int r = spawn_request_for_archivist(director, job->number, arguments, request);
+        if (r >= 0)
+                r = job_start(job, request, director->self_fd, extra_fd);
+        if (r >= 0)
+                return job;
+        log_errno(r, "cannot start the archivist to %s", arguments[1]);
+        job_done(job);
+        return NULL;
+}
+
+int jobs_run_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,
+                uint64_t timeout_us) {
+        _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
+        _cleanup_close_ int fd = open(command[0], O_RDONLY | O_CLOEXEC);
+        char number[64];
+        char *environment[] = {number, NULL};
+        if (!request)
+                return -ENOMEM;
+        if (fd < 0)
+                return -errno;
+        struct job *job = job_new(director, kind, true);
+        if (!job)
+                return -EBUSY;
+        (void) snprintf(number, sizeof(number), "INTERREX_GENERATION=%lu", generation);
+        job->for_generation = generation;
+        job->probe = probe;
+        int r = spawn_request_for_helper(director, job->number, command, environment, request);
+        if (r >= 0)
+                r = job_start(job, request, fd, -1);
+        if (r >= 0)
+                r = sd_event_add_time_relative(director->event, &job->deadline, CLOCK_MONOTONIC, timeout_us, 0,
+                                on_job_deadline, job);
+        if (r < 0)
+                job_done(job);
+        return r;
+}
+
+void jobs_exited(struct director *director, const struct keeper_exited *exited) {
+        struct job *job = job_find(director, exited->generation);
+        if (!job)
+                return;
+        bool worked = exited->code == CLD_EXITED && exited->status == 0;
+        /* Its process is gone, so all that it wrote lies in the pipe. */
+        for (size_t before = SIZE_MAX; before != job->output_size;) {
+                before = job->output_size;
+                (void) on_output(job->output_source, job->output_fd, 0, job);
+        }
+        job->output[job->output_size] = '\0';
+        if (job->is_helper)
+                probing_command_done(director, job, worked);
+        else
+                archive_job_done(director, job, worked);
+        job_done(job);
+}
+
+void jobs_sweep(struct director *director, const struct keeper_generation *known) {
+        struct keeper_cgroup kill = {.serial = keeper_serial(director),
+                        .generation = known->generation,
+                        .kind = known->kind,
+                        .verb = CGROUP_KILL};
+        struct keeper_forget forget = {.generation = known->generation, .kind = known->kind};
+        if (known->generation > director->last_job)
+                director->last_job = known->generation;
+        keeper_tell(director, KEEPER_CGROUP, &kill, sizeof(kill), NULL, 0);
+        keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
+}

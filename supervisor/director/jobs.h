@@ -1,0 +1,30 @@
+/* Short-lived processes that the director has the keeper start: archivists (verify, snapshots) and the operator's
+ * commands (probes and heights of kind exec). Their results come as events of the machine or go to the probing. */
+#pragma once
+
+#include "context.h"
+
+/* The verified command of a release, if it was verified since this director started; -1 or NULL otherwise. */
+int jobs_verified_fd(const struct director *director, const char *release);
+const char *jobs_verified_path(const struct director *director, const char *release);
+
+/* Verifies the bytes that will be executed. For a generation that waits to be spawned, spawns it then; for generation 0
+ * the machine is told VERIFIED or VERIFY_FAILED. */
+void jobs_verify(struct director *director, const char *release, uint64_t for_generation);
+
+/* Finds out which snapshot is possible; sets director->settings.snapshot. */
+void jobs_plan_snapshot(struct director *director);
+
+void jobs_snapshot(struct director *director);
+void jobs_restore(struct director *director);
+void jobs_drop_snapshot(struct director *director, uint64_t swap);
+
+/* Runs a command as the node's user. Its first line and exit status go to probing_command_done(). */
+int jobs_run_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,
+                uint64_t timeout_us);
+
+/* The keeper says that a helper or archivist has ended. */
+void jobs_exited(struct director *director, const struct keeper_exited *exited);
+
+/* Kills and forgets what a director before this one had started. */
+void jobs_sweep(struct director *director, const struct keeper_generation *known);

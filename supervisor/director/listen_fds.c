@@ -1,0 +1,78 @@
+#include "listen_fds.h"
+
+#include "../lib/log.h"
+#include "adoption.h"
+#include "keeper_link.h"
+#include "unit.h"
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define BACKLOG_MAX 65535
+
+static int make_inet(const struct address *address, int *ret_fd) {
+        struct sockaddr_storage sockaddr;
+        int one = 1, type = address->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
+        socklen_t length = address_to_sockaddr(address, &sockaddr);
+        _cleanup_close_ int fd = socket(address->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+                        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+                        bind(fd, (struct sockaddr *) &sockaddr, length) < 0 ||
+                        (type == SOCK_STREAM && listen(fd, BACKLOG_MAX) < 0))
+                return -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* A path can have one socket only, so all generations share it: the queue belongs to nobody and outlives each of them. */
+static int make_unix(struct director *director, size_t index, int *ret_fd) {
+        const struct address *address = &director->config->listen[index];
+        struct sockaddr_storage sockaddr;
+        char name[KEEPER_NAME_MAX];
+        socklen_t length = address_to_sockaddr(address, &sockaddr);
+        if (director->unix_fds[index] >= 0) {
+                *ret_fd = director->unix_fds[index];
+                return 0;
+        }
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void) unlink(address->path);
+        if (fd < 0 || bind(fd, (struct sockaddr *) &sockaddr, length) < 0 || listen(fd, BACKLOG_MAX) < 0 ||
+                        chmod(address->path, 0666) < 0)
+                return -errno;
+        (void) snprintf(name, sizeof(name), "unix.%zu", index);
+        keeper_store(director, name, fd);
+        *ret_fd = director->unix_fds[index] = TAKE_FD(fd);
+        return 0;
+}
+
+int listen_fds_make_unix(struct director *director) {
+        for (size_t i = 0; i < director->config->n_listen && i < ELEMENTS(director->unix_fds); i++) {
+                int fd, r = director->config->listen[i].transport == TRANSPORT_UNIX ? make_unix(director, i, &fd) : 0;
+                if (r < 0)
+                        return log_errno(r, "cannot make the socket %s", director->config->listen[i].path);
+        }
+        return 0;
+}
+
+int listen_fds_make(struct director *director, const struct unit *unit, int *ret_fds, size_t capacity, size_t *ret_n) {
+        if (director->config->n_listen > capacity)
+                return -ENOSPC;
+        for (size_t i = 0; i < director->config->n_listen; i++) {
+                if (director->config->listen[i].transport == TRANSPORT_UNIX) {
+                        int r = make_unix(director, i, &ret_fds[i]);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                _cleanup_close_ int fd = -1;
+                int r = make_inet(&director->config->listen[i], &fd);
+                if (r < 0)
+                        return r;
+                ret_fds[i] = fd;
+                r = adoption_add_own(director, unit->generation, i, fd);
+                if (r < 0)
+                        return r;
+                (void) TAKE_FD(fd);
+        }
+        *ret_n = director->config->n_listen;
+        return 0;
+}

@@ -1,0 +1,226 @@
+#include "perform.h"
+
+#include "../lib/log.h"
+#include "adoption.h"
+#include "connections.h"
+#include "control.h"
+#include "events.h"
+#include "gate.h"
+#include "jobs.h"
+#include "keeper_link.h"
+#include "planning.h"
+#include "probing.h"
+#include "steering.h"
+#include "unit.h"
+
+#define DRAIN_EVERY_US (100 * USEC_PER_MSEC)
+
+static const char *release_of(const struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        return generation == machine->candidate && generation != 0 ? machine->candidate_release : machine->current_release;
+}
+
+static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        struct machine_event event = {.type = EVENT_DEADLINE, .text = probing_complaint(director)};
+        const struct address *missing = director->watch.is_proving ? adoption_missing(director, director->watch.generation) : NULL;
+        char text[200];
+        (void) source;
+        (void) usec;
+        if (missing) {
+                (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
+                event.text = text;
+        }
+        (void) events_feed(director, &event);
+        return 0;
+}
+
+static void set_phase_deadline(struct director *director, uint64_t usec) {
+        director->phase_timer = sd_event_source_disable_unref(director->phase_timer);
+        if (usec != 0 && sd_event_add_time_relative(director->event, &director->phase_timer, CLOCK_MONOTONIC, usec, 1000,
+                                          on_phase_deadline, director) < 0)
+                log_error("out of memory: this phase has no deadline");
+}
+
+/* Waiting connections in the old generation's queue count as well: it must take them in before it may be frozen. */
+static bool is_drained(struct director *director, uint64_t generation) {
+        uint32_t queued = 0;
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++)
+                if (director->groups[group].used)
+                        queued += adoption_queued(director, group, steering_slot(generation));
+        return queued == 0 && connections_count(director, generation) == 0;
+}
+
+static int on_drain(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        const struct machine *machine = &director->record.machine;
+        (void) usec;
+        if (machine->phase != PHASE_DRAINING) {
+                director->drain_timer = sd_event_source_disable_unref(director->drain_timer);
+                return 0;
+        }
+        if (is_drained(director, machine->current)) {
+                director->drain_timer = sd_event_source_disable_unref(director->drain_timer);
+                (void) events_feed_about(director, EVENT_DRAINED, machine->current, NULL);
+                return 0;
+        }
+        (void) sd_event_source_set_time_relative(source, DRAIN_EVERY_US);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void drain(struct director *director) {
+        director->drain_timer = sd_event_source_disable_unref(director->drain_timer);
+        (void) sd_event_add_time_relative(director->event, &director->drain_timer, CLOCK_MONOTONIC, 0, 1000, on_drain, director);
+}
+
+static void flip(struct director *director, uint64_t generation) {
+        int r = steering_flip(director, generation);
+        if (r < 0)
+                log_errno(r, "cannot steer to generation %lu", generation);
+        if (director->quiesce_began_at) {
+                director->swap.gap_us = now_monotonic() - director->quiesce_began_at;
+                director->quiesce_began_at = 0;
+        }
+}
+
+static void finish_swap(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        planning_finish_swap(director, machine_outcome_name(machine->outcome), machine->reason);
+        control_answer_waiters(director);
+}
+
+static void tell_ready(struct director *director, uint64_t generation) {
+        struct keeper_status status = {0};
+        const struct machine *machine = &director->record.machine;
+        if (generation == 0)
+                (void) snprintf(status.text, sizeof(status.text), "held: %.200s", machine->reason);
+        else
+                (void) snprintf(status.text, sizeof(status.text), "%s %s, generation %lu", machine_phase_for_status(machine->phase),
+                                release_of(director, generation), generation);
+        keeper_tell(director, KEEPER_READY, &status, sizeof(status), NULL, 0);
+}
+
+static void end(struct director *director) {
+        struct keeper_status status = {.exit_status = 0};
+        director->is_exiting = true;
+        control_answer_stop(director);
+        keeper_tell(director, KEEPER_EXIT, &status, sizeof(status), NULL, 0);
+}
+
+static void perform_on_unit(struct director *director, const struct machine_action *action) {
+        uint64_t generation = action->generation;
+        switch (action->type) {
+        case ACTION_SPAWN:
+                unit_spawn(director, generation, release_of(director, generation), action->fence);
+                break;
+        case ACTION_PASS:
+                unit_pass(director, generation);
+                break;
+        case ACTION_TERMINATE:
+                if (director->record.machine.phase == PHASE_QUIESCING && !director->quiesce_began_at)
+                        director->quiesce_began_at = now_monotonic();
+                unit_terminate(director, generation);
+                break;
+        case ACTION_KILL:
+                unit_control(director, generation, CGROUP_KILL);
+                break;
+        case ACTION_FREEZE:
+                unit_control(director, generation, CGROUP_FREEZE);
+                break;
+        case ACTION_THAW:
+                unit_control(director, generation, CGROUP_THAW);
+                break;
+        case ACTION_PROVE:
+                probing_prove(director, generation);
+                break;
+        case ACTION_WATCH:
+                probing_watch(director, generation);
+                break;
+        case ACTION_RETIRE:
+                adoption_retire(director, generation);
+                break;
+        default:
+                INVARIANT(false);
+        }
+}
+
+static void perform_one(struct director *director, const struct machine_action *action) {
+        int r;
+        switch (action->type) {
+        case ACTION_VERIFY:
+                jobs_verify(director, director->record.machine.candidate_release, 0);
+                break;
+        case ACTION_FLIP:
+                flip(director, action->generation);
+                break;
+        case ACTION_ARM_GATE:
+                r = gate_arm(director, action->generation, planning_gate_height(director, action->generation, action->value));
+                if (r < 0)
+                        log_errno(r, "the gate of generation %lu is not armed", action->generation);
+                break;
+        case ACTION_DISARM_GATE:
+                gate_disarm(director);
+                planning_forget_boundary(director);
+                break;
+        case ACTION_SNAPSHOT:
+                jobs_snapshot(director);
+                break;
+        case ACTION_RESTORE:
+                jobs_restore(director);
+                break;
+        case ACTION_DROP_SNAPSHOT:
+                jobs_drop_snapshot(director, director->record.swap);
+                break;
+        case ACTION_DRAIN:
+                drain(director);
+                break;
+        case ACTION_DEADLINE:
+                set_phase_deadline(director, action->value);
+                break;
+        case ACTION_READY:
+                tell_ready(director, action->generation);
+                break;
+        case ACTION_FINISH:
+                finish_swap(director);
+                break;
+        case ACTION_EXIT:
+                end(director);
+                break;
+        default:
+                perform_on_unit(director, action);
+        }
+}
+
+/* Whom the height is asked of while nobody is being proved. */
+static void follow(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        switch (machine->phase) {
+        case PHASE_RUNNING:
+        case PHASE_ARMED:
+        case PHASE_GATING:
+        case PHASE_HELD:
+                probing_follow(director, machine->current_is_gone ? 0 : machine->current);
+                break;
+        case PHASE_PREPARING:
+                if (!machine->overlap)
+                        probing_follow(director, machine->current_is_gone ? 0 : machine->current);
+                break;
+        case PHASE_QUIESCING:
+        case PHASE_SNAPSHOTTING:
+        case PHASE_RESTORING:
+        case PHASE_BACKOFF:
+        case PHASE_STOPPING:
+                probing_follow(director, 0);
+                break;
+        default:
+                break;
+        }
+}
+
+void perform(struct director *director, const struct machine_actions *actions) {
+        if (director->record.machine.phase == PHASE_GATING && !director->swap.prepared_us && director->prepare_began_at)
+                director->swap.prepared_us = now_monotonic() - director->prepare_began_at;
+        for (size_t i = 0; i < actions->n; i++)
+                perform_one(director, &actions->items[i]);
+        follow(director);
+}

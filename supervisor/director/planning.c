@@ -1,0 +1,334 @@
+#include "planning.h"
+
+#include "../lib/control_protocol.h"
+#include "../lib/log.h"
+#include "../lib/release.h"
+#include "events.h"
+#include "gate.h"
+#include "jobs.h"
+#include "unit.h"
+#include <stdarg.h>
+
+#define NEAR_BLOCKS 3
+#define NEAR_US (15 * USEC_PER_SEC)
+
+static int refuse(struct refusal *refusal, const char *name, const char *format, ...) _printf_(3, 4);
+
+static int refuse(struct refusal *refusal, const char *name, const char *format, ...) {
+        va_list arguments;
+        refusal->name = name;
+        va_start(arguments, format);
+        (void) vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
+        va_end(arguments);
+        return -1;
+}
+
+static int refuse_busy(const struct director *director, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        if (machine->kind == SWAP_NONE)
+                return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
+                                machine_phase_for_status(machine->phase));
+        return refuse(refusal, CONTROL_ERROR_BUSY, "%s %s to %s is under way (%s); wait for it, or `interrex %s`",
+                        machine->kind == SWAP_UPGRADE ? "an" : "a", machine_kind_name(machine->kind), machine->candidate_release,
+                        machine_phase_name(machine->phase), machine->past_fence ? "rollback" : "cancel");
+}
+
+static bool is_idle(const struct director *director) {
+        return director->record.machine.phase == PHASE_RUNNING || director->record.machine.phase == PHASE_HELD;
+}
+
+static bool allows(const struct director *director, const char *release, uint64_t height) {
+        struct version version;
+        return version_parse(release, &version) >= 0 && schedule_allows(&director->schedule, &version, height);
+}
+
+uint64_t planning_height(struct director *director) {
+        struct unit *unit = unit_find(director, director->record.machine.serving);
+        if (unit && unit->height != MACHINE_NO_HEIGHT)
+                return unit->height;
+        return director->rate.at ? director->rate.height : MACHINE_NO_HEIGHT;
+}
+
+static uint64_t next_height(struct director *director) {
+        uint64_t height = planning_height(director);
+        return height == MACHINE_NO_HEIGHT ? 0 : height + 1;
+}
+
+static int check_release(struct director *director, const char *version, struct refusal *refusal) {
+        struct release release = {0};
+        struct version parsed;
+        if (version_parse(version, &parsed) < 0)
+                return refuse(refusal, CONTROL_ERROR_USAGE, "%.100s is not a version; write it like 1.7.1", version);
+        int r = release_load(director->releases_dir, version, &release);
+        release_done(&release);
+        if (r < 0)
+                return refuse(refusal, CONTROL_ERROR_REFUSED, "release %.100s is not here (%s); add it with `interrex release add %s %.100s PATH`",
+                                version, strerror(-r), director->config->node, version);
+        return 0;
+}
+
+static int check_height(struct director *director, uint64_t height, struct refusal *refusal) {
+        uint64_t now = planning_height(director);
+        if (director->config->gate.kind == GATE_NONE)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "the configuration has no `gate`, so nothing can stop the node at height %lu; add one, or use --now",
+                                height);
+        if (height == 0 || (now != MACHINE_NO_HEIGHT && height <= now))
+                return refuse(refusal, CONTROL_ERROR_REFUSED, "height %lu is not ahead: the node is at %lu", height, now);
+        return 0;
+}
+
+/* Puts ">=VERSION" at the height if the schedule has nothing there. */
+static int make_boundary(struct director *director, const char *version, uint64_t height, struct refusal *refusal) {
+        char range[RANGE_TEXT_MAX];
+        const struct boundary *next = height > 0 ? schedule_next(&director->schedule, height - 1) : NULL;
+        director->record.boundary_is_ours = false;
+        if (next && next->height == height)
+                return 0;
+        (void) snprintf(range, sizeof(range), ">=%.120s", version);
+        if (planning_set_boundary(director, height, range, refusal) < 0)
+                return -1;
+        director->record.boundary_is_ours = true;
+        return 0;
+}
+
+static int begin_swap(struct director *director, enum machine_event_type type, const char *kind, const char *to, uint64_t height,
+                uint64_t *ret_swap, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        struct journal_swap swap = {.at_height = height, .started_at = now_realtime()};
+        uint64_t before = director->record.swap;
+        uint64_t reference = height == MACHINE_NO_HEIGHT ? next_height(director) : height;
+        text_copy(swap.kind, sizeof(swap.kind), kind);
+        text_copy(swap.from, sizeof(swap.from), machine->current_release);
+        text_copy(swap.to, sizeof(swap.to), to);
+        text_copy(swap.mode, sizeof(swap.mode), director->settings.overlap ? "overlap" : "exclusive");
+        text_copy(swap.snapshot, sizeof(swap.snapshot), director->settings.snapshot ? director->snapshot_kind : "");
+        if (journal_swap_begin(director->journal, &swap, &swap.id) < 0)
+                return refuse(refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written", director->directories.state);
+        director->record.swap = swap.id;
+        director->swap = swap;
+        director->prepare_began_at = now_monotonic();
+        director->quiesce_began_at = 0;
+        struct machine_event event = {.type = type,
+                        .height = height,
+                        .text = to,
+                        .flag = !allows(director, machine->current_release, reference)};
+        int r = events_feed(director, &event);
+        if (r == 1) {
+                *ret_swap = swap.id;
+                if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
+                        (void) events_feed_about(director, EVENT_NEAR, machine->current, NULL);
+                return 0;
+        }
+        planning_finish_swap(director, "aborted", "it could not begin");
+        director->record.swap = before;
+        return r == -EBUSY ? refuse_busy(director, refusal)
+                           : refuse(refusal, CONTROL_ERROR_REFUSED, "the node is %s: nothing can be swapped now",
+                                             machine_phase_for_status(machine->phase));
+}
+
+int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
+                struct refusal *ret_refusal) {
+        if (!is_idle(director))
+                return refuse_busy(director, ret_refusal);
+        if (check_release(director, version, ret_refusal) < 0)
+                return -1;
+        if (director->record.machine.phase == PHASE_RUNNING && strcmp(version, director->record.machine.current_release) == 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s runs already; to start it anew use `interrex restart`", version);
+        if (now)
+                height = MACHINE_NO_HEIGHT;
+        else if (check_height(director, height, ret_refusal) < 0 || make_boundary(director, version, height, ret_refusal) < 0)
+                return -1;
+        uint64_t reference = now ? next_height(director) : height;
+        if (!allows(director, version, reference)) {
+                const struct range *range = schedule_range_at(&director->schedule, reference);
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule allows %.200s at height %lu, and %.60s is not in it; "
+                                "see `interrex schedule show`",
+                                range ? range->text : "*", reference, version);
+        }
+        jobs_plan_snapshot(director);
+        return begin_swap(director, EVENT_UPGRADE, "upgrade", version, height, ret_swap, ret_refusal);
+}
+
+int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal) {
+        const struct machine *machine = &director->record.machine;
+        if (machine->kind != SWAP_NONE) {
+                struct machine_event event = {.type = EVENT_ROLLBACK};
+                *ret_swap = director->record.swap;
+                return events_feed(director, &event) == 1 ? 0 : refuse_busy(director, ret_refusal);
+        }
+        if (!is_idle(director))
+                return refuse_busy(director, ret_refusal);
+        if (*machine->previous_release == '\0')
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "there is nothing to go back to: %s is the first release that ran here",
+                                machine->current_release);
+        if (check_release(director, machine->previous_release, ret_refusal) < 0)
+                return -1;
+        if (!allows(director, machine->previous_release, next_height(director)))
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "the schedule does not allow %s at height %lu: going back would run the wrong version",
+                                machine->previous_release, next_height(director));
+        return begin_swap(director, EVENT_ROLLBACK, "rollback", machine->previous_release, MACHINE_NO_HEIGHT, ret_swap, ret_refusal);
+}
+
+int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal) {
+        const struct machine *machine = &director->record.machine;
+        if (!is_idle(director))
+                return refuse_busy(director, ret_refusal);
+        if (!allows(director, machine->current_release, next_height(director)))
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule does not allow %s at height %lu; upgrade instead",
+                                machine->current_release, next_height(director));
+        return begin_swap(director, EVENT_RESTART, "restart", machine->current_release, MACHINE_NO_HEIGHT, ret_swap, ret_refusal);
+}
+
+int planning_cancel(struct director *director, struct refusal *ret_refusal) {
+        struct machine_event event = {.type = EVENT_CANCEL};
+        if (director->record.machine.kind == SWAP_NONE)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "nothing is armed");
+        return events_feed(director, &event) == 1 ? 0 : refuse_busy(director, ret_refusal);
+}
+
+int planning_load_schedule(struct director *director) {
+        _cleanup_free_ struct journal_boundary *boundaries = NULL;
+        size_t n = 0;
+        uint64_t sequence = 0;
+        int r = journal_boundary_list(director->journal, &boundaries, &n, &sequence);
+        if (r < 0)
+                return r;
+        struct schedule schedule = {0};
+        for (size_t i = 0; i < n; i++) {
+                struct range range;
+                r = range_parse(boundaries[i].range, &range);
+                if (r >= 0)
+                        r = schedule_add(&schedule, boundaries[i].height, &range, NULL);
+                if (r < 0)
+                        log_error("the boundary at height %lu (%s) is not usable and left out", boundaries[i].height, boundaries[i].range);
+        }
+        schedule_done(&director->schedule);
+        director->schedule = schedule;
+        return 0;
+}
+
+int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal) {
+        const struct machine *machine = &director->record.machine;
+        struct range parsed;
+        if (range_parse(range, &parsed) < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_USAGE, "%.200s is not a version range; write it like \">=1.4.0 <2.0.0\"", range);
+        if (journal_boundary_set(director->journal, height, range) < 0 || planning_load_schedule(director) < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written", director->directories.state);
+        if (machine->phase == PHASE_RUNNING)
+                (void) gate_arm(director, machine->current, planning_gate_height(director, machine->current, MACHINE_NO_HEIGHT));
+        return 0;
+}
+
+void planning_forget_boundary(struct director *director) {
+        if (!director->record.boundary_is_ours || director->swap.at_height == MACHINE_NO_HEIGHT)
+                return;
+        (void) journal_boundary_remove(director->journal, director->swap.at_height);
+        (void) planning_load_schedule(director);
+        director->record.boundary_is_ours = false;
+}
+
+int planning_first_release(struct director *director, char *release, size_t size, char *why, size_t why_size) {
+        struct release *releases = NULL;
+        size_t n = 0;
+        int r = release_list(director->releases_dir, &releases, &n);
+        const char *wanted = director->config->release;
+        if (r >= 0 && !wanted && n == 1)
+                wanted = releases[0].text;
+        bool found = false;
+        for (size_t i = 0; r >= 0 && wanted && i < n; i++)
+                found = found || strcmp(releases[i].text, wanted) == 0;
+        if (found)
+                text_copy(release, size, wanted);
+        else if (r >= 0 && n == 0)
+                (void) snprintf(why, why_size, "no release is here yet; add one with `interrex release add %s VERSION PATH`",
+                                director->config->node);
+        else if (r >= 0 && wanted)
+                (void) snprintf(why, why_size, "release %s from the configuration is not here; add it with `interrex release add %s %s PATH`",
+                                wanted, director->config->node, wanted);
+        else
+                (void) snprintf(why, why_size, "%zu releases are here and nothing says which one starts: write `release:` into the configuration", n);
+        release_list_free(releases, n);
+        return found ? 0 : -ENOENT;
+}
+
+static const char *release_of(const struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        return generation == machine->candidate && generation != 0 ? machine->candidate_release : machine->current_release;
+}
+
+uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted) {
+        struct unit *unit = unit_find(director, generation);
+        uint64_t height = unit && unit->height != MACHINE_NO_HEIGHT ? unit->height : next_height(director);
+        if (director->config->gate.kind == GATE_NONE)
+                return MACHINE_NO_HEIGHT;
+        for (const struct boundary *next = schedule_next(&director->schedule, height); next;
+                        next = schedule_next(&director->schedule, next->height)) {
+                if (next->height >= wanted)
+                        break;
+                if (!allows(director, release_of(director, generation), next->height))
+                        return next->height;
+        }
+        return wanted;
+}
+
+void planning_finish_swap(struct director *director, const char *outcome, const char *reason) {
+        struct journal_swap *swap = &director->swap;
+        swap->ended_at = now_realtime();
+        swap->total_us = swap->ended_at > swap->started_at ? swap->ended_at - swap->started_at : 0;
+        text_copy(swap->outcome, sizeof(swap->outcome), outcome);
+        text_copy(swap->reason, sizeof(swap->reason), reason);
+        if (journal_swap_update(director->journal, swap) < 0)
+                log_error("the end of swap %lu (%s) could not be written to the journal", swap->id, outcome);
+        log_notice("%s %s -> %s: %s%s%s", swap->kind, swap->from, swap->to, outcome, *reason ? ": " : "", reason);
+}
+
+void planning_note_height(struct director *director, uint64_t height) {
+        struct rate *rate = &director->rate;
+        uint64_t now = now_monotonic();
+        if (rate->at && height > rate->height) {
+                double usec = (double) (now - rate->at) / (double) (height - rate->height);
+                rate->usec_per_block = rate->usec_per_block > 0 ? rate->usec_per_block * 0.9 + usec * 0.1 : usec;
+        }
+        if (!rate->at || height != rate->height) {
+                rate->height = height;
+                rate->at = now;
+        }
+}
+
+uint64_t planning_eta(struct director *director, uint64_t height) {
+        uint64_t now = planning_height(director);
+        if (now == MACHINE_NO_HEIGHT || height <= now)
+                return now == MACHINE_NO_HEIGHT ? USEC_INFINITY : 0;
+        if (director->rate.usec_per_block <= 0)
+                return USEC_INFINITY;
+        return (uint64_t) ((double) (height - now) * director->rate.usec_per_block);
+}
+
+bool planning_is_near(struct director *director) {
+        uint64_t boundary = director->record.machine.boundary, height = planning_height(director);
+        if (height == MACHINE_NO_HEIGHT || boundary <= height + NEAR_BLOCKS)
+                return true;
+        uint64_t eta = planning_eta(director, boundary);
+        return eta != USEC_INFINITY && eta <= NEAR_US;
+}
+
+void planning_note_lock(struct director *director) {
+        if (director->record.takes_lock)
+                return;
+        director->record.takes_lock = true;
+        (void) journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+}
+
+void planning_recover_unit(struct director *director, struct unit *unit, const struct keeper_generation *known) {
+        text_copy(unit->release, sizeof(unit->release), release_of(director, unit->generation));
+        bool waits = unit->generation == director->record.machine.candidate && !director->record.machine.overlap;
+        unit->fence = waits && !known->is_past_fence ? MACHINE_WAIT_AT_FENCE : MACHINE_PASS_AT_ONCE;
+        unit->was_proved = unit->generation == director->record.machine.serving;
+        if (!known->is_running) {
+                unit->exited_at = now_monotonic();
+                unit->log_has_ended = true;
+                (void) snprintf(unit->ending, sizeof(unit->ending), "it ended while the director was being restarted");
+        }
+}

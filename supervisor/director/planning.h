@@ -1,0 +1,48 @@
+/* From what an operator asks for to a swap: is it possible, is it allowed by the schedule, what is written down about it. */
+#pragma once
+
+#include "context.h"
+
+/* Why a command was not taken: a name from control_protocol.h and a sentence. */
+struct refusal {
+        const char *name;
+        char text[512];
+};
+
+/* 0: the swap began or is armed, *ret_swap is its id. -1: *ret_refusal says why not; nothing has changed. */
+int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
+                struct refusal *ret_refusal);
+int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
+int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
+int planning_cancel(struct director *director, struct refusal *ret_refusal);
+int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal);
+
+/* Reads the schedule from the journal. */
+int planning_load_schedule(struct director *director);
+
+/* Which release the node starts with when nothing was ever decided. -ENOENT with a sentence. */
+int planning_first_release(struct director *director, char *release, size_t size, char *why, size_t why_size);
+
+/* The height before which the generation must stop: WANTED, or the first one at which the schedule denies its release. */
+uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted);
+
+/* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
+void planning_forget_boundary(struct director *director);
+
+void planning_finish_swap(struct director *director, const char *outcome, const char *reason);
+
+/* Height of the serving generation, for the rate. */
+void planning_note_height(struct director *director, uint64_t height);
+uint64_t planning_height(struct director *director);
+
+/* Is the boundary of the armed swap so close that the candidate should come up? */
+bool planning_is_near(struct director *director);
+
+/* Microseconds until HEIGHT by the measured rate; USEC_INFINITY: not known. */
+uint64_t planning_eta(struct director *director, uint64_t height);
+
+/* The node was seen to take its state lock. */
+void planning_note_lock(struct director *director);
+
+/* After a restart of the director: a generation that the keeper knows. */
+void planning_recover_unit(struct director *director, struct unit *unit, const struct keeper_generation *known);

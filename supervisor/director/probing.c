@@ -1,0 +1,243 @@
+#include "probing.h"
+
+#include "../lib/log.h"
+#include "adoption.h"
+#include "checks.h"
+#include "events.h"
+#include "unit.h"
+
+/* While users wait for the answer, asking is worth a wake-up this often. */
+#define PROVING_EVERY_US (20 * USEC_PER_MSEC)
+
+static void set_probe_timer(struct director *director);
+
+static bool height_is_polled(const struct director *director) {
+        switch (director->config->height.source) {
+        case HEIGHT_NONE:
+        case HEIGHT_LOG:
+        case HEIGHT_NOTIFY:
+                return false;
+        default:
+                return true;
+        }
+}
+
+static uint64_t probe_every(const struct director *director, size_t probe) {
+        uint64_t every = probe == PROBES_MAX ? director->config->height.every_us : director->config->probes[probe].every_us;
+        return director->watch.is_proving && every > PROVING_EVERY_US ? PROVING_EVERY_US : every;
+}
+
+/* A probe of kind height is answered by the height's own poll. */
+static bool is_asked(const struct director *director, size_t probe) {
+        if (probe == PROBES_MAX)
+                return height_is_polled(director);
+        return probe < director->config->n_probes && director->config->probes[probe].kind != PROBE_HEIGHT;
+}
+
+static bool all_were_healthy(const struct director *director) {
+        for (size_t i = 0; i <= PROBES_MAX; i++)
+                if (is_asked(director, i) && !director->watch.probes[i].was_healthy)
+                        return false;
+        return true;
+}
+
+static bool waits_for_ready(const struct director *director, const struct unit *unit) {
+        return director->config->height.source == HEIGHT_NOTIFY && !unit->says_ready && unit->height == MACHINE_NO_HEIGHT;
+}
+
+static void check_proof(struct director *director) {
+        struct watch *watch = &director->watch;
+        struct unit *unit = unit_find(director, watch->generation);
+        if (!watch->is_proving || !unit || !unit->is_running || !adoption_is_complete(director, watch->generation) ||
+                        !all_were_healthy(director) || waits_for_ready(director, unit))
+                return;
+        watch->is_proving = false;
+        unit->was_proved = true;
+        (void) events_feed_about(director, EVENT_PROVED, watch->generation, NULL);
+}
+
+static void begin(struct director *director, uint64_t generation) {
+        struct watch *watch = &director->watch;
+        checks_cancel_all(director);
+        *watch = (struct watch){.generation = generation, .height_at_begin = MACHINE_NO_HEIGHT};
+        uint64_t now = now_monotonic();
+        for (size_t i = 0; i <= PROBES_MAX; i++)
+                watch->probes[i].due_at = now;
+}
+
+void probing_prove(struct director *director, uint64_t generation) {
+        begin(director, generation);
+        director->watch.is_proving = true;
+        check_proof(director);
+        set_probe_timer(director);
+}
+
+void probing_watch(struct director *director, uint64_t generation) {
+        uint64_t now = now_monotonic();
+        struct unit *unit = unit_find(director, generation);
+        begin(director, generation);
+        director->watch.is_probation = true;
+        director->watch.probation_ends_at = now + director->config->probation_us;
+        director->watch.progress_ends_at = director->config->progress_blocks ? now + director->config->progress_within_us : 0;
+        director->watch.height_at_begin = unit ? unit->height : MACHINE_NO_HEIGHT;
+        set_probe_timer(director);
+}
+
+void probing_follow(struct director *director, uint64_t generation) {
+        if (director->watch.generation == generation && !director->watch.is_proving && !director->watch.is_probation)
+                return;
+        begin(director, generation);
+        set_probe_timer(director);
+}
+
+void probing_listener_changed(struct director *director, uint64_t generation) {
+        struct unit *unit = unit_find(director, generation);
+        if (unit && unit->waits_at_fence) {
+                (void) events_feed_about(director, EVENT_UNHEALTHY, generation,
+                                "it began to listen before it asked for its state lock, so the lock is no fence: set "
+                                "`state.fence: exec`");
+                return;
+        }
+        if (generation != director->watch.generation)
+                return;
+        if (director->watch.is_proving && adoption_is_complete(director, generation))
+                for (size_t i = 0; i <= PROBES_MAX; i++)
+                        director->watch.probes[i].due_at = now_monotonic();
+        check_proof(director);
+        set_probe_timer(director);
+}
+
+static bool blocks_were_made(const struct director *director) {
+        const struct watch *watch = &director->watch;
+        for (size_t i = 0; i < UNITS_MAX; i++)
+                if (director->units[i].generation == watch->generation && watch->height_at_begin != MACHINE_NO_HEIGHT &&
+                                director->units[i].height != MACHINE_NO_HEIGHT)
+                        return director->units[i].height >= watch->height_at_begin + director->config->progress_blocks;
+        return false;
+}
+
+static void check_probation(struct director *director) {
+        struct watch *watch = &director->watch;
+        struct unit *unit = unit_find(director, watch->generation);
+        uint64_t now = now_monotonic();
+        char text[160];
+        if (!watch->is_probation || !unit)
+                return;
+        if (watch->height_at_begin == MACHINE_NO_HEIGHT)
+                watch->height_at_begin = unit->height;
+        if (watch->progress_ends_at && blocks_were_made(director))
+                watch->progress_ends_at = 0;
+        if (watch->progress_ends_at && now >= watch->progress_ends_at) {
+                watch->is_probation = false;
+                (void) snprintf(text, sizeof(text), "no progress: %u blocks were expected within %lu ms, the height is %ld after %ld",
+                                director->config->progress_blocks, director->config->progress_within_us / USEC_PER_MSEC,
+                                (long) unit->height, (long) watch->height_at_begin);
+                (void) events_feed_about(director, EVENT_UNHEALTHY, watch->generation, text);
+                return;
+        }
+        if (!watch->progress_ends_at && now >= watch->probation_ends_at) {
+                watch->is_probation = false;
+                (void) events_feed_about(director, EVENT_PROBATION_PASSED, watch->generation, NULL);
+        }
+}
+
+void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height,
+                const char *text) {
+        struct watch *watch = &director->watch;
+        if (generation != watch->generation || probe > PROBES_MAX)
+                return;
+        struct probe_state *state = &watch->probes[probe];
+        state->is_under_way = false;
+        /* A probe that came while users are not yet served there is asked again soon. */
+        state->due_at = now_monotonic() + probe_every(director, probe);
+        if (healthy) {
+                state->was_healthy = true;
+                state->failures = 0;
+                state->last_failure[0] = '\0';
+                if (height != PROBER_HEIGHT_NONE)
+                        events_height(director, generation, height);
+        } else {
+                state->failures++;
+                (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s",
+                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name, text);
+        }
+        if (generation != watch->generation)
+                return; /* the height has moved the machine on */
+        unsigned limit = probe == PROBES_MAX ? 10 : director->config->probes[probe].failures;
+        if (!healthy && watch->is_probation && state->failures >= limit) {
+                watch->is_probation = false;
+                (void) events_feed_about(director, EVENT_UNHEALTHY, generation, state->last_failure);
+                return;
+        }
+        check_proof(director);
+        check_probation(director);
+        set_probe_timer(director);
+}
+
+static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        struct watch *watch = &director->watch;
+        (void) source;
+        (void) usec;
+        check_probation(director);
+        uint64_t now = now_monotonic(), generation = watch->generation;
+        for (size_t i = 0; i <= PROBES_MAX && generation == watch->generation; i++) {
+                struct probe_state *state = &watch->probes[i];
+                if (!is_asked(director, i) || state->is_under_way || state->due_at > now)
+                        continue;
+                state->is_under_way = true;
+                state->due_at = now + probe_every(director, i);
+                if (checks_begin(director, generation, i) < 0)
+                        state->is_under_way = false;
+        }
+        set_probe_timer(director);
+        return 0;
+}
+
+/* One timer for all: at rest nothing else wakes the director. */
+static void set_probe_timer(struct director *director) {
+        struct watch *watch = &director->watch;
+        uint64_t due = USEC_INFINITY;
+        bool may_ask = watch->generation != 0 && (!watch->is_proving || adoption_is_complete(director, watch->generation));
+        for (size_t i = 0; may_ask && director->prober >= 0 && i <= PROBES_MAX; i++)
+                if (is_asked(director, i) && !watch->probes[i].is_under_way && watch->probes[i].due_at < due)
+                        due = watch->probes[i].due_at;
+        if (watch->is_probation && watch->probation_ends_at > now_monotonic() && watch->probation_ends_at < due)
+                due = watch->probation_ends_at;
+        if (watch->is_probation && watch->progress_ends_at && watch->progress_ends_at < due)
+                due = watch->progress_ends_at;
+        if (!director->probe_timer) {
+                if (sd_event_add_time(director->event, &director->probe_timer, CLOCK_MONOTONIC, due, 1000, on_due, director) < 0)
+                        log_error("out of memory: no probes any more");
+                return;
+        }
+        (void) sd_event_source_set_time(director->probe_timer, due);
+        (void) sd_event_source_set_enabled(director->probe_timer, due == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+void probing_forget(struct director *director, uint64_t generation) {
+        struct prober_forget forget = {.generation = generation};
+        if (director->prober >= 0)
+                (void) wire_send(director->prober, PROBER_FORGET, &forget, sizeof(forget), NULL, 0);
+        if (director->watch.generation == generation)
+                probing_follow(director, 0);
+}
+
+void probing_command_done(struct director *director, struct job *job, bool worked) {
+        char text[PROBER_TEXT_MAX], *end = NULL;
+        job->output[strcspn(job->output, "\n")] = '\0';
+        uint64_t height = PROBER_HEIGHT_NONE;
+        if (job->kind == JOB_HEIGHT && worked) {
+                height = strtoull(job->output, &end, 10);
+                worked = end && end != job->output && *end == '\0';
+        }
+        (void) snprintf(text, sizeof(text), "%s%.400s", worked ? "" : "its command failed: ", job->output);
+        probing_result(director, job->for_generation, job->probe, worked, height, text);
+}
+
+const char *probing_complaint(const struct director *director) {
+        for (size_t i = 0; i <= PROBES_MAX; i++)
+                if (is_asked(director, i) && director->watch.probes[i].failures > 0)
+                        return director->watch.probes[i].last_failure;
+        return "";
+}

@@ -1,0 +1,31 @@
+/* Asking a generation how it is: through its real public sockets, before users reach it (proving), while it is on
+ * probation, and for the height. The prober does the talking; this decides when and to whom. */
+#pragma once
+
+#include "context.h"
+
+/* The keeper has made a (new) link to a prober. Takes ownership. */
+int probing_connect(struct director *director, int fd);
+
+/* Begins to prove a generation: EVENT_PROVED when it holds all addresses and every probe has been healthy once. */
+void probing_prove(struct director *director, uint64_t generation);
+
+/* Probation: EVENT_UNHEALTHY or, at its end, EVENT_PROBATION_PASSED. */
+void probing_watch(struct director *director, uint64_t generation);
+
+/* Just the height and the probes for status from now on; 0: nobody is asked. */
+void probing_follow(struct director *director, uint64_t generation);
+
+/* A generation has a new listener, or says READY=1. */
+void probing_listener_changed(struct director *director, uint64_t generation);
+
+/* Hands a generation's output (and notify socket) to the prober. */
+void probing_watch_output(struct director *director, struct unit *unit);
+
+void probing_forget(struct director *director, uint64_t generation);
+
+/* An operator's probe or height command has ended. */
+void probing_command_done(struct director *director, struct job *job, bool worked);
+
+/* A failure worth telling: what is not healthy just now; "" if all is well. */
+const char *probing_complaint(const struct director *director);

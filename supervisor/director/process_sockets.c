@@ -1,0 +1,74 @@
+#include "process_sockets.h"
+
+#include "../lib/cgroup.h"
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+static int read_status(int pid, const char *field, uint64_t *ret_value) {
+        char path[64], line[256];
+        (void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        size_t length = strlen(field);
+        while (file && fgets(line, sizeof(line), file))
+                if (strncmp(line, field, length) == 0 && sscanf(line + length, " %lu", ret_value) == 1)
+                        return 0;
+        return -ESRCH;
+}
+
+uint64_t process_socket_cookie(int fd) {
+        uint64_t cookie = 0;
+        socklen_t length = sizeof(cookie);
+        return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
+}
+
+static int find_in_process(int pid, uint64_t cookie, int *ret_fd) {
+        uint64_t table_size = 0;
+        _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        if (pidfd < 0 || read_status(pid, "FDSize:", &table_size) < 0)
+                return -ESRCH;
+        for (uint64_t number = 0; number < table_size; number++) {
+                int fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) number, 0);
+                if (fd < 0)
+                        continue;
+                if (process_socket_cookie(fd) == cookie) {
+                        *ret_fd = fd;
+                        return 0;
+                }
+                close_fd(fd);
+        }
+        return -ENOENT;
+}
+
+int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd) {
+        _cleanup_free_ int *pids = NULL;
+        size_t n = 0;
+        int r = cgroup_processes(cgroup_fd, &pids, &n);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                if (find_in_process(pids[i], cookie, ret_fd) == 0)
+                        return 0;
+        return -ENOENT;
+}
+
+bool process_socket_is_held(int cgroup_fd, uint64_t cookie) {
+        _cleanup_close_ int fd = -1;
+        return process_socket_find(cgroup_fd, cookie, &fd) == 0;
+}
+
+int process_of_thread(int thread) {
+        uint64_t process;
+        int r = read_status(thread, "Tgid:", &process);
+        return r < 0 ? r : (int) process;
+}
+
+int process_descriptor(int process, int fd, int *ret_fd) {
+        _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, process, 0);
+        if (pidfd < 0)
+                return -errno;
+        int copy = (int) syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+        if (copy < 0)
+                return -errno;
+        *ret_fd = copy;
+        return 0;
+}

@@ -1,0 +1,129 @@
+#include "recovery.h"
+
+#include "../lib/log.h"
+#include "adoption.h"
+#include "control.h"
+#include "events.h"
+#include "gate.h"
+#include "jobs.h"
+#include "keeper_link.h"
+#include "perform.h"
+#include "planning.h"
+#include "probing.h"
+#include "steering.h"
+#include "unit.h"
+
+static void take_unit_descriptor(struct director *director, const char *name, int fd) {
+        uint64_t generation;
+        size_t index;
+        struct unit *unit = NULL;
+        if (sscanf(name, "log.%lu", &generation) == 1 && (unit = unit_get(director, generation))) {
+                close_fd(unit->log_fd);
+                unit->log_fd = fd;
+        } else if (sscanf(name, "notify.%lu", &generation) == 1 && (unit = unit_get(director, generation))) {
+                close_fd(unit->notify_fd);
+                unit->notify_fd = fd;
+        } else if (sscanf(name, "unix.%zu", &index) == 1 && index < ELEMENTS(director->unix_fds))
+                director->unix_fds[index] = fd;
+        else
+                close_fd(fd);
+}
+
+/* Sockets go into the maps, so they wait until the maps are open. */
+struct stored_socket {
+        char name[KEEPER_NAME_MAX];
+        int fd;
+};
+
+static void take_stored(struct director *director, struct wire_message *message, struct stored_socket *sockets, size_t *n) {
+        const char *name = ((struct keeper_name *) message->body)->name;
+        int fd = TAKE_FD(message->fds[0]);
+        if (strncmp(name, "socket.", 7) == 0 && *n < MEMBERS_MAX) {
+                text_copy(sockets[*n].name, sizeof(sockets[*n].name), name);
+                sockets[(*n)++].fd = fd;
+        } else if (!steering_adopt_stored(director, name, fd) && !gate_adopt_stored(director, name, fd) &&
+                        !control_adopt_stored(director, name, fd))
+                take_unit_descriptor(director, name, fd);
+}
+
+static int open_kernel_side(struct director *director, struct stored_socket *sockets, size_t n) {
+        int r = steering_open(director);
+        if (r >= 0)
+                r = gate_open(director);
+        for (size_t i = 0; r >= 0 && i < director->config->n_listen; i++)
+                if (director->config->listen[i].transport != TRANSPORT_UNIX) {
+                        r = steering_hold(director, &director->config->listen[i]);
+                        if (r < 0)
+                                log_errno(r, "cannot hold %s", director->config->listen[i].text);
+                }
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                (void) adoption_take_stored(director, sockets[i].name, sockets[i].fd);
+        return r;
+}
+
+int recovery_listen(struct director *director) {
+        _cleanup_free_ struct stored_socket *sockets = calloc(MEMBERS_MAX, sizeof(*sockets));
+        _cleanup_free_ struct wire_message *early = calloc(1, sizeof(*early));
+        size_t n = 0;
+        if (!sockets || !early)
+                return -ENOMEM;
+        for (;;) {
+                int r = keeper_wait(director, early);
+                if (r < 0)
+                        return r;
+                if (early->type == KEEPER_RESUME)
+                        break;
+                if (early->type == KEEPER_STORED)
+                        take_stored(director, early, sockets, &n);
+                else
+                        keeper_defer(director, early);
+                wire_message_done(early);
+        }
+        return open_kernel_side(director, sockets, n);
+}
+
+int recovery_open_first(struct director *director) {
+        return open_kernel_side(director, NULL, 0);
+}
+
+/* What the machine lives through while a director was dead is told by what the keeper knows now. */
+static void tell_what_was_missed(struct director *director) {
+        for (size_t i = 0; i < UNITS_MAX; i++)
+                if (director->units[i].generation != 0)
+                        events_ending_is_complete(director, &director->units[i]);
+        gate_resume(director);
+}
+
+static int resume(struct director *director) {
+        struct machine_event event = {.type = EVENT_RESUME};
+        log_notice("the director is back: the node is %s", machine_phase_name(director->record.machine.phase));
+        director->has_resumed = true;
+        if (journal_swap_get(director->journal, director->record.swap, &director->swap) >= 0 && director->swap.ended_at == 0 &&
+                        director->record.machine.kind == SWAP_NONE)
+                planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome), director->record.machine.reason);
+        (void) events_feed(director, &event);
+        tell_what_was_missed(director);
+        return 0;
+}
+
+static int start(struct director *director) {
+        char release[MACHINE_RELEASE_MAX] = "", why[400] = "";
+        struct machine_event event = {.type = EVENT_START, .text = release};
+        director->has_resumed = true;
+        (void) journal_swap_get(director->journal, director->record.swap, &director->swap);
+        jobs_plan_snapshot(director);
+        if (*director->record.machine.current_release == '\0' &&
+                        planning_first_release(director, release, sizeof(release), why, sizeof(why)) < 0) {
+                log_error("node %s cannot start: %s", director->config->node, why);
+                return -ENOENT;
+        }
+        int r = events_feed(director, &event);
+        return r < 0 ? r : 0;
+}
+
+int recovery_go_on(struct director *director) {
+        /* A director may have died before it started anything under this keeper. */
+        bool was_started = director->record.keeper_instance == director->welcome.instance;
+        director->record.keeper_instance = director->welcome.instance;
+        return was_started ? resume(director) : start(director);
+}

@@ -1,0 +1,14 @@
+/* The keeper's spawn message, filled from the configuration. -E2BIG: more text than the message holds. */
+#pragma once
+
+#include "context.h"
+
+int spawn_request_for_node(struct director *director, const struct unit *unit, const char *notify_socket,
+                struct keeper_spawn *ret_request);
+
+/* A command of the operator's, as the node's user, with some more environment (may be NULL). */
+int spawn_request_for_helper(struct director *director, uint64_t number, char *const *command, char *const *environment,
+                struct keeper_spawn *ret_request);
+
+int spawn_request_for_archivist(struct director *director, uint64_t number, char *const *arguments,
+                struct keeper_spawn *ret_request);

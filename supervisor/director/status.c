@@ -1,0 +1,179 @@
+#include "status.h"
+
+#include "adoption.h"
+#include "connections.h"
+#include "planning.h"
+#include "probing.h"
+#include "steering.h"
+#include "unit.h"
+#include <jansson.h>
+
+static json_t *text_or_null(const char *text) {
+        return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *number(uint64_t value) {
+        return json_integer((json_int_t) value);
+}
+
+static json_t *next(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t height = planning_height(director);
+        const struct boundary *boundary = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
+        if (!boundary && machine->kind == SWAP_NONE)
+                return json_null();
+        json_t *object = json_object();
+        bool is_planned = machine->kind != SWAP_NONE && machine->boundary != MACHINE_NO_HEIGHT;
+        uint64_t at = is_planned ? machine->boundary : boundary ? boundary->height : MACHINE_NO_HEIGHT;
+        const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
+        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : planning_eta(director, at);
+        (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
+        (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
+        (void) json_object_set_new(object, "release", text_or_null(machine->candidate_release));
+        (void) json_object_set_new(object, "eta_s", eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+        return object;
+}
+
+static json_t *listeners(struct director *director) {
+        json_t *array = json_array();
+        uint32_t slot = steering_routed_slot(director);
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
+                struct steering_counters sum = {0};
+                if (!director->groups[group].used)
+                        continue;
+                uint32_t queued = 0;
+                for (uint32_t i = 0; i < STEERING_SLOTS; i++) {
+                        struct steering_counters one = {0};
+                        steering_count(director, group, i, &one);
+                        queued += adoption_queued(director, group, i);
+                        sum.steered += one.steered + one.astray;
+                        sum.migrated += one.migrated;
+                        sum.probed += one.probed;
+                }
+                json_t *object = json_object();
+                (void) json_object_set_new(object, "address", json_string(director->config->listen[director->groups[group].listen].text));
+                (void) json_object_set_new(object, "family", json_string(director->groups[group].address.family == AF_INET ? "ipv4" : "ipv6"));
+                (void) json_object_set_new(object, "slot", number(slot));
+                (void) json_object_set_new(object, "queued", number(queued));
+                (void) json_object_set_new(object, "steered", number(sum.steered));
+                (void) json_object_set_new(object, "migrated", number(sum.migrated));
+                (void) json_object_set_new(object, "probed", number(sum.probed));
+                (void) json_array_append_new(array, object);
+        }
+        return array;
+}
+
+static const char *state_of(const struct director *director, const struct unit *unit) {
+        const struct machine *machine = &director->record.machine;
+        if (!unit->is_running)
+                return "ended";
+        if (unit->is_frozen)
+                return "frozen";
+        if (unit->waits_at_fence)
+                return "at-fence";
+        if (unit->generation == machine->serving)
+                return unit->is_terminated ? "stopping" : "serving";
+        if (unit->generation == machine->current && machine->phase == PHASE_DRAINING)
+                return "draining";
+        return unit->is_terminated ? "stopping" : "starting";
+}
+
+static json_t *generations(struct director *director) {
+        json_t *array = json_array();
+        for (size_t i = 0; i < UNITS_MAX; i++) {
+                struct unit *unit = &director->units[i];
+                if (unit->generation == 0)
+                        continue;
+                json_t *object = json_object();
+                (void) json_object_set_new(object, "generation", number(unit->generation));
+                (void) json_object_set_new(object, "release", json_string(unit->release));
+                (void) json_object_set_new(object, "slot", number(steering_slot(unit->generation)));
+                (void) json_object_set_new(object, "pid", json_integer(unit->pid));
+                (void) json_object_set_new(object, "state", json_string(state_of(director, unit)));
+                (void) json_object_set_new(object, "connections", number(connections_count(director, unit->generation)));
+                (void) json_array_append_new(array, object);
+        }
+        return array;
+}
+
+static json_t *last_swap(struct director *director) {
+        _cleanup_free_ struct journal_swap *swaps = NULL;
+        size_t n = 0;
+        if (journal_swap_list(director->journal, 2, &swaps, &n) < 0)
+                return json_null();
+        for (size_t i = 0; i < n; i++) {
+                const struct journal_swap *swap = &swaps[i];
+                if (swap->ended_at == 0)
+                        continue;
+                json_t *object = json_object();
+                (void) json_object_set_new(object, "id", number(swap->id));
+                (void) json_object_set_new(object, "kind", json_string(swap->kind));
+                (void) json_object_set_new(object, "from", json_string(swap->from));
+                (void) json_object_set_new(object, "to", json_string(swap->to));
+                (void) json_object_set_new(object, "at_height", swap->at_height == UINT64_MAX ? json_null() : number(swap->at_height));
+                (void) json_object_set_new(object, "outcome", json_string(swap->outcome));
+                (void) json_object_set_new(object, "reason", text_or_null(swap->reason));
+                (void) json_object_set_new(object, "gap_ms", json_real((double) swap->gap_us / (double) USEC_PER_MSEC));
+                (void) json_object_set_new(object, "prepared_ms", json_real((double) swap->prepared_us / (double) USEC_PER_MSEC));
+                (void) json_object_set_new(object, "total_ms", json_real((double) swap->total_us / (double) USEC_PER_MSEC));
+                return object;
+        }
+        return json_null();
+}
+
+static void append(json_t *array, const char *text) {
+        if (text && *text)
+                (void) json_array_append_new(array, json_string(text));
+}
+
+static json_t *degraded(struct director *director) {
+        const struct config *config = director->config;
+        json_t *array = json_array();
+        char text[400];
+        append(array, director->near_miss);
+        append(array, probing_complaint(director));
+        if (director->prober < 0)
+                append(array, "the prober is being restarted: nothing is probed just now");
+        if (!director->settings.snapshot && config->state.directory) {
+                (void) snprintf(text, sizeof(text), "no snapshot can be taken: %.250s", director->snapshot_reason);
+                append(array, text);
+        }
+        if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory && !director->record.takes_lock)
+                append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
+        if (config->gate.kind == GATE_OBSERVE)
+                append(array, "the gate `observe` may overshoot: the height is only polled");
+        return array;
+}
+
+static void put_run(struct director *director, json_t *object) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t shown = machine->flipped && machine->candidate ? machine->candidate : machine->current;
+        struct unit *unit = unit_find(director, shown);
+        uint64_t height = planning_height(director);
+        bool runs = unit && unit->is_running;
+        (void) json_object_set_new(object, "release",
+                        json_string(shown == machine->candidate && shown ? machine->candidate_release : machine->current_release));
+        (void) json_object_set_new(object, "generation", number(shown));
+        (void) json_object_set_new(object, "pid", runs ? json_integer(unit->pid) : json_null());
+        (void) json_object_set_new(object, "uptime_s",
+                        json_real(runs ? (double) (now_monotonic() - unit->started_at) / (double) USEC_PER_SEC : 0.0));
+        (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : number(height));
+}
+
+char *status_text(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        json_t *object = json_object();
+        (void) json_object_set_new(object, "node", json_string(director->config->node));
+        (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
+        (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
+        put_run(director, object);
+        (void) json_object_set_new(object, "next", next(director));
+        (void) json_object_set_new(object, "listeners", listeners(director));
+        (void) json_object_set_new(object, "generations", generations(director));
+        (void) json_object_set_new(object, "last_swap", last_swap(director));
+        (void) json_object_set_new(object, "restarts", number(director->restarts));
+        (void) json_object_set_new(object, "degraded", degraded(director));
+        char *text = json_dumps(object, JSON_INDENT(2));
+        json_decref(object);
+        return text;
+}

@@ -1,0 +1,35 @@
+/* The kernel programs and their maps: which socket gets a new connection. */
+#pragma once
+
+#include "context.h"
+
+/* Loads the programs, taking over maps that a director before this one stored; attaches them to the parent cgroup. */
+int steering_open(struct director *director);
+
+/* A descriptor that the keeper had stored; 1 if it was one of the steering's (ownership taken). */
+int steering_adopt_stored(struct director *director, const char *name, int fd);
+
+int steering_hold(struct director *director, const struct address *address);
+
+/* One atomic write: all addresses of the node at once. */
+int steering_flip(struct director *director, uint64_t generation);
+
+/* Puts a socket into its generation's slot of a group as member INDEX. The socket must be listening or bound, with
+ * SO_REUSEPORT. */
+int steering_add(struct director *director, uint32_t group, uint64_t generation, uint32_t index, int socket);
+int steering_remove(struct director *director, uint32_t group, uint64_t generation, uint32_t index);
+int steering_set_members(struct director *director, uint32_t group, uint64_t generation, uint32_t n);
+int steering_set_group(struct director *director, uint32_t group, const struct socket_address *address);
+
+/* New connections of ours from this source port go to the generation. */
+int steering_aim(struct director *director, uint16_t port, uint64_t generation);
+void steering_unaim(struct director *director, uint16_t port);
+
+/* Sums over CPUs. */
+void steering_count(struct director *director, uint32_t group, uint32_t slot, struct steering_counters *ret_counters);
+
+uint32_t steering_slot(uint64_t generation);
+uint32_t steering_routed_slot(struct director *director);
+
+/* The form in which all notations of one address are equal. */
+struct held_address steering_held_form(const struct address *address);

@@ -1,0 +1,232 @@
+#include "unit.h"
+
+#include "../lib/log.h"
+#include "events.h"
+#include "jobs.h"
+#include "keeper_link.h"
+#include "listen_fds.h"
+#include "probing.h"
+#include "spawn_request.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define LOG_PIPE_SIZE (1024 * 1024)
+
+struct unit *unit_find(struct director *director, uint64_t generation) {
+        for (size_t i = 0; generation != 0 && i < UNITS_MAX; i++)
+                if (director->units[i].generation == generation)
+                        return &director->units[i];
+        return NULL;
+}
+
+struct unit *unit_get(struct director *director, uint64_t generation) {
+        struct unit *unit = unit_find(director, generation);
+        if (unit)
+                return unit;
+        for (size_t i = 0; i < UNITS_MAX; i++)
+                if (director->units[i].generation == 0) {
+                        director->units[i] = (struct unit){.generation = generation,
+                                        .pidfd = -1,
+                                        .cgroup_fd = -1,
+                                        .log_fd = -1,
+                                        .notify_fd = -1,
+                                        .height = MACHINE_NO_HEIGHT};
+                        return &director->units[i];
+                }
+        return NULL;
+}
+
+static void drop_stored(struct director *director, const char *what, uint64_t generation) {
+        char name[KEEPER_NAME_MAX];
+        (void) snprintf(name, sizeof(name), "%s.%lu", what, generation);
+        keeper_drop(director, name);
+}
+
+void unit_forget(struct director *director, struct unit *unit) {
+        struct keeper_forget forget = {.generation = unit->generation, .kind = SPAWN_GENERATION};
+        probing_forget(director, unit->generation);
+        drop_stored(director, "log", unit->generation);
+        drop_stored(director, "notify", unit->generation);
+        keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
+        unit->pidfd = close_fd(unit->pidfd);
+        unit->cgroup_fd = close_fd(unit->cgroup_fd);
+        unit->log_fd = close_fd(unit->log_fd);
+        unit->notify_fd = close_fd(unit->notify_fd);
+        unit->generation = 0;
+}
+
+static void fail_to_spawn(struct director *director, struct unit *unit, const char *text) {
+        struct machine_event event = {.type = EVENT_SPAWN_FAILED, .generation = unit->generation, .text = text};
+        char copy[512];
+        text_copy(copy, sizeof(copy), text);
+        event.text = copy;
+        unit_forget(director, unit);
+        events_later(director, &event);
+}
+
+void unit_spawn(struct director *director, uint64_t generation, const char *release, enum machine_fence fence) {
+        if (unit_find(director, generation))
+                return;
+        struct unit *unit = unit_get(director, generation);
+        INVARIANT(unit);
+        text_copy(unit->release, sizeof(unit->release), release);
+        unit->fence = fence;
+        if (jobs_verified_fd(director, release) >= 0) {
+                unit_spawn_verified(director, unit);
+                return;
+        }
+        unit->spawn_is_pending = true;
+        jobs_verify(director, release, generation);
+}
+
+/* The read end is stored with the keeper: a pipe without a reader would kill the node at its next line. */
+static int make_log_pipe(struct director *director, struct unit *unit, int *ret_write_fd) {
+        char name[KEEPER_NAME_MAX];
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        (void) fcntl(ends[0], F_SETPIPE_SZ, LOG_PIPE_SIZE);
+        /* Only the reader must not block: the two ends have their own flags. */
+        (void) fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        unit->log_fd = ends[0];
+        (void) snprintf(name, sizeof(name), "log.%lu", unit->generation);
+        keeper_store(director, name, unit->log_fd);
+        *ret_write_fd = ends[1];
+        return 0;
+}
+
+static int make_notify_socket(struct director *director, struct unit *unit, char *path, size_t size) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        char name[KEEPER_NAME_MAX];
+        (void) snprintf(path, size, "%s/notify.%lu", director->directories.run, unit->generation);
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        text_copy(address.sun_path, sizeof(address.sun_path), path);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void) unlink(path);
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || chmod(path, 0666) < 0)
+                return -errno;
+        unit->notify_fd = TAKE_FD(fd);
+        (void) snprintf(name, sizeof(name), "notify.%lu", unit->generation);
+        keeper_store(director, name, unit->notify_fd);
+        return 0;
+}
+
+static bool wants_notify(const struct config *config) {
+        return config->height.source == HEIGHT_NOTIFY || config->gate.kind == GATE_NOTIFY;
+}
+
+/* Which fence holds: a node that was never seen to take a lock below its state directory is stopped before exec, because
+ * it would run past a fence made of locks without noticing it. */
+static enum keeper_fence choose_fence(const struct director *director, const struct unit *unit) {
+        if (unit->fence == MACHINE_WAIT_AT_FENCE) {
+                bool by_lock = director->config->state.fence == FENCE_LOCK && director->state_directory &&
+                                director->record.takes_lock;
+                return by_lock ? SPAWN_FENCE_LOCK : SPAWN_FENCE_EXEC;
+        }
+        /* To learn whether it takes one. */
+        return director->config->state.fence == FENCE_LOCK && director->state_directory ? SPAWN_FENCE_LOCK : SPAWN_NO_FENCE;
+}
+
+static int clone_unit(struct director *director, struct unit *unit, char *why, size_t size) {
+        _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
+        _cleanup_close_ int output = -1;
+        int fds[WIRE_FDS_MAX], r;
+        size_t n_listen = 0;
+        char notify[sizeof(director->directories.run) + 32] = "";
+        if (!request)
+                return -ENOMEM;
+        (void) snprintf(why, size, "cannot make its output pipe");
+        r = make_log_pipe(director, unit, &output);
+        if (r >= 0 && wants_notify(director->config)) {
+                (void) snprintf(why, size, "cannot make its notify socket in %s", director->directories.run);
+                r = make_notify_socket(director, unit, notify, sizeof(notify));
+        }
+        if (r < 0)
+                return r;
+        unit->fence_kind = (int) choose_fence(director, unit);
+        (void) snprintf(why, size, "its command line or environment is too long");
+        r = spawn_request_for_node(director, unit, notify, request);
+        if (r >= 0 && director->config->exec.listen_fds) {
+                (void) snprintf(why, size, "cannot make the sockets for LISTEN_FDS");
+                r = listen_fds_make(director, unit, fds + 2, WIRE_FDS_MAX - 2, &n_listen);
+        }
+        if (r < 0)
+                return r;
+        fds[0] = jobs_verified_fd(director, unit->release);
+        fds[1] = output;
+        request->n_listen = (uint32_t) n_listen;
+        request->serial = keeper_serial(director);
+        (void) snprintf(why, size, "the kernel refused to make its process");
+        return keeper_ask(director, KEEPER_SPAWN, request, sizeof(*request), fds, 2 + n_listen, request->serial, NULL);
+}
+
+void unit_spawn_verified(struct director *director, struct unit *unit) {
+        char why[160], text[400];
+        unit->spawn_is_pending = false;
+        int r = clone_unit(director, unit, why, sizeof(why));
+        if (r < 0) {
+                (void) snprintf(text, sizeof(text), "%s: %s", why, strerror(-r));
+                fail_to_spawn(director, unit, text);
+                return;
+        }
+        struct journal_generation row = {.generation = unit->generation, .started_at = now_realtime()};
+        text_copy(row.release, sizeof(row.release), unit->release);
+        (void) journal_generation_begin(director->journal, &row);
+        unit->pid = r;
+        unit->is_running = true;
+        unit->started_at = now_monotonic();
+        log_info("generation %lu: %s %s runs as process %d", unit->generation, director->config->node, unit->release, r);
+        probing_watch_output(director, unit);
+}
+
+void unit_terminate(struct director *director, uint64_t generation) {
+        struct unit *unit = unit_find(director, generation);
+        if (!unit)
+                return;
+        struct keeper_signal request = {.generation = generation, .signal = director->config->exec.stop_signal};
+        unit->is_terminated = true;
+        /* A process that is stopped as a whole would not see it. */
+        keeper_tell(director, KEEPER_SIGNAL, &request, sizeof(request), NULL, 0);
+}
+
+void unit_control(struct director *director, uint64_t generation, enum keeper_cgroup_verb verb) {
+        struct unit *unit = unit_find(director, generation);
+        struct keeper_cgroup request = {.serial = keeper_serial(director),
+                        .generation = generation,
+                        .kind = SPAWN_GENERATION,
+                        .verb = verb};
+        if (!unit)
+                return;
+        if (verb == CGROUP_KILL)
+                unit->was_killed = true;
+        else
+                unit->is_frozen = verb == CGROUP_FREEZE;
+        int r = keeper_ask(director, KEEPER_CGROUP, &request, sizeof(request), NULL, 0, request.serial, NULL);
+        if (r < 0 && r != -ESRCH)
+                log_errno(r, "cannot %s generation %lu", verb == CGROUP_KILL ? "kill" : verb == CGROUP_FREEZE ? "freeze" : "thaw", generation);
+}
+
+void unit_pass(struct director *director, uint64_t generation) {
+        struct unit *unit = unit_find(director, generation);
+        struct keeper_forget request = {
+                        .serial = keeper_serial(director), .generation = generation, .kind = SPAWN_GENERATION};
+        if (!unit)
+                return;
+        unit->fence = MACHINE_PASS_AT_ONCE;
+        unit->is_past_fence = true;
+        unit->waits_at_fence = false;
+        if (!unit->spawn_is_pending)
+                (void) keeper_ask(director, KEEPER_PASS, &request, sizeof(request), NULL, 0, request.serial, NULL);
+}
+
+void unit_describe_ending(const struct unit *unit, char *text, size_t size) {
+        const char *ending = *unit->failure ? unit->failure : *unit->ending ? unit->ending : "it ended";
+        if (*unit->last_words)
+                (void) snprintf(text, size, "%.160s; its last words: %.300s", ending, unit->last_words);
+        else
+                (void) snprintf(text, size, "%.400s", ending);
+}
