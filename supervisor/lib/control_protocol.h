@@ -14,6 +14,7 @@
  *   Cancel       ""    -> ""
  *   Stop         ""    -> ""    answered when the node has stopped and the supervisor is about to end
  *   ScheduleSet  "ts"  -> ""    height, range
+ *   ScheduleImport "a(ts)" -> "" the same for many boundaries: all of them, or an error and none
  *   Refresh      ""    -> ""    releases on disk have changed
  *   Wait         "t"   -> "ss"  swap id; answered when it has ended: outcome ("committed", "rolled-back", "aborted",
  *                               "held", "cancelled") and reason; a connection that breaks meanwhile (the director was
