@@ -1,0 +1,210 @@
+/* One executable: the operator's command, the keeper (`run`), and the roles that the keeper executes afresh
+ * under other names. */
+#include "../archivist/snapshot.h"
+#include "../director/director_main.h"
+#include "../keeper/keeper.h"
+#include "../lib/control_protocol.h"
+#include "../lib/log.h"
+#include "../prober/prober.h"
+#include "check.h"
+#include "commands.h"
+#include "help.h"
+
+static const struct command commands[] = {
+                {.name = "run",
+                                .usage = "CONFIG",
+                                .summary = "Supervise a node in the foreground",
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_run,
+                                .help = "Runs until `interrex stop` or SIGTERM. Must be root. Also works as "
+                                        "PID 1 of a container.\n"
+                                        "  interrex run /etc/interrex/anvil.yaml"},
+                {.name = "status",
+                                .usage = "[NODE]",
+                                .summary = "What runs, at which height, what comes next",
+                                .options = OPTION_JSON,
+                                .takes_node = true,
+                                .run = command_status},
+                {.name = "watch",
+                                .usage = "[NODE]",
+                                .summary = "The same, live",
+                                .options = OPTION_ONCE,
+                                .takes_node = true,
+                                .run = command_watch,
+                                .help = "On a terminal it is drawn anew each second until Ctrl-C; elsewhere "
+                                        "there is a line for\n"
+                                        "each change."},
+                {.name = "release add",
+                                .usage = "[NODE] VERSION PATH",
+                                .options = OPTION_SHA256,
+                                .takes_node = true,
+                                .words_min = 2,
+                                .words_max = 2,
+                                .run = command_release_add,
+                                .summary = "Copy a release in, verify it, make it read-only",
+                                .help = "PATH is the node's executable or a directory with everything it "
+                                        "needs. Must be root.\n"
+                                        "  interrex release add anvil 1.7.1 ./anvil-1.7.1 --sha256 "
+                                        "$(sha256sum ...)"},
+                {.name = "release list",
+                                .usage = "[NODE]",
+                                .summary = "The releases there are",
+                                .options = OPTION_JSON,
+                                .takes_node = true,
+                                .run = command_release_list},
+                {.name = "release remove",
+                                .usage = "[NODE] VERSION",
+                                .summary = "Remove a release",
+                                .takes_node = true,
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_release_remove},
+                {.name = "schedule show",
+                                .usage = "[NODE]",
+                                .summary = "From which height on which versions are allowed",
+                                .options = OPTION_JSON,
+                                .takes_node = true,
+                                .run = command_schedule_show},
+                {.name = "schedule set",
+                                .usage = "[NODE] HEIGHT RANGE",
+                                .summary = "Set one boundary of the schedule",
+                                .takes_node = true,
+                                .words_min = 2,
+                                .words_max = 2,
+                                .run = command_schedule_set,
+                                .help = "  interrex schedule set anvil 1300 '>=1.7.1 <2.0.0'"},
+                {.name = "schedule import",
+                                .usage = "[NODE] FILE",
+                                .summary = "Set boundaries from a file: all or none",
+                                .takes_node = true,
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_schedule_import,
+                                .help = "A line of the file is HEIGHT RANGE; '#' begins a comment."},
+                {.name = "upgrade",
+                                .usage = "[NODE] VERSION",
+                                .summary = "Arm an upgrade for a height, or run it now",
+                                .options = OPTION_AT | OPTION_NOW | OPTION_WAIT,
+                                .takes_node = true,
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_upgrade,
+                                .help = "--at sets a boundary (>=VERSION) where the schedule has none: the "
+                                        "old release may not run\n"
+                                        "from there on. --now is for versions that may run beside the old "
+                                        "one's rules.\n"
+                                        "  interrex upgrade anvil 1.7.1 --at 1300 --wait"},
+                {.name = "rollback",
+                                .usage = "[NODE]",
+                                .summary = "Go back to the release before",
+                                .options = OPTION_WAIT,
+                                .takes_node = true,
+                                .run = command_rollback},
+                {.name = "cancel",
+                                .usage = "[NODE]",
+                                .summary = "Disarm the upgrade that is planned",
+                                .takes_node = true,
+                                .run = command_cancel},
+                {.name = "restart",
+                                .usage = "[NODE]",
+                                .summary = "Restart the release that runs, without a gap",
+                                .options = OPTION_WAIT,
+                                .takes_node = true,
+                                .run = command_restart},
+                {.name = "stop",
+                                .usage = "[NODE]",
+                                .summary = "Stop the node and its supervisor",
+                                .takes_node = true,
+                                .run = command_stop},
+                {.name = "history",
+                                .usage = "[NODE]",
+                                .summary = "Every swap, newest first",
+                                .options = OPTION_JSON,
+                                .takes_node = true,
+                                .run = command_history},
+                {.name = "report",
+                                .usage = "[NODE] [SWAP]",
+                                .summary = "One swap (the newest) with its steps and timings",
+                                .takes_node = true,
+                                .words_max = 1,
+                                .run = command_report},
+                {.name = "doctor",
+                                .usage = "",
+                                .summary = "What this kernel and host can do, and what degrades",
+                                .options = OPTION_JSON,
+                                .run = command_doctor,
+                                .help = "Run it as root: most of it is found out by trying. Exit status 1: "
+                                        "interrex cannot run here."},
+                {.name = "check",
+                                .usage = "CONFIG",
+                                .summary = "Is the configuration right: every mistake with its line",
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_check_config},
+                {.name = "help",
+                                .usage = "[COMMAND]",
+                                .summary = "This, or help for one command",
+                                .words_max = 2,
+                                .run = command_help},
+                {.name = "version",
+                                .usage = "",
+                                .summary = "The version of interrex",
+                                .run = command_version},
+};
+
+static bool find_role(int argc, char **argv, int *ret_status);
+
+int main(int argc, char **argv) {
+        _cleanup_free_ char *error = NULL;
+        struct arguments arguments;
+        int status;
+        if (find_role(argc, argv, &status))
+                return status;
+        log_open("");
+        const char *state_dir = getenv("INTERREX_STATE_DIR"), *run_dir = getenv("INTERREX_RUN_DIR");
+        int r = arguments_parse(commands, ELEMENTS(commands), argc, argv,
+                        state_dir && *state_dir ? state_dir : "/var/lib/interrex",
+                        run_dir && *run_dir ? run_dir : "/run/interrex", &arguments, &error);
+        if (r < 0) {
+                log_error("%s", error ? error : strerror(-r));
+                return EXIT_USAGE;
+        }
+        if (!arguments.help)
+                return arguments.command->run(&arguments);
+        if (arguments.command)
+                help_command(arguments.command);
+        else
+                help_overview(commands, ELEMENTS(commands));
+        return EXIT_DONE;
+}
+
+int command_run(const struct arguments *arguments) {
+        const struct keeper_options options = {
+                        .config_path = arguments->words[0],
+                        .state_dir = arguments->state_dir,
+                        .run_dir = arguments->run_dir,
+        };
+        return keeper_main(&options);
+}
+
+int command_check_config(const struct arguments *arguments) {
+        return command_check(arguments->words[0]);
+}
+
+static bool find_role(int argc, char **argv, int *ret_status) {
+        static const struct {
+                const char *name;
+                int (*run)(int argc, char **argv);
+        } roles[] = {
+                        {"interrex-director", director_main},
+                        {"interrex-prober", prober_main},
+                        {"interrex-archivist", archivist_main},
+        };
+        for (size_t i = 0; argc > 0 && i < ELEMENTS(roles); i++)
+                if (strcmp(argv[0], roles[i].name) == 0) {
+                        *ret_status = roles[i].run(argc, argv);
+                        return true;
+                }
+        return false;
+}

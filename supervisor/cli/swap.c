@@ -1,0 +1,219 @@
+#include "../lib/log.h"
+#include "../lib/version.h"
+#include "commands.h"
+#include "control.h"
+#include "text.h"
+#include <inttypes.h>
+#include <poll.h>
+#include <sys/pidfd.h>
+
+/* From the director's answer to Stop until the keeper has let go of everything. */
+#define KEEPER_END_TIMEOUT_MS 20000
+
+struct swap_request {
+        const char *method;
+        const char *version; /* Upgrade only */
+        uint64_t height;
+        bool now;
+};
+
+static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
+static int wait_for_swap(const struct node *node, uint64_t id);
+static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason);
+static int outcome_in_journal(const struct node *node, uint64_t id);
+
+static int run_swap(
+                const struct arguments *arguments, const struct swap_request *request, const char *what) {
+        _cleanup_(node_done) struct node node = {0};
+        uint64_t id = 0;
+        int status = node_find(arguments, false, &node);
+        if (status == 0)
+                status = begin_swap(&node, request, &id);
+        if (status != 0)
+                return status;
+        if (arguments->wait)
+                return wait_for_swap(&node, id);
+        (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
+                        node.name, node.name);
+        return EXIT_DONE;
+}
+
+int command_upgrade(const struct arguments *arguments) {
+        struct version version;
+        char what[VERSION_TEXT_MAX + 96];
+        struct swap_request request = {
+                        .method = "Upgrade",
+                        .version = arguments->words[0],
+                        .height = arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE,
+                        .now = arguments->now,
+        };
+        if (version_parse(request.version, &version) < 0) {
+                log_error("%s is not a version: give one as `interrex release list` shows it, such as 1.7.1",
+                                request.version);
+                return EXIT_USAGE;
+        }
+        if (arguments->has_at)
+                (void)snprintf(what, sizeof(what), "upgrade to %s is armed for height %" PRIu64,
+                                request.version, arguments->at);
+        else
+                (void)snprintf(what, sizeof(what), "upgrade to %s %s", request.version,
+                                arguments->now ? "has begun" : "is accepted");
+        return run_swap(arguments, &request, what);
+}
+
+int command_rollback(const struct arguments *arguments) {
+        const struct swap_request request = {.method = "Rollback"};
+        return run_swap(arguments, &request, "rollback has begun");
+}
+
+int command_restart(const struct arguments *arguments) {
+        const struct swap_request request = {.method = "Restart"};
+        return run_swap(arguments, &request, "restart has begun");
+}
+
+int command_cancel(const struct arguments *arguments) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(node_done) struct node node = {0};
+        int status = node_find(arguments, false, &node);
+        if (status != 0)
+                return status;
+        int r = control_ask(&node, "Cancel", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
+        if (r < 0)
+                return control_explain(&node, r, &error);
+        (void)printf("node %s goes on as it is: the upgrade is cancelled\n", node.name);
+        return EXIT_DONE;
+}
+
+int command_stop(const struct arguments *arguments) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(node_done) struct node node = {0};
+        _cleanup_close_ int keeper = -1;
+        int status = node_find(arguments, false, &node);
+        if (status != 0)
+                return status;
+        int pid = node_supervisor(&node);
+        if (pid == 0)
+                return node_not_running(&node);
+        keeper = pidfd_open(pid, 0);
+        int r = control_ask(&node, "Stop", 0, &error, &reply, "");
+        if (r < 0 && r != -ESRCH) /* gone while it was asked is what was asked for */
+                return control_explain(&node, r, &error);
+        struct pollfd end = {.fd = keeper, .events = POLLIN};
+        if (keeper >= 0 && poll(&end, 1, KEEPER_END_TIMEOUT_MS) == 0) {
+                log_error("node %s has stopped, but its supervisor (process %d) still runs: see what it "
+                          "prints",
+                                node.name, pid);
+                return EXIT_FAILED;
+        }
+        (void)printf("node %s has stopped\n", node.name);
+        return EXIT_DONE;
+}
+
+/* 0: none yet, or the journal cannot be read. */
+static uint64_t newest_swap(const struct node *node) {
+        _cleanup_(journal_close_at) struct journal *journal = NULL;
+        _cleanup_free_ struct journal_swap *swaps = NULL;
+        size_t n = 0;
+        if (journal_open(node->journal, false, &journal) < 0 ||
+                        journal_swap_list(journal, 1, &swaps, &n) < 0 || n == 0)
+                return 0;
+        return swaps[0].id;
+}
+
+/* A director that dies after it wrote the swap down and before it answered goes on with that swap when it is
+ * back: asking again would be told that something is under way. */
+static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id) {
+        uint64_t before = newest_swap(node);
+        for (;;) {
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+                int r = request->version ? control_call(node, request->method, CONTROL_CALL_TIMEOUT_US,
+                                                           &error, &reply, "stb", request->version,
+                                                           request->height, (int)request->now)
+                                         : control_call(node, request->method, CONTROL_CALL_TIMEOUT_US,
+                                                           &error, &reply, "");
+                if (r >= 0)
+                        r = sd_bus_message_read(reply, "t", ret_id);
+                if (r >= 0)
+                        return 0;
+                uint64_t newest = r == -ECONNRESET ? newest_swap(node) : 0;
+                if (newest > before) {
+                        *ret_id = newest;
+                        return 0;
+                }
+                if (r != -ECONNRESET)
+                        return control_explain(node, r, &error);
+        }
+}
+
+static int wait_for_swap(const struct node *node, uint64_t id) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *outcome, *reason;
+        int r = control_ask(node, "Wait", 0, &error, &reply, "t", id);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "ss", &outcome, &reason);
+        if (r >= 0)
+                return tell_outcome(node, id, outcome, reason);
+        return r == -ESRCH ? outcome_in_journal(node, id) : control_explain(node, r, &error);
+}
+
+/* The node was stopped meanwhile. */
+static int outcome_in_journal(const struct node *node, uint64_t id) {
+        _cleanup_(journal_close_at) struct journal *journal = NULL;
+        struct journal_swap swap;
+        int status = node_open_journal(node, &journal);
+        if (status != 0)
+                return status;
+        if (journal && journal_swap_get(journal, id, &swap) == 0 && *swap.outcome)
+                return tell_outcome(node, id, swap.outcome, swap.reason);
+        log_error("node %s was stopped before swap %" PRIu64
+                  " had ended: it goes on when the node is started again with "
+                  "`interrex run CONFIG`",
+                        node->name, id);
+        return EXIT_NO_NODE;
+}
+
+static void print_committed(const struct node *node, uint64_t id) {
+        _cleanup_(journal_close_at) struct journal *journal = NULL;
+        struct journal_swap swap;
+        char gap[TEXT_DURATION_MAX], total[TEXT_DURATION_MAX];
+        if (journal_open(node->journal, false, &journal) < 0 || journal_swap_get(journal, id, &swap) < 0) {
+                (void)printf("swap %" PRIu64 " is committed\n", id);
+                return;
+        }
+        text_duration(swap.gap_us, gap);
+        text_duration(swap.total_us, total);
+        (void)printf("%s %s -> %s is committed (swap %" PRIu64 ", nobody accepted for %s, total %s)\n",
+                        swap.kind, swap.from, swap.to, id, gap, total);
+}
+
+static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason) {
+        static const struct {
+                const char *outcome;
+                enum exit_status status;
+                const char *meaning;
+        } outcomes[] = {
+                        {"aborted", EXIT_FAILED, "no user met the new release and the old one goes on"},
+                        {"cancelled", EXIT_FAILED, "it was cancelled"},
+                        {"rolled-back", EXIT_ROLLED_BACK, "the old release is back"},
+                        {"held", EXIT_HELD, "the node is held and needs an operator"},
+        };
+        if (strcmp(outcome, "committed") == 0) {
+                print_committed(node, id);
+                return EXIT_DONE;
+        }
+        for (size_t i = 0; i < ELEMENTS(outcomes); i++)
+                if (strcmp(outcome, outcomes[i].outcome) == 0) {
+                        log_error("swap %" PRIu64 " is %s: %s; %s. `interrex report %s %" PRIu64
+                                  "` shows every step",
+                                        id, outcome, *reason ? reason : "no reason was given",
+                                        outcomes[i].meaning, node->name, id);
+                        return (int)outcomes[i].status;
+                }
+        log_error("swap %" PRIu64 " ended as \"%s\", which this interrex does not know: %s", id, outcome,
+                        reason);
+        return EXIT_FAILED;
+}
