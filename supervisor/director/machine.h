@@ -133,6 +133,7 @@ struct machine {
         bool verified, candidate_started, candidate_ready, candidate_is_gone, gate_was_hit;
         bool snapshot_taken, past_fence, flipped, restored;
         bool restore_is_wanted;                   /* the old release could not run on the state as it is */
+        bool must_not_run;                        /* held: the release in force may not run on the state as it is */
         bool stop_is_wanted;                      /* stop as soon as the state is whole again */
         uint32_t kills;                           /* asked for in this phase */
         enum machine_outcome outcome;

@@ -60,9 +60,11 @@ int enter_preparing(struct step *step) {
                 act(step, ACTION_VERIFY, 0);
                 return 1;
         }
-        if (!m->candidate_started)
+        if (!m->candidate_started) {
                 m->candidate = ++m->last_generation;
-        m->candidate_started = true;
+                m->candidate_started = true;
+                m->candidate_is_gone = false;
+        }
         spawn(step, m->candidate, m->overlap ? MACHINE_PASS_AT_ONCE : MACHINE_WAIT_AT_FENCE);
         if (m->overlap)
                 act(step, ACTION_PROVE, m->candidate);
@@ -200,7 +202,8 @@ int enter_reviving(struct step *step) {
                 return enter_stopping(step);
         }
         /* I3: the old release would run at the boundary, or on a state of the new one that cannot be taken back. */
-        if (m->breaking && (!step->settings->gate_holds || (m->past_fence && !m->restored))) {
+        if (m->must_not_run || (m->breaking && (!step->settings->gate_holds || (m->past_fence && !m->restored)))) {
+                m->must_not_run = true;
                 finish(step, OUTCOME_HELD);
                 return enter_held(step);
         }

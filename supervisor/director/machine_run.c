@@ -28,8 +28,6 @@ int on_cold_start(struct step *step) {
                 text_copy(m->current_release, sizeof(m->current_release), step->event->text);
         }
         m->stop_is_wanted = false;
-        if (m->phase == PHASE_HELD && (m->current == 0 || !step->settings->gate_holds))
-                return enter_held(step);
         if (m->flipped && m->phase != PHASE_RETURNING && m->phase != PHASE_RESTORING && m->phase != PHASE_REVIVING) {
                 /* Users had met the new release: it goes on being tried. */
                 m->overlap = false;
@@ -49,7 +47,7 @@ int on_cold_start(struct step *step) {
                 finish(step, OUTCOME_ABORTED);
         } else
                 forget_candidate(m);
-        return start_current(step);
+        return m->must_not_run ? enter_held(step) : start_current(step);
 }
 
 int on_started(struct step *step) {
@@ -167,6 +165,7 @@ int on_boundary_without_release(struct step *step) {
         m->breaking = m->gate_was_hit = true;
         if (step->settings->gate_holds)
                 return enter_held(step);
+        m->must_not_run = true;
         act(step, ACTION_TERMINATE, m->current);
         return enter_held(step);
 }

@@ -204,6 +204,7 @@ int on_probation_passed(struct step *step) {
         m->current_is_gone = false;
         m->crashes = 0;
         m->reason[0] = '\0';
+        m->must_not_run = false;
         if (m->overlap)
                 act(step, ACTION_RETIRE, old);
         if (old_lives)
@@ -276,6 +277,7 @@ int on_restore_failed(struct step *step) {
                                         : step->event->text ? step->event->text
                                                             : "");
         m->snapshot_taken = false;
+        m->must_not_run = true;
         finish(step, OUTCOME_HELD);
         return enter_held(step);
 }
