@@ -221,11 +221,10 @@ int enter_reviving(struct step *step) {
 int enter_held(struct step *step) {
         struct machine *m = step->machine;
         enter(step, PHASE_HELD);
-        if (!m->current_is_gone && m->current != 0) {
+        bool serves = !m->current_is_gone && m->current != 0 && m->current == m->serving;
+        if (serves)
                 act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
-                flip_to(step, m->current, false);
-        }
-        act(step, ACTION_READY, m->current_is_gone ? 0 : m->current);
+        act(step, ACTION_READY, serves ? m->current : 0);
         set_deadline(step, 0);
         return 1;
 }

@@ -1,16 +1,16 @@
-/* Releases on disk: STATE/NODE/releases/VERSION/ with the files as they were added (owned by root, read-only)
- * and STATE/NODE/releases/VERSION.json, the manifest (file, mode, SHA-256). A release is never changed: it is
- * put together in a temporary directory, synced, renamed. Thread safe: no state. */
+/* Releases on disk: STATE/NODE/releases/VERSION/ with the files as they were added (owned by root,
+ * read-only) and STATE/NODE/releases/VERSION.json, the manifest (file, mode, SHA-256). A release is never
+ * changed: it is put together in a temporary directory, synced, renamed. Thread safe: no state. */
 #pragma once
 
 #include "base.h"
 #include "version.h"
 
 struct release_file {
-        char *path;         /* relative to the release's directory */
-        uint32_t mode;      /* permission bits */
+        char *path;    /* relative to the release's directory */
+        uint32_t mode; /* 0555 or 0444; S_IFLNK | 0777: a symbolic link */
         uint64_t size;
-        uint8_t sha256[32];
+        uint8_t sha256[32]; /* of the content; of a link: of its target's text */
 };
 
 struct release {
@@ -21,37 +21,42 @@ struct release {
         size_t n_files;
 };
 
-/* Copies SOURCE (file or directory) into RELEASES_DIR (created if missing, mode 0755) as VERSION. SHA256_HEX
- * (may be NULL) is the digest the operator expects: of the file, or, for a directory, of the manifest's
- * canonical text. Nothing is logged: *ret_error (malloc'ed, never NULL on failure) says what happened, to
- * what and what to do next. -EEXIST: the version is there already (with the same digests: 0 and *ret_existed).
- * -EBADMSG: digest differs. -ENOEXEC: the command is not executable or for another architecture (ELF machine
- * differs from this host's); COMMAND is exec.command from the configuration, NULL to check only single files. */
+/* Copies SOURCE (file or directory) into RELEASES_DIR (created if missing with those above it, mode 0755) as
+ * VERSION. SHA256_HEX (may be NULL) is the digest the operator expects: of the file, or, for a directory, of
+ * the manifest's canonical text: for each file, ordered by path as bytes, a line "MODE SHA256 PATH" (MODE is
+ * 0555, 0444 or "link"). Set-id bits are dropped, empty directories left out, links that leave the release
+ * or lead nowhere refused (-EXDEV, -EINVAL), as are devices, fifos and sockets (-EINVAL). Adding the same
+ * again mends a damaged copy. Nothing is logged: *ret_error (malloc'ed, never NULL on failure) says what
+ * happened, to what and what to do next. -EEXIST: the version is there already (with the same digests: 0 and
+ * *ret_existed). -EBADMSG: digest differs. -ENOEXEC: the command is not executable or for another
+ * architecture (ELF machine differs from this host's); COMMAND is exec.command from the configuration, NULL
+ * to check only single files. */
 int release_add(const char *releases_dir, const char *version, const char *source, const char *command,
                 const char *sha256_hex, bool *ret_existed, char **ret_error);
 
 /* -ENOENT: no such release. */
 int release_remove(const char *releases_dir, const char *version, char **ret_error);
 
-/* All releases, ordered by precedence, oldest first. A missing directory is an empty list. */
+/* All releases, ordered by precedence, oldest first. A missing directory is an empty list; a release whose
+ * manifest cannot be read is left out, so that it does not hide the others (release_load says why). */
 int release_list(const char *releases_dir, struct release **ret_releases, size_t *ret_n);
 void release_list_free(struct release *releases, size_t n);
 
-/* Loads one manifest. -ENOENT. */
+/* Loads one manifest. -ENOENT; -EBADMSG: it is damaged. */
 int release_load(const char *releases_dir, const char *version, struct release *ret_release);
 void release_done(struct release *release);
 
-/* Opens the command of a release for execution (O_RDONLY|O_CLOEXEC, never following a link out of the release)
- * and returns its absolute path. COMMAND is relative to the release's directory; a release that is one file is
- * its own command. Does not verify. -ENOENT, -EACCES (not executable). */
+/* Opens the command of a release for execution (O_RDONLY|O_CLOEXEC, never following a link out of the
+ * release) and returns its absolute path. COMMAND is relative to the release's directory; a release that is
+ * one file is its own command. Does not verify. -ENOENT, -EACCES (not executable). */
 int release_open_command(const char *releases_dir, const struct release *release, const char *command,
                 char **ret_path, int *ret_fd);
 
-/* Reads every file of the release again and compares size, mode and SHA-256; a file that is not in the manifest is a
- * mismatch too. COMMAND_FD (>= 0) is hashed through the descriptor itself, so that what is verified is what will
- * be executed. 0: all equal. -EBADMSG and *ret_error: what differs. */
-int release_verify(const char *releases_dir, const struct release *release, const char *command, int command_fd,
-                char **ret_error);
+/* Reads every file of the release again and compares size, mode and SHA-256; a file that is not in the
+ * manifest is a mismatch too. COMMAND_FD (>= 0) is hashed through the descriptor itself, so that what is
+ * verified is what will be executed. 0: all equal. -EBADMSG and *ret_error: what differs. */
+int release_verify(const char *releases_dir, const struct release *release, const char *command,
+                int command_fd, char **ret_error);
 
 /* Hex text of 32 bytes, 65 bytes with the end. */
 void sha256_format(const uint8_t digest[32], char text[65]);
