@@ -131,8 +131,8 @@ static void look_at_users(struct findings *findings) {
                 findings_add(findings, "users", FINDING_DEGRADED,
                                 "install the package, or: useradd --system interrex; useradd --system "
                                 "interrex-prober",
-                                "%s%s%s missing: numbers that nobody should have are used instead",
-                                director ? "" : "interrex", director || prober ? "" : " and ",
+                                "not there: %s%s%s; numbers that nobody should have are used instead",
+                                director ? "" : "interrex", director || prober ? "" : ", ",
                                 prober ? "" : "interrex-prober");
 }
 

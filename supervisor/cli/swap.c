@@ -56,8 +56,7 @@ int command_upgrade(const struct arguments *arguments) {
                 (void)snprintf(what, sizeof(what), "upgrade to %s is armed for height %" PRIu64,
                                 request.version, arguments->at);
         else
-                (void)snprintf(what, sizeof(what), "upgrade to %s %s", request.version,
-                                arguments->now ? "has begun" : "is accepted");
+                (void)snprintf(what, sizeof(what), "upgrade to %s has begun", request.version);
         return run_swap(arguments, &request, what);
 }
 

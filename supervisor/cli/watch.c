@@ -5,35 +5,36 @@
 #include "status.h"
 #include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 
 #define EVERY_MS 1000
 
 static int show(const struct node *node, bool on_terminal, char **last_line);
-static int wait_for_turn(int signals);
+static int watch_signals(void);
+static bool wait_for_turn(int signals, int changes);
 
 /* Ctrl-C is how an operator leaves: it ends with 0, as everything that was asked for was done. */
 int command_watch(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         _cleanup_free_ char *last_line = NULL;
-        _cleanup_close_ int signals = -1;
-        sigset_t stop;
+        _cleanup_close_ int signals = -1, changes = -1;
         int status = node_find(arguments, false, &node);
         if (status != 0)
                 return status;
-        sigemptyset(&stop);
-        sigaddset(&stop, SIGINT);
-        sigaddset(&stop, SIGTERM);
-        (void)sigprocmask(SIG_BLOCK, &stop, NULL);
-        signals = signalfd(-1, &stop, SFD_CLOEXEC);
+        signals = watch_signals();
         if (signals < 0) {
-                log_error("cannot watch for signals: %m");
+                log_errno(signals, "cannot watch for signals");
                 return EXIT_FAILED;
         }
+        /* The director writes a file there at each change of phase; the height is asked for every second. */
+        changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (changes >= 0)
+                (void)inotify_add_watch(changes, node.run, IN_CLOSE_WRITE);
         bool on_terminal = isatty(STDOUT_FILENO);
         do
                 status = show(&node, on_terminal, &last_line);
-        while (status == 0 && !arguments->once && wait_for_turn(signals) == 0);
+        while (status == 0 && !arguments->once && wait_for_turn(signals, changes));
         return status;
 }
 
@@ -70,8 +71,23 @@ static int show(const struct node *node, bool on_terminal, char **last_line) {
         return on_terminal ? show_on_terminal(status) : show_line(status, last_line);
 }
 
-/* 1: asked to leave. */
-static int wait_for_turn(int signals) {
-        struct pollfd asked = {.fd = signals, .events = POLLIN};
-        return poll(&asked, 1, EVERY_MS) > 0 ? 1 : 0;
+static int watch_signals(void) {
+        sigset_t stop;
+        sigemptyset(&stop);
+        sigaddset(&stop, SIGINT);
+        sigaddset(&stop, SIGTERM);
+        if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0)
+                return -errno;
+        int fd = signalfd(-1, &stop, SFD_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* False: asked to leave. */
+static bool wait_for_turn(int signals, int changes) {
+        struct pollfd events[] = {{.fd = signals, .events = POLLIN}, {.fd = changes, .events = POLLIN}};
+        char ignored[4096];
+        (void)poll(events, ELEMENTS(events), EVERY_MS);
+        while (changes >= 0 && read(changes, ignored, sizeof(ignored)) > 0)
+                continue;
+        return events[0].revents == 0;
 }
