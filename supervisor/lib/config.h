@@ -6,6 +6,7 @@
 #include "version.h"
 
 #define NODE_NAME_MAX 48
+#define PROBES_CONFIGURED_MAX 32
 
 enum fence_kind { FENCE_LOCK, FENCE_EXEC };
 enum snapshot_kind { SNAPSHOT_AUTO, SNAPSHOT_BTRFS, SNAPSHOT_REFLINK, SNAPSHOT_COPY, SNAPSHOT_HOOK, SNAPSHOT_NONE };
@@ -37,6 +38,7 @@ struct probe_config {
         enum probe_kind kind;
         char *url;              /* http */
         struct address address; /* http (from the URL) and tcp */
+        char *address_text;     /* tcp, as written */
         unsigned status;        /* http; 0: any 2xx */
         char *contains;         /* http: the body must contain it; may be NULL */
         char **command;         /* exec; exit status 0 is healthy */

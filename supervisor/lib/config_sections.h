@@ -1,0 +1,15 @@
+/* One function for each section of the configuration: reads it, with defaults already set. */
+#pragma once
+
+#include "config_reader.h"
+
+void take_exec(struct reader *reader, const yaml_node_t *value, void *target);      /* struct exec_config */
+void take_state(struct reader *reader, const yaml_node_t *value, void *target);     /* struct state_config */
+void take_height(struct reader *reader, const yaml_node_t *value, void *target);    /* struct height_config */
+void take_gate(struct reader *reader, const yaml_node_t *value, void *target);      /* struct gate_config */
+void take_listen(struct reader *reader, const yaml_node_t *value, void *target);    /* struct config */
+void take_probes(struct reader *reader, const yaml_node_t *value, void *target);    /* struct config */
+void take_progress(struct reader *reader, const yaml_node_t *value, void *target);  /* struct config */
+void take_restart(struct reader *reader, const yaml_node_t *value, void *target);   /* struct config */
+void take_trust(struct reader *reader, const yaml_node_t *value, void *target);     /* struct config */
+void take_deadlines(struct reader *reader, const yaml_node_t *value, void *target); /* struct deadline_config */
