@@ -1,0 +1,67 @@
+/* What the prober knows: the one context of its process. */
+#pragma once
+
+#include "../lib/base.h"
+#include "../lib/prober_protocol.h"
+#include "../lib/wire.h"
+#include <regex.h>
+#include <systemd/sd-event.h>
+
+#define CHECKS_MAX 64
+#define WATCHES_MAX 16
+#define BODY_MAX (1024 * 1024)
+#define LINE_MAX_BYTES 8192
+#define LAST_LINES 5
+
+struct prober;
+struct curl_library;
+
+struct check {
+        struct prober *prober;
+        struct prober_check request; /* id 0: free */
+        int fd;                      /* until curl has taken it */
+        uint64_t began_at;
+        sd_event_source *source, *deadline;
+        void *easy, *headers, *connect_to; /* curl's */
+        char *body;
+        size_t body_size;
+        bool is_text;                /* READ_TEXT: the answer is read from fd */
+        char pattern[PROBER_PATTERN_MAX];
+};
+
+struct log_watch {
+        struct prober *prober;
+        uint64_t generation; /* 0: free */
+        int fd;
+        sd_event_source *source;
+        bool relay, height_is_watched, is_cut;
+        regex_t pattern;
+        char prefix[64];
+        char line[LINE_MAX_BYTES];
+        size_t line_size;
+        char last[LAST_LINES][160];
+        size_t n_last;
+        uint64_t height;
+};
+
+struct notify_watch {
+        struct prober *prober;
+        uint64_t generation; /* 0: free */
+        int fd;
+        sd_event_source *source;
+};
+
+struct prober {
+        sd_event *event;
+        int link;
+        struct wire_message message;
+        const struct curl_library *curl;
+        void *multi;
+        sd_event_source *curl_timer;
+        struct check checks[CHECKS_MAX];
+        struct log_watch logs[WATCHES_MAX];
+        struct notify_watch notifies[WATCHES_MAX];
+};
+
+/* prober.c: sends to the director; a director that is gone ends the loop elsewhere. */
+void prober_tell(struct prober *prober, uint32_t type, const void *body, size_t size);

@@ -1,0 +1,26 @@
+/* libcurl, loaded in the prober alone: its two dozen libraries would otherwise be mapped and relocated in the keeper and the
+ * director as well, which are the same executable and must stay small. The types are curl's own, so the compiler checks. */
+#pragma once
+
+#include <curl/curl.h>
+
+struct curl_library {
+        typeof(&curl_global_init) global_init;
+        typeof(&curl_easy_init) easy_init;
+        typeof(&curl_easy_cleanup) easy_cleanup;
+        CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
+        CURLcode (*easy_getinfo)(CURL *easy, CURLINFO info, ...);
+        typeof(&curl_easy_strerror) easy_strerror;
+        typeof(&curl_multi_init) multi_init;
+        CURLMcode (*multi_setopt)(CURLM *multi, CURLMoption option, ...);
+        typeof(&curl_multi_add_handle) multi_add_handle;
+        typeof(&curl_multi_remove_handle) multi_remove_handle;
+        typeof(&curl_multi_socket_action) multi_socket_action;
+        typeof(&curl_multi_assign) multi_assign;
+        typeof(&curl_multi_info_read) multi_info_read;
+        typeof(&curl_slist_append) slist_append;
+        typeof(&curl_slist_free_all) slist_free_all;
+};
+
+/* NULL: libcurl is not to be had (logged). Before the sandbox is closed. */
+const struct curl_library *curl_library_load(void);
