@@ -67,7 +67,7 @@ static int copy_single(const struct import *import, int destination_fd) {
         /* Named as the operator named it, so that a link "node" to "node-v1.7" stays "node". */
         const char *slash = strrchr(import->source, '/');
         const char *name = slash ? slash + 1 : import->source;
-        if (!release_path_is_valid(name))
+        if (!path_stays_below(name))
                 return fail_with(import->ret_error, -EINVAL, "%s is no name for a file of a release",
                                 import->source);
         return copy_file(import, AT_FDCWD, destination_fd, resolved, name);
@@ -102,7 +102,7 @@ static int copy_directory(const struct import *import, int source_fd, int destin
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
                         continue;
                 (void)snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "", entry->d_name);
-                if (!release_path_is_valid(below))
+                if (!path_stays_below(below))
                         return fail_with(import->ret_error, -EINVAL,
                                         "a file in %s/%s has control characters in its name or too long a "
                                         "path; rename it",

@@ -1,7 +1,5 @@
 #include "release_internal.h"
 
-#include <ctype.h>
-
 static int compare_files(const void *a, const void *b) {
         const struct release_file *left = a, *right = b;
         return strcmp(left->path, right->path);
@@ -63,21 +61,4 @@ bool release_files_equal(const struct release *a, const struct release *b) {
                         return false;
         }
         return true;
-}
-
-bool release_path_is_valid(const char *path) {
-        if (strlen(path) >= RELEASE_PATH_MAX)
-                return false;
-        for (const char *part = path;; part++) {
-                size_t length = strcspn(part, "/");
-                if (length == 0 || (length == 1 && part[0] == '.') ||
-                                (length == 2 && strncmp(part, "..", 2) == 0))
-                        return false;
-                for (size_t i = 0; i < length; i++)
-                        if (iscntrl((unsigned char)part[i]))
-                                return false;
-                part += length;
-                if (!*part)
-                        return true;
-        }
 }

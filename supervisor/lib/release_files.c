@@ -1,5 +1,6 @@
 #include "release_files.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -32,6 +33,23 @@ int fail_with(char **ret_error, int error, const char *format, ...) {
         INVARIANT(n >= 0);
         *ret_error = text;
         return error;
+}
+
+bool path_stays_below(const char *path) {
+        if (strlen(path) >= PATH_BELOW_MAX)
+                return false;
+        for (const char *part = path;; part++) {
+                size_t length = strcspn(part, "/");
+                if (length == 0 || (length == 1 && part[0] == '.') ||
+                                (length == 2 && strncmp(part, "..", 2) == 0))
+                        return false;
+                for (size_t i = 0; i < length; i++)
+                        if (iscntrl((unsigned char)part[i]))
+                                return false;
+                part += length;
+                if (!*part)
+                        return true;
+        }
 }
 
 int file_copy_contents(int in_fd, int out_fd) {

@@ -16,6 +16,12 @@ void step_reached(const struct steps *steps, const char *step);
  * a negative errno, for `return fail_with(ret_error, -EIO, "...")`. */
 int fail_with(char **ret_error, int error, const char *format, ...) _printf_(3, 4);
 
+#define PATH_BELOW_MAX 4096
+
+/* Is it a path that stays below the directory it is relative to: no "..", no empty part, no control
+ * characters, shorter than PATH_BELOW_MAX? */
+bool path_stays_below(const char *path);
+
 /* Makes OUT (empty, writable, same or another filesystem) the content of IN: shares the extents where the
  * filesystem can (FICLONE), else copies and keeps holes. Positions are not kept. -ESTALE: IN became shorter
  * meanwhile. */

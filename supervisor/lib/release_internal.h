@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #define RELEASE_DEPTH_MAX 64
-#define RELEASE_PATH_MAX 4096
+#define RELEASE_PATH_MAX PATH_BELOW_MAX
 
 /* The names of a release inside the releases' directory. */
 struct release_names {
@@ -27,10 +27,6 @@ int release_push_file(struct release *release, const char *path, uint32_t mode, 
 void release_sort_files(struct release *release);
 const struct release_file *release_find_file(const struct release *release, const char *path);
 bool release_files_equal(const struct release *a, const struct release *b);
-
-/* Is it a path that stays below the directory it is relative to: no "..", no empty part, no control
- * characters? */
-bool release_path_is_valid(const char *path);
 
 /* Writes the manifest durably. -EILSEQ: a path is not UTF-8. */
 int release_save(int releases_fd, const struct release *release);

@@ -161,7 +161,7 @@ static int parse_file(const json_t *item, struct release *release) {
         uint8_t digest[32];
         uint32_t mode;
         if (!path || !mode_text || !digest_text || !json_is_integer(size) || json_integer_value(size) < 0 ||
-                        !release_path_is_valid(path) || mode_parse(mode_text, &mode) < 0 ||
+                        !path_stays_below(path) || mode_parse(mode_text, &mode) < 0 ||
                         sha256_parse(digest_text, digest) < 0)
                 return -EBADMSG;
         return release_push_file(release, path, mode, (uint64_t)json_integer_value(size), digest);
