@@ -1,16 +1,30 @@
-# Test programs: tests/unit/test_X.c and tests/kernel/test_X.c each become build/tests/{unit,kernel}/test_X.
+# Test programs: tests/{unit,kernel,scenario}/test_X.c each become build/tests/{unit,kernel,scenario}/test_X.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
+SCENARIO_TESTS := $(patsubst tests/scenario/%.c,$(BUILD)/tests/scenario/%,$(wildcard tests/scenario/test_*.c))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
-NODES := $(patsubst tests/nodes/%.c,$(BUILD)/tests/nodes/%,$(wildcard tests/nodes/*.c))
+# Scenarios drive the program from outside; of its code they use what is common to all.
+SCENARIO_OBJECTS := $(TEST_SUPPORT) $(filter $(BUILD)/supervisor/lib/%,$(LIBRARY_OBJECTS))
 
-.PHONY: nodes tests
+# Nodes and clients to test with: each folder tests/nodes/X is one C program without our libraries.
+NODES := $(patsubst tests/nodes/%/,$(BUILD)/tests/nodes/%,$(wildcard tests/nodes/*/))
+GO := $(shell command -v go)
+ifneq ($(GO),)
+NODES += $(BUILD)/tests/nodes/testnode-go
+endif
+
+.PHONY: nodes tests check-unit check-kernel check-scenario
 nodes: $(NODES)
-tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(NODES)
+tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(SCENARIO_TESTS) $(NODES)
 
-$(BUILD)/tests/nodes/%: tests/nodes/%.c
+.SECONDEXPANSION:
+$(BUILD)/tests/nodes/%: $$(wildcard tests/nodes/%/*.c tests/nodes/%/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -o $@ $< -lpthread
+	$(CC) $(CFLAGS) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
+
+$(BUILD)/tests/nodes/testnode-go: tests/nodes/testnode.go
+	@mkdir -p $(@D)
+	GO111MODULE=off $(GO) build -o $@ $<
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT)
 	@mkdir -p $(@D)
@@ -20,5 +34,17 @@ $(BUILD)/tests/kernel/%: tests/kernel/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(IX_LIBS) -lcmocka
 
+$(BUILD)/tests/scenario/%: tests/scenario/%.c $(SCENARIO_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(SCENARIO_OBJECTS) $(IX_LIBS) -lcmocka
+
 check-unit: $(UNIT_TESTS)
 	@set -e; for t in $^; do $$t; done
+
+check-kernel: $(KERNEL_TESTS)
+	@set -e; for t in $^; do $$t; done
+
+check-scenario: $(SCENARIO_TESTS) $(BUILD)/interrex $(NODES)
+	@set -e; for t in $(SCENARIO_TESTS); do INTERREX=$(BUILD)/interrex $$t; done
+
+-include $(TEST_SUPPORT:.o=.d)

@@ -1,0 +1,203 @@
+#include "chain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct chain {
+        const struct options *options;
+        _Atomic uint64_t height;
+        int height_fd, ledger_fd, lock_fd, block_lock_fd, notify_fd;
+        pthread_mutex_t writing;
+};
+
+/* commit_block() has the one argument that gates read, as in real nodes; its thread knows the rest. */
+static _Thread_local struct chain *chain_of_thread;
+
+static _Noreturn void give_up(int status, const char *what);
+static int open_in(const char *folder, const char *name, int flags);
+static void take_lock(struct chain *chain);
+static void read_state(struct chain *chain);
+static bool last_of_ledger(int fd, uint64_t *ret_height);
+static void *run(void *argument);
+
+struct chain *chain_open(const struct options *options) {
+        struct chain *chain = mmap(
+                        NULL, sizeof(*chain), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (chain == MAP_FAILED)
+                give_up(1, "mmap");
+        chain->options = options;
+        chain->height_fd = chain->ledger_fd = chain->lock_fd = chain->block_lock_fd = chain->notify_fd = -1;
+        (void)pthread_mutex_init(&chain->writing, NULL);
+        if (!options->state)
+                return chain;
+        if (mkdir(options->state, 0755) < 0 && errno != EEXIST)
+                give_up(4, options->state);
+        take_lock(chain);
+        if (options->lock_every_block)
+                chain->block_lock_fd = open_in(options->state, "block-lock", O_RDWR | O_CREAT);
+        chain->height_fd = open_in(options->state, "height", O_RDWR | O_CREAT);
+        chain->ledger_fd = open_in(options->state, "ledger", O_RDWR | O_CREAT | O_APPEND);
+        if (options->spoil_state) {
+                if (pwrite(chain->height_fd, "spoiled by a bad release\n", 25, 0) < 0 ||
+                                fsync(chain->height_fd) < 0)
+                        give_up(4, "spoiling the height");
+                (void)fprintf(stderr, "spoiled the state version=%s\n", options->version);
+                exit(3);
+        }
+        read_state(chain);
+        return chain;
+}
+
+void chain_start(struct chain *chain, int notify_fd) {
+        pthread_t thread;
+        chain->notify_fd = notify_fd;
+        if (chain->options->block_ms == 0 || chain->options->never_advance)
+                return;
+        if (pthread_create(&thread, NULL, run, chain) != 0)
+                give_up(1, "starting the committing thread");
+        (void)pthread_detach(thread);
+}
+
+uint64_t chain_height(const struct chain *chain) {
+        return atomic_load(&chain->height);
+}
+
+void chain_settle(struct chain *chain) {
+        struct timespec deadline;
+        (void)clock_gettime(CLOCK_REALTIME, &deadline);
+        deadline.tv_sec++;
+        (void)pthread_mutex_timedlock(&chain->writing, &deadline);
+}
+
+static void write_block(struct chain *chain, uint64_t height) {
+        char text[256];
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        if (chain->block_lock_fd >= 0 && fcntl(chain->block_lock_fd, F_SETLKW, &lock) < 0)
+                give_up(4, "locking for a block");
+        /* The ledger first: after a kill between the two, it is what the height is read from. */
+        int n = snprintf(text, sizeof(text), "%" PRIu64 " %s %d\n", height, chain->options->version,
+                        getpid());
+        if (chain->ledger_fd >= 0 &&
+                        (write(chain->ledger_fd, text, (size_t)n) != n || fdatasync(chain->ledger_fd) < 0))
+                give_up(4, "writing the ledger");
+        n = snprintf(text, sizeof(text), "%020" PRIu64 "\n", height);
+        if (chain->height_fd >= 0 && (pwrite(chain->height_fd, text, (size_t)n, 0) != n ||
+                                                     fdatasync(chain->height_fd) < 0))
+                give_up(4, "writing the height");
+        lock.l_type = F_UNLCK;
+        if (chain->block_lock_fd >= 0)
+                (void)fcntl(chain->block_lock_fd, F_SETLK, &lock);
+}
+
+__attribute__((noipa, used)) void commit_block(uint64_t height) {
+        struct chain *chain = chain_of_thread;
+        char text[64];
+        (void)pthread_mutex_lock(&chain->writing);
+        write_block(chain, height);
+        atomic_store(&chain->height, height);
+        (void)dprintf(STDOUT_FILENO, "committed height=%" PRIu64 " version=%s\n", height,
+                        chain->options->version);
+        int n = snprintf(text, sizeof(text), "X_INTERREX_HEIGHT=%" PRIu64, height);
+        if (chain->notify_fd >= 0)
+                (void)send(chain->notify_fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)pthread_mutex_unlock(&chain->writing);
+}
+
+static void *run(void *argument) {
+        struct chain *chain = chain_of_thread = argument;
+        struct timespec every = {.tv_sec = (time_t)(chain->options->block_ms / 1000),
+                        .tv_nsec = (long)(chain->options->block_ms % 1000) * 1000000};
+        struct itimerspec timer = {every, every};
+        uint64_t ticks;
+        int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+        if (fd < 0 || timerfd_settime(fd, 0, &timer, NULL) < 0)
+                give_up(1, "timing blocks");
+        for (;;) {
+                if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+                        commit_block(chain_height(chain) + 1);
+                else if (errno != EINTR)
+                        give_up(1, "waiting for the next block");
+        }
+}
+
+static void take_lock(struct chain *chain) {
+        const char *kind = chain->options->lock;
+        bool try = chain->options->lock_try;
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int r = 0;
+        if (strcmp(kind, "none") == 0)
+                return;
+        chain->lock_fd = open_in(chain->options->state, "LOCK", O_RDWR | O_CREAT);
+        if (strcmp(kind, "flock") == 0)
+                r = flock(chain->lock_fd, LOCK_EX | (try ? LOCK_NB : 0));
+        else if (strcmp(kind, "posix") == 0)
+                r = fcntl(chain->lock_fd, try ? F_SETLK : F_SETLKW, &lock);
+        else if (strcmp(kind, "ofd") == 0)
+                r = fcntl(chain->lock_fd, try ? F_OFD_SETLK : F_OFD_SETLKW, &lock);
+        else
+                give_up(2, "--lock takes flock, posix, ofd or none");
+        if (r < 0)
+                give_up(1, "another process has the lock of this state");
+}
+
+static void read_state(struct chain *chain) {
+        char text[64] = "";
+        uint64_t height = 0, last = 0;
+        ssize_t n = pread(chain->height_fd, text, sizeof(text) - 1, 0);
+        if (n < 0)
+                give_up(4, "reading the height");
+        if (n > 0) {
+                char *end = NULL;
+                errno = 0;
+                height = strtoull(text, &end, 10);
+                if (errno || end == text || *end != '\n')
+                        give_up(4, "the state is damaged: its height is no number");
+        }
+        if (!last_of_ledger(chain->ledger_fd, &last))
+                give_up(4, "the state is damaged: its ledger ends in a broken line");
+        atomic_store(&chain->height, last > height ? last : height);
+        (void)dprintf(STDOUT_FILENO, "opened height=%" PRIu64 " version=%s\n", chain_height(chain),
+                        chain->options->version);
+}
+
+static bool last_of_ledger(int fd, uint64_t *ret_height) {
+        char text[513] = "";
+        off_t size = lseek(fd, 0, SEEK_END);
+        if (size == 0)
+                return true;
+        off_t from = size > 512 ? size - 512 : 0;
+        ssize_t n = pread(fd, text, 512, from);
+        if (n < 2 || text[n - 1] != '\n')
+                return false;
+        text[n - 1] = '\0';
+        char *line = strrchr(text, '\n');
+        return sscanf(line ? line + 1 : text, "%" SCNu64, ret_height) == 1;
+}
+
+static int open_in(const char *folder, const char *name, int flags) {
+        char path[4096];
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        int fd = open(path, flags | O_CLOEXEC, 0644);
+        if (fd < 0)
+                give_up(4, path);
+        return fd;
+}
+
+static _Noreturn void give_up(int status, const char *what) {
+        (void)fprintf(stderr, "testnode: %s: %s\n", what, strerror(errno));
+        _exit(status);
+}

@@ -1,0 +1,26 @@
+/* What the test node is asked to do wrong, and to do right. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LISTEN_MAX 16
+#define NUMBER_UNSET UINT64_MAX
+
+struct options {
+        const char *listen[LISTEN_MAX]; /* IP:PORT or [IP]:PORT */
+        size_t n_listen;
+        const char *state, *version, *lock, *udp, *unix_path, *dial;
+        uint64_t block_ms, start_ms, stop_ms, exit_after_ms, reopen_ms; /* 0: not */
+        uint64_t exit_at_once;                                          /* NUMBER_UNSET: not */
+        uint64_t answer_status, workers, reuseport_workers, backlog;
+        bool lock_try, lock_every_block, close_first, ignore_term, never_listen, listen_never_accept;
+        bool accept_never_answer, never_advance, spoil_state, shutdown_listener, listen_fds, notify;
+};
+
+/* Reads the command line, after it the file testnode.args beside the executable (words between white space,
+ * taken as if they stood at the end of the command line): so that every release of a test can have faults of
+ * its own under one configuration. Strings live as long as the process. Ends the process with a message and
+ * status 2 on a mistake. */
+void options_read(int argc, char **argv, struct options *ret_options);
