@@ -8,7 +8,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 
 PACKAGES = libbpf libelf libseccomp libcap libsystemd yaml-0.1 jansson libsodium sqlite3
-WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wno-format-truncation -Werror
 CFLAGS ?= -O2 -g
 IX_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DINTERREX_VERSION='"$(VERSION)"' $(WARNINGS) -fno-strict-aliasing -fstack-protector-strong \
   -D_FORTIFY_SOURCE=2 -fPIE -isystem $(BUILD)/bpf -Ibpf -Isupervisor $(shell pkg-config --cflags $(PACKAGES))
