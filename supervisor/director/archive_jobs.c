@@ -196,7 +196,7 @@ void archive_job_done(struct director *director, struct job *job, bool worked) {
         json_t *answer = json_loads(job->output, 0, NULL);
         const char *text = json_string_value(json_object_get(answer, "error"));
         const char *error = text ? text : "the archivist ended without an answer";
-        struct machine_event event = {.text = error};
+        struct machine_event event = {.text = worked ? NULL : error};
         switch (job->kind) {
         case JOB_VERIFY:
                 verified(director, job, worked, error);

@@ -14,7 +14,7 @@ int director_become(uid_t uid, gid_t gid) {
 int director_confine(void) {
         /* No exec, no fork, no connect, no ptrace, no mount, no change of identity. */
         static const char *const allowed[] = {"read", "write", "pread64", "pwrite64", "readv", "writev", "close",
-                        "close_range", "openat", "open", "fstat", "newfstatat", "stat", "lstat", "statx", "access", "faccessat",
+                        "close_range", "openat", "openat2", "open", "fstat", "newfstatat", "stat", "lstat", "statx", "access", "faccessat",
                         "faccessat2", "lseek", "mmap", "munmap", "mremap", "mprotect", "brk", "madvise", "futex",
                         "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "epoll_wait", "epoll_pwait", "epoll_pwait2",
                         "epoll_ctl", "epoll_create1", "poll", "ppoll", "timerfd_create", "timerfd_settime", "timerfd_gettime",

@@ -75,7 +75,7 @@ static int on_later(sd_event_source *source, void *userdata) {
         struct director *director = userdata;
         for (size_t i = 0; i < director->n_later; i++) {
                 struct machine_event event = director->later[i];
-                event.text = director->later_text[i];
+                event.text = *director->later_text[i] ? director->later_text[i] : NULL;
                 (void) events_feed(director, &event);
         }
         director->n_later = 0;

@@ -218,7 +218,7 @@ static void follow(struct director *director) {
 }
 
 void perform(struct director *director, const struct machine_actions *actions) {
-        if (director->record.machine.phase == PHASE_GATING && !director->swap.prepared_us && director->prepare_began_at)
+        if (director->record.machine.candidate_ready && !director->swap.prepared_us && director->prepare_began_at)
                 director->swap.prepared_us = now_monotonic() - director->prepare_began_at;
         for (size_t i = 0; i < actions->n; i++)
                 perform_one(director, &actions->items[i]);

@@ -26,9 +26,10 @@ void check_finish(struct check *check, bool healthy, uint32_t status, uint64_t h
                         .latency_us = now_monotonic() - check->began_at,
                         .healthy = healthy,
                         .status = status};
+        struct prober *prober = check->prober;
         text_copy(result.text, sizeof(result.text), text);
-        check_cancel(check->prober, check->request.id);
-        prober_tell(check->prober, PROBER_RESULT, &result, sizeof(result));
+        check_cancel(prober, result.id);
+        prober_tell(prober, PROBER_RESULT, &result, sizeof(result));
 }
 
 void check_cancel(struct prober *prober, uint64_t id) {
