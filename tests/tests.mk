@@ -2,7 +2,9 @@
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 SCENARIO_TESTS := $(patsubst tests/scenario/%.c,$(BUILD)/tests/scenario/%,$(wildcard tests/scenario/test_*.c))
-TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+# An archive, so that a test links only the support that it uses.
+TEST_SUPPORT := $(BUILD)/tests/support.a
+TEST_SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 # Scenarios drive the program from outside; of its code they use what is common to all.
 SCENARIO_OBJECTS := $(TEST_SUPPORT) $(filter $(BUILD)/supervisor/lib/%,$(LIBRARY_OBJECTS))
 
@@ -26,6 +28,14 @@ $(BUILD)/tests/nodes/testnode-go: tests/nodes/testnode.go
 	@mkdir -p $(@D)
 	GO111MODULE=off $(GO) build -o $@ $<
 
+# Else make takes them for intermediate files, and removes them after building a test alone.
+.SECONDARY: $(SKELETONS)
+
+$(BUILD)/tests/support/%.o: IX_CFLAGS += -Itests
+
+$(TEST_SUPPORT): $(TEST_SUPPORT_OBJECTS)
+	rm -f $@ && ar rcs $@ $^
+
 $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(IX_LIBS) -lcmocka
@@ -47,4 +57,4 @@ check-kernel: $(KERNEL_TESTS)
 check-scenario: $(SCENARIO_TESTS) $(BUILD)/interrex $(NODES)
 	@set -e; for t in $(SCENARIO_TESTS); do INTERREX=$(BUILD)/interrex $$t; done
 
--include $(TEST_SUPPORT:.o=.d)
+-include $(TEST_SUPPORT_OBJECTS:.o=.d)

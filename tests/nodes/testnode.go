@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -15,8 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"context"
 )
 
 var (
@@ -26,8 +25,9 @@ var (
 	blockMs = flag.Int("block-ms", 0, "a block is committed so often")
 	stopMs  = flag.Int("stop-ms", 0, "time between SIGTERM and the stop")
 
-	height uint64
-	ledger *os.File
+	height             uint64
+	ledger, heightFile *os.File
+	lock               *os.File // kept, because a file that is collected is closed, and its lock is gone
 )
 
 // What a gate hangs on: called before anything of the block is written.
@@ -37,7 +37,7 @@ func commitBlock(next uint64) {
 	if ledger != nil {
 		must(fmt.Fprintf(ledger, "%d %s %d\n", next, *version, os.Getpid()))
 		check(ledger.Sync())
-		check(os.WriteFile(filepath.Join(*state, "height"), []byte(fmt.Sprintf("%020d\n", next)), 0o644))
+		must(heightFile.WriteAt([]byte(fmt.Sprintf("%020d\n", next)), 0))
 	}
 	atomic.StoreUint64(&height, next)
 	fmt.Printf("committed height=%d version=%s\n", next, *version)
@@ -104,9 +104,9 @@ func openState() {
 		return
 	}
 	check(os.MkdirAll(*state, 0o755))
-	lock := mustOpen("LOCK", os.O_RDWR)
+	lock = mustOpen("LOCK", os.O_RDWR)
 	check(syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
-	lockHeld = lock
+	heightFile = mustOpen("height", os.O_RDWR)
 	ledger = mustOpen("ledger", os.O_RDWR|os.O_APPEND)
 	text, err := os.ReadFile(filepath.Join(*state, "ledger"))
 	check(err)
@@ -117,9 +117,6 @@ func openState() {
 	}
 	fmt.Printf("opened height=%d version=%s\n", height, *version)
 }
-
-// Kept, because a file that is collected is closed, and its lock is gone.
-var lockHeld *os.File
 
 func mustOpen(name string, flags int) *os.File {
 	file, err := os.OpenFile(filepath.Join(*state, name), flags|os.O_CREATE, 0o644)

@@ -1,0 +1,128 @@
+/* What a scenario stands on: a supervisor of its own in a scratch directory, a network namespace and a
+ * cgroup that end with it. Everything has a deadline. A helper that fails fails the test (cmocka), unless it
+ * says otherwise. One thread.
+ *
+ *     SCENARIO(upgrade) { scenario_configure(s, ...); scenario_start(s); ... }
+ *     int main(void) { const struct CMUnitTest tests[] = {SCENARIO_TEST(upgrade)}; ... }
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ledger.h"
+#include "network.h"
+#include "process.h"
+#include <jansson.h>
+
+#define SCENARIO_PORT 8545
+#define SCENARIO_START_TIMEOUT_US (20 * USEC_PER_SEC)
+#define SCENARIO_CLI_TIMEOUT_US (120 * USEC_PER_SEC)
+
+struct scenario {
+        char directory[64]; /* scratch; removed at the end with all that is in it */
+        char state_dir[128], run_dir[128], data[128]; /* the supervisor's, and the node's {state} */
+        char config[128], log[128], ledger[160];      /* the supervisor's stderr; the test node's blocks */
+        char node[48];
+        char *interrex, *nodes; /* the program, and the folder of test nodes */
+        int cgroup_parent_fd, cgroup_fd;
+        char cgroup_name[64];
+        struct process supervisor, load;
+        int load_output_fd;
+        bool passed;
+};
+
+#define SCENARIO(name)                               \
+        static void name##_body(struct scenario *s); \
+        static void name(void **state) {             \
+                struct scenario *scenario = *state;  \
+                name##_body(scenario);               \
+                scenario->passed = true;             \
+        }                                            \
+        static void name##_body(struct scenario *s)
+#define SCENARIO_TEST(name) cmocka_unit_test_setup_teardown(name, scenario_setup, scenario_teardown)
+
+/* For cmocka. The program is $INTERREX or build/interrex, the test nodes are in tests/nodes beside it. The
+ * teardown of a test that did not pass prints the end of the supervisor's log. */
+int scenario_setup(void **state);
+int scenario_teardown(void **state);
+
+/* Writes the configuration. */
+void scenario_configure(struct scenario *s, const char *format, ...) _printf_(2, 3);
+
+/* A configuration of the test node on 127.0.0.1:SCENARIO_PORT, a block every BLOCK_MS. Members may be NULL.
+ */
+struct scenario_testnode {
+        unsigned block_ms;     /* 0: 50 */
+        const char *command;   /* NULL: testnode; else testnode-go */
+        const char *release;   /* what starts first */
+        const char *arguments; /* more of exec.args: "--stop-ms, '300'" */
+        const char *state;     /* more of state: "overlap: true, fence: exec"; NULL: "fence: lock" */
+        const char *lock;      /* NULL: flock */
+        const char *more;      /* top-level lines; what stands here replaces the default of the same key */
+};
+void scenario_configure_testnode(struct scenario *s, const struct scenario_testnode *testnode);
+
+/* Adds a release made of the test node with `--version VERSION FAULTS` (FAULTS: words as on its command
+ * line, or ""). */
+void scenario_add_testnode(struct scenario *s, const char *version, const char *faults);
+void scenario_add_testnode_go(struct scenario *s, const char *version);
+
+/* Starts the supervisor without waiting for anything; with "running" waited for. */
+void scenario_start_supervisor(struct scenario *s);
+void scenario_start(struct scenario *s);
+
+/* `interrex stop NODE`; the supervisor has to end with status 0. */
+void scenario_stop(struct scenario *s);
+
+/* Runs an interrex command to its end; arguments end with NULL. process_result_done(). */
+struct process_result scenario_cli(struct scenario *s, const char *first, ...) __attribute__((sentinel));
+
+/* The same, for its exit status alone. What it said is printed if it is not WANTED. */
+void scenario_expect(struct scenario *s, int wanted, const char *first, ...) __attribute__((sentinel));
+
+/* `status --json`; NULL if there is no answer. The caller's (json_decref). */
+json_t *scenario_status(struct scenario *s);
+
+typedef bool (*scenario_predicate)(const json_t *status, const void *userdata);
+
+/* Asks for the status until the predicate holds, and returns that status. Fails when the supervisor ends or
+ * at the deadline. */
+json_t *scenario_wait_status(
+                struct scenario *s, scenario_predicate predicate, const void *userdata, uint64_t timeout_us);
+void scenario_wait_phase(struct scenario *s, const char *phase, uint64_t timeout_us);
+void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_us);
+
+/* Members of an object, by a path like "last_swap.outcome"; the test fails if they are of another kind or
+ * missing. */
+const char *scenario_text(const json_t *object, const char *path);
+int64_t scenario_number(const json_t *object, const char *path);
+
+/* The load generator against 127.0.0.1:SCENARIO_PORT; what it saw is the caller's. */
+void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive);
+json_t *scenario_stop_load(struct scenario *s);
+
+/* Nothing was refused, reset before its answer, broken off, left without answer or answered badly, and
+ * something was asked. */
+void scenario_assert_unharmed(const json_t *load);
+
+/* The ledger is without a gap, by these versions in this order / by these versions at these heights. */
+void scenario_assert_order(struct scenario *s, const char *const *versions);
+void scenario_assert_ranges(struct scenario *s, const struct ledger_range *ranges, size_t n);
+
+/* The process id of a role of the supervisor ("interrex-director", "interrex-prober"); 0: there is none now.
+ */
+int scenario_role(struct scenario *s, const char *role);
+
+/* Kills a process that is not our child and waits for its end. */
+void scenario_kill(int pid);
+
+/* The role runs, with another process id than BEFORE. */
+int scenario_wait_role(struct scenario *s, const char *role, int before, uint64_t timeout_us);
+
+/* Something accepts on the port. */
+void scenario_wait_port(struct scenario *s, uint16_t port, uint64_t timeout_us);
