@@ -60,10 +60,15 @@ int file_copy_contents(int in_fd, int out_fd) {
          * below. */
         if (fstat(in_fd, &st) < 0)
                 return -errno;
-        int r = copy_by_extents(in_fd, out_fd, st.st_size);
+        off_t size = st.st_size;
+        int r = copy_by_extents(in_fd, out_fd, size);
         if (r < 0)
                 return r;
-        return ftruncate(out_fd, st.st_size) < 0 ? -errno : 0;
+        /* Only for a hole at the end: XFS writes a new file's data out when it is truncated, even to its own
+         * size. */
+        if (fstat(out_fd, &st) < 0 || (st.st_size != size && ftruncate(out_fd, size) < 0))
+                return -errno;
+        return 0;
 }
 
 static int copy_by_extents(int in_fd, int out_fd, off_t size) {

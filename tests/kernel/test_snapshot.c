@@ -41,6 +41,8 @@ struct stage {
 
 static const struct place copied = {.kind = SNAPSHOT_COPY, .want = SNAPSHOT_COPY};
 static const struct place xfs = {"xfs", "mkfs.xfs -q -f -m reflink=1", SNAPSHOT_REFLINK, SNAPSHOT_AUTO};
+/* No shared extents: the data itself must have reached the disk. */
+static const struct place xfs_plain = {"xfs", "mkfs.xfs -q -f -m reflink=0", SNAPSHOT_COPY, SNAPSHOT_AUTO};
 static const struct place btrfs = {"btrfs", "mkfs.btrfs -q -f", SNAPSHOT_BTRFS, SNAPSHOT_AUTO};
 static const struct place btrfs_plain = {"btrfs", "mkfs.btrfs -q -f", SNAPSHOT_REFLINK, SNAPSHOT_AUTO};
 
@@ -455,7 +457,8 @@ int main(void) {
         const struct CMUnitTest by_copy[] = {EVERYWHERE(copied), AT(test_nothing_yet, copied),
                         AT(test_too_large, copied), AT(test_mount_points, copied),
                         AT(test_bad_names, copied)};
-        const struct CMUnitTest on_xfs[] = {EVERYWHERE(xfs), AT(test_power_cut, xfs)};
+        const struct CMUnitTest on_xfs[] = {
+                        EVERYWHERE(xfs), AT(test_power_cut, xfs), AT(test_power_cut, xfs_plain)};
         const struct CMUnitTest on_btrfs[] = {
                         EVERYWHERE(btrfs), EVERYWHERE(btrfs_plain), AT(test_nested_subvolume, btrfs)};
         if (geteuid() != 0) {
