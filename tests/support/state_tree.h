@@ -8,7 +8,8 @@
 void state_tree_fill(const char *directory);
 
 /* Owned by the caller: a line for each entry, in order of its path. The names in LEFT_OUT (NULL-terminated,
- * may be NULL) and what lies below them do not appear; "." is the top's own line. NULL: the directory does not exist. */
+ * may be NULL) and what lies below them do not appear; "." is the top's own line. NULL: the directory does
+ * not exist. */
 char *state_tree_describe(const char *directory, const char *const *left_out);
 
 void state_tree_write(const char *directory, const char *path, const char *text);
