@@ -121,6 +121,14 @@ static void fill_settings(struct director *director) {
         };
 }
 
+/* Folders above may be closed to everybody but root, as those made by mktemp are. */
+static int check_access(const char *path) {
+        if (access(path, R_OK | W_OK | X_OK) >= 0)
+                return 0;
+        log_error("the director (uid %u) cannot use %s: %m; every folder above it must be open to others: chmod o+x", geteuid(), path);
+        return EXIT_FAILED;
+}
+
 static int open_journal(struct director *director) {
         char path[sizeof(director->directories.state) + 16];
         void *value = NULL;
@@ -184,7 +192,11 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
                 log_errno(r, "the director cannot give up its privileges");
                 return EXIT_FAILED;
         }
-        status = open_journal(director);
+        status = check_access(director->directories.state);
+        if (status == 0)
+                status = check_access(director->directories.run);
+        if (status == 0)
+                status = open_journal(director);
         if (status != 0)
                 return status;
         fill_settings(director);

@@ -66,7 +66,7 @@ struct keeper {
         uint64_t instance;
         int director_link;
         sd_event_source *director_source;
-        bool is_set_up, is_ready, is_ending;
+        bool is_set_up, has_spawned, is_ready, is_ending;
         bool stop_was_asked;
         int stop_signal;
         struct stored_descriptor store[STORE_MAX];

@@ -88,6 +88,7 @@ static void handle_generation_request(struct keeper *keeper, struct wire_message
         struct generation *generation;
         switch (message->type) {
         case KEEPER_SPAWN:
+                keeper->has_spawned = true;
                 answer(keeper, ((struct keeper_spawn *) body)->serial,
                                 generation_spawn(keeper, body, message->fds, message->n_fds), -1);
                 break;

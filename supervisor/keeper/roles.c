@@ -152,7 +152,8 @@ static int director_reaped(struct keeper *keeper, const siginfo_t *how) {
         keeper->director_link = close_fd(keeper->director_link);
         if (keeper->is_ending)
                 return 1;
-        if (!keeper->is_set_up) {
+        /* As long as nothing was started, a director that gives up has said why, and would only say it again. */
+        if (!keeper->is_set_up || (!keeper->has_spawned && how->si_code == CLD_EXITED)) {
                 keeper->is_ending = true;
                 (void) sd_event_exit(keeper->event, how->si_code == CLD_EXITED && how->si_status ? how->si_status : 1);
                 return 1;
