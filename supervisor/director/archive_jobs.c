@@ -127,7 +127,7 @@ static bool start_snapshot_job(struct director *director, enum job_kind kind, co
 }
 
 void jobs_plan_snapshot(struct director *director) {
-        director->settings.snapshot = false;
+        /* What was found out last holds until the answer has come. */
         if (!director->state_directory)
                 text_copy(director->snapshot_reason, sizeof(director->snapshot_reason), "the node has no state.directory");
         else if (director->config->state.snapshot == SNAPSHOT_NONE)
