@@ -45,7 +45,7 @@ void ledger_done(struct ledger *ledger) {
 int ledger_check(const struct ledger *ledger, const struct ledger_range *ranges, size_t n_ranges,
                 char **ret_why) {
         int r = check_heights(ledger, ret_why);
-        for (size_t i = 0; r == 0 && i < ledger->n; i++) {
+        for (size_t i = 0; r == 0 && n_ranges > 0 && i < ledger->n; i++) {
                 const struct ledger_entry *entry = &ledger->entries[i];
                 const char *wanted = NULL;
                 for (size_t k = 0; k < n_ranges; k++)

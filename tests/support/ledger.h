@@ -24,8 +24,8 @@ struct ledger_range {
         const char *version;
 };
 
-/* Every height once, in order, without a gap, each by the version that the ranges say. Returns 0, or
- * -EBADMSG with *ret_why (malloc'ed): the first height that is wrong, and how. */
+/* Every height once, in order, without a gap, each by the version that the ranges say (no ranges: by any).
+ * Returns 0, or -EBADMSG with *ret_why (malloc'ed): the first height that is wrong, and how. */
 int ledger_check(const struct ledger *ledger, const struct ledger_range *ranges, size_t n_ranges,
                 char **ret_why);
 

@@ -167,6 +167,7 @@ static void read_state(struct chain *chain) {
                 if (errno || end == text || *end != '\n')
                         give_up(4, "the state is damaged: its height is no number");
         }
+        errno = 0;
         if (!last_of_ledger(chain->ledger_fd, &last))
                 give_up(4, "the state is damaged: its ledger ends in a broken line");
         atomic_store(&chain->height, last > height ? last : height);
@@ -198,6 +199,6 @@ static int open_in(const char *folder, const char *name, int flags) {
 }
 
 static _Noreturn void give_up(int status, const char *what) {
-        (void)fprintf(stderr, "testnode: %s: %s\n", what, strerror(errno));
+        (void)fprintf(stderr, "testnode: %s%s%s\n", what, errno ? ": " : "", errno ? strerror(errno) : "");
         _exit(status);
 }

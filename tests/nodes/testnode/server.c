@@ -225,7 +225,8 @@ static void serve_dialed(struct server *server, uint32_t events) {
                 watch(server, EPOLL_CTL_MOD, &server->dialed, EPOLLIN);
         }
         if (error || ((events & EPOLLIN) && recv(server->dialed.fd, text, sizeof(text), 0) == 0)) {
-                (void)dprintf(STDOUT_FILENO, "dial ended: %s\n", strerror(error));
+                (void)dprintf(STDOUT_FILENO, "dial ended: %s\n",
+                                error ? strerror(error) : "closed by the other side");
                 (void)close(server->dialed.fd);
                 server->dialed.fd = -1;
         }
