@@ -22,7 +22,7 @@ SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
 # What tests link against: everything but the program's own main().
 LIBRARY_OBJECTS := $(filter-out $(BUILD)/supervisor/cli/main.o,$(OBJECTS))
 
-.PHONY: all clean
+.PHONY: all clean demo check check-sim
 all: $(BUILD)/interrex nodes
 
 $(BUILD)/interrex: $(OBJECTS)
@@ -41,6 +41,20 @@ $(BUILD)/%.o: %.c | $(SKELETONS)
 
 -include $(OBJECTS:.o=.d)
 include tests/tests.mk
+
+demo: all
+	@INTERREX=$(abspath $(BUILD))/interrex examples/anvil/demo
+
+# Everything that runs on this machine within minutes. Apart: check-kernel (Debian 12's own kernel in QEMU), fuzz, bench.
+check: all tests check-sim
+	@tests/run-all $(BUILD)
+
+$(BUILD)/tests/sim/simulate_machine: $(wildcard tests/sim/*.c tests/sim/*.h) $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(IX_CFLAGS) $(IX_LDFLAGS) -o $@ $(filter %.c,$^) $(filter $(BUILD)/supervisor/director/machine%.o $(BUILD)/supervisor/lib/base.o,$(LIBRARY_OBJECTS))
+
+check-sim: $(BUILD)/tests/sim/simulate_machine
+	@$< 200000
 
 clean:
 	rm -rf $(BUILD)
