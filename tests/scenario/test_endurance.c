@@ -1,0 +1,74 @@
+/* Many swaps in a row, as the issue asks for them: under 500 new connections a second and 50 keep-alive clients. */
+#include "support/scenario.h"
+
+#define SWAPS 20
+#define GATED_SWAPS 100
+
+static void swap_back_and_forth(struct scenario *s, const char *state, unsigned stop_ms, unsigned start_ms) {
+        char arguments[96];
+        (void) snprintf(arguments, sizeof(arguments), "--stop-ms, '%u', --start-ms, '%u'", stop_ms, start_ms);
+        struct scenario_testnode testnode = {
+                        .release = "1.0.0", .arguments = arguments, .state = state, .lock = strstr(state, "overlap") ? "none" : NULL,
+                        .more = "probation: 200ms\ndeadlines: {prepare: 10s, prove: 10s, drain: 1s}"};
+        scenario_configure_testnode(s, &testnode);
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+        scenario_start_load(s, 500, 50);
+        for (unsigned i = 0; i < SWAPS; i++)
+                if (i % 2)
+                        scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
+                else
+                        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        json_t *load = scenario_stop_load(s);
+        char *text = json_dumps(load, JSON_COMPACT);
+        print_message("%u swaps (%s): %s\n", SWAPS, state, text);
+        free(text);
+        scenario_assert_unharmed(load);
+        json_decref(load);
+        scenario_stop(s);
+}
+
+SCENARIO(I1_twenty_swaps_in_exclusive_mode) {
+        swap_back_and_forth(s, "fence: lock", 1000, 1000);
+}
+
+SCENARIO(I1_twenty_swaps_in_overlap_mode) {
+        swap_back_and_forth(s, "overlap: true", 1000, 1000);
+}
+
+/* Each upgrade is to a version of its own, so that the ledger says who committed what. */
+SCENARIO(I4_a_hundred_upgrades_are_exact_with_the_uprobe_gate) {
+        struct ledger_range ranges[GATED_SWAPS + 1];
+        static char versions[GATED_SWAPS + 1][16];
+        uint64_t boundary = 0;
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20, .more = "probation: 10ms"});
+        for (unsigned i = 0; i <= GATED_SWAPS; i++) {
+                (void) snprintf(versions[i], sizeof(versions[i]), "1.%u.0", i);
+                scenario_add_testnode(s, versions[i], "");
+        }
+        scenario_start(s);
+        for (unsigned i = 1; i <= GATED_SWAPS; i++) {
+                char at[24];
+                json_t *status = scenario_status(s);
+                assert_non_null(status);
+                uint64_t next = (uint64_t) scenario_number(status, "height") + 15;
+                json_decref(status);
+                ranges[i - 1] = (struct ledger_range){boundary ? boundary : 1, next - 1, versions[i - 1]};
+                boundary = next;
+                (void) snprintf(at, sizeof(at), "%lu", next);
+                scenario_expect(s, 0, "upgrade", s->node, versions[i], "--at", at, "--wait", NULL);
+        }
+        ranges[GATED_SWAPS] = (struct ledger_range){boundary, UINT64_MAX, versions[GATED_SWAPS]};
+        scenario_stop(s);
+        scenario_assert_ranges(s, ranges, GATED_SWAPS + 1);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I1_twenty_swaps_in_exclusive_mode),
+                        SCENARIO_TEST(I1_twenty_swaps_in_overlap_mode),
+                        SCENARIO_TEST(I4_a_hundred_upgrades_are_exact_with_the_uprobe_gate),
+        };
+        return cmocka_run_group_tests_name("endurance", tests, NULL, NULL);
+}
