@@ -125,6 +125,7 @@ static void perform_on_unit(struct director *director, const struct machine_acti
                 unit_control(director, generation, CGROUP_KILL);
                 break;
         case ACTION_FREEZE:
+                connections_end(director, generation);
                 unit_control(director, generation, CGROUP_FREEZE);
                 break;
         case ACTION_THAW:
