@@ -177,6 +177,61 @@ SCENARIO(goes_back_when_the_operator_says_so) {
         scenario_assert_ranges(s, NULL, 0);
 }
 
+SCENARIO(upgrades_a_node_that_closes_its_listener_long_before_it_ends) {
+        upgrade_now(s, NULL, NULL, "--close-first, --stop-ms, '500'");
+}
+
+SCENARIO(upgrades_a_node_that_dials_from_its_listening_port) {
+        upgrade_now(s, NULL, NULL, "--dial, '127.0.0.1:7001'");
+}
+
+SCENARIO(upgrades_with_overlap) {
+        upgrade_now(s, "overlap: true", "none", NULL);
+}
+
+/* Nobody meets the gap of a crash: connections wait until the node is there again. */
+SCENARIO(starts_a_crashed_node_again_without_refusing_anybody) {
+        begin(s,
+                        &(struct scenario_testnode){.arguments = "--start-ms, '300'",
+                                        .more = "restart: {backoff: [100ms]}"},
+                        "");
+        scenario_start_load(s, 300, 20);
+        json_t *status = scenario_status(s);
+        assert_non_null(status);
+        uint64_t height = (uint64_t)scenario_number(status, "height");
+        scenario_kill((int)scenario_number(status, "pid"));
+        json_decref(status);
+        scenario_wait_height(s, height + 5, HEIGHT_TIMEOUT_US);
+        json_t *load = scenario_stop_load(s);
+        assert_int_equal(scenario_number(load, "refused"), 0);
+        assert_int_equal(scenario_number(load, "timed_out"), 0);
+        json_decref(load);
+        status = scenario_status(s);
+        assert_non_null(status);
+        assert_int_equal(scenario_number(status, "restarts"), 1);
+        json_decref(status);
+        scenario_stop(s);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", NULL});
+}
+
+SCENARIO(upgrades_after_director_and_prober_were_killed) {
+        begin(s, &(struct scenario_testnode){0}, "");
+        scenario_start_load(s, 300, 20);
+        int director = scenario_role(s, "interrex-director"), prober = scenario_role(s, "interrex-prober");
+        scenario_kill(director);
+        (void)scenario_wait_role(s, "interrex-director", director, HEIGHT_TIMEOUT_US);
+        prober = scenario_wait_role(
+                        s, "interrex-prober", prober, HEIGHT_TIMEOUT_US); /* ends with the director's link */
+        scenario_kill(prober);
+        (void)scenario_wait_role(s, "interrex-prober", prober, HEIGHT_TIMEOUT_US);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        json_t *load = scenario_stop_load(s);
+        scenario_assert_unharmed(load);
+        json_decref(load);
+        scenario_stop(s);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(upgrades_now_without_refusing_anybody),
@@ -198,6 +253,11 @@ int main(void) {
                         SCENARIO_TEST(survives_a_release_that_spoils_the_state),
                         SCENARIO_TEST(rolls_back_a_release_that_does_not_advance),
                         SCENARIO_TEST(rolls_back_a_release_that_crashes_in_probation),
+                        SCENARIO_TEST(upgrades_a_node_that_closes_its_listener_long_before_it_ends),
+                        SCENARIO_TEST(upgrades_a_node_that_dials_from_its_listening_port),
+                        SCENARIO_TEST(upgrades_with_overlap),
+                        SCENARIO_TEST(starts_a_crashed_node_again_without_refusing_anybody),
+                        SCENARIO_TEST(upgrades_after_director_and_prober_were_killed),
                         SCENARIO_TEST(goes_back_when_the_operator_says_so),
         };
         return cmocka_run_group_tests_name("swaps of the test node", tests, NULL, NULL);

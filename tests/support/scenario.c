@@ -222,9 +222,9 @@ static void print_log(const struct scenario *s) {
         _cleanup_close_ int fd = open(s->log, O_RDONLY | O_CLOEXEC);
         _cleanup_free_ char *text = fd >= 0 ? read_whole_fd(fd) : NULL;
         size_t length = text ? strlen(text) : 0;
-        if (length > 0)
-                print_error("---- the end of the supervisor's log ----\n%s----\n",
-                                text + (length > LOG_TAIL ? length - LOG_TAIL : 0));
+        size_t skipped = length > LOG_TAIL ? length - LOG_TAIL : 0;
+        if (length > 0) /* not by print_error(), which cuts at 1 KiB */
+                (void)fprintf(stderr, "---- the end of the supervisor's log ----\n%s----\n", text + skipped);
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
