@@ -3,14 +3,66 @@
 
 #include <ctype.h>
 
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+
 /* A version of which the tail may be missing or x. */
 struct partial {
         unsigned n; /* how many numbers are given: 0 to 3 */
         struct version version;
 };
 
+static int parse_comparator(const char **at, struct range *range, bool *starts);
+static int add_anything(struct range *range, bool *starts);
+static void skip_spaces(const char **at);
+static bool comparator_allows(const struct range_comparator *comparator, const struct version *version);
+static bool names_same_triple(const struct range_comparator *comparator, const struct version *version);
+
+int range_parse(const char *text, struct range *ret_range) {
+        struct range range = {0};
+        const char *at = text;
+        bool starts = true, is_empty_set = true;
+        if (strlen(text) >= sizeof(range.text))
+                return -E2BIG;
+        text_copy(range.text, sizeof(range.text), text);
+        for (;;) {
+                skip_spaces(&at);
+                if (*at == '\0' || strncmp(at, "||", 2) == 0) {
+                        int r = is_empty_set ? add_anything(&range, &starts) : 0;
+                        if (r < 0)
+                                return r;
+                        if (*at == '\0')
+                                break;
+                        at += 2;
+                        starts = is_empty_set = true;
+                        continue;
+                }
+                int r = parse_comparator(&at, &range, &starts);
+                if (r < 0)
+                        return r;
+                is_empty_set = false;
+        }
+        *ret_range = range;
+        return 0;
+}
+
+bool range_allows(const struct range *range, const struct version *version) {
+        for (size_t i = 0; i < range->n_comparators;) {
+                bool all = true, named = false;
+                size_t j = i;
+                do {
+                        all = all && comparator_allows(&range->comparators[j], version);
+                        named = named || names_same_triple(&range->comparators[j], version);
+                        j++;
+                } while (j < range->n_comparators && !range->comparators[j].starts_set);
+                if (all && (!*version->prerelease || named))
+                        return true;
+                i = j;
+        }
+        return range->n_comparators == 0 && !*version->prerelease;
+}
+
 static void skip_spaces(const char **at) {
-        while (isspace((unsigned char) **at))
+        while (isspace((unsigned char)**at))
                 (*at)++;
 }
 
@@ -19,20 +71,40 @@ static bool is_wildcard(char c) {
 }
 
 static bool ends_token(char c) {
-        return c == '\0' || c == '|' || isspace((unsigned char) c);
+        return c == '\0' || c == '|' || isspace((unsigned char)c);
+}
+
+/* One of the numbers of a partial version, or a wildcard; after a wildcard only wildcards make sense. */
+static int parse_part(const char **at, struct partial *partial, unsigned i, bool *is_open) {
+        uint64_t *numbers[] = {&partial->version.major, &partial->version.minor, &partial->version.patch};
+        size_t digits = strspn(*at, "0123456789");
+        char number[24];
+        if (is_wildcard(**at)) {
+                *is_open = true;
+                (*at)++;
+                return 0;
+        }
+        if (digits == 0 || digits >= sizeof(number) || *is_open || (digits > 1 && **at == '0'))
+                return -EINVAL;
+        memcpy(number, *at, digits);
+        number[digits] = '\0';
+        if (parse_u64(number, numbers[i]) < 0 || *numbers[i] > NUMBER_MAX)
+                return -EINVAL;
+        partial->n = i + 1;
+        *at += digits;
+        return 0;
 }
 
 static int parse_partial(const char **at, struct partial *ret_partial) {
         struct partial partial = {0};
-        uint64_t *numbers[] = {&partial.version.major, &partial.version.minor, &partial.version.patch};
-        char token[VERSION_TEXT_MAX];
+        char token[VERSION_TEXT_MAX + 1];
         size_t length = 0;
-        const char *c = *at;
-        while (!ends_token(c[length]))
+        bool is_open = false;
+        while (!ends_token((*at)[length]))
                 length++;
         if (length == 0 || length >= sizeof(token))
                 return -EINVAL;
-        memcpy(token, c, length);
+        memcpy(token, *at, length);
         token[length] = '\0';
         *at += length;
         if (version_parse(token, &partial.version) >= 0) {
@@ -40,46 +112,33 @@ static int parse_partial(const char **at, struct partial *ret_partial) {
                 *ret_partial = partial;
                 return 0;
         }
-        c = token[0] == 'v' ? token + 1 : token;
-        bool open = false;
-        for (unsigned i = 0; i < 3; i++) {
-                if (is_wildcard(*c)) {
-                        open = true;
-                        c++;
-                } else {
-                        size_t digits = strspn(c, "0123456789");
-                        char number[24];
-                        if (digits == 0 || digits >= sizeof(number) || open || (digits > 1 && *c == '0'))
-                                return -EINVAL;
-                        memcpy(number, c, digits);
-                        number[digits] = '\0';
-                        if (parse_u64(number, numbers[i]) < 0 || *numbers[i] > (UINT64_C(1) << 53) - 1)
-                                return -EINVAL;
-                        partial.n = i + 1;
-                        c += digits;
-                }
-                if (*c == '\0') {
-                        if (i == 2 && !open)
-                                return -EINVAL; /* a whole version that version_parse refused */
+        const char *c = token[0] == 'v' ? token + 1 : token;
+        for (unsigned i = 0; i < 3; i++, c++) {
+                int r = parse_part(&c, &partial, i, &is_open);
+                if (r < 0)
+                        return r;
+                if (*c == '\0' && partial.n < 3) {
                         *ret_partial = partial;
                         return 0;
                 }
-                if (*c++ != '.')
+                if (*c != '.')
                         return -EINVAL;
         }
         return -EINVAL;
 }
 
-static int add(struct range *range, bool *starts, enum range_operator operator, const struct version *bound) {
+static int add(struct range *range, bool *starts, enum range_operator operator,
+                const struct version * bound) {
         if (range->n_comparators == RANGE_COMPARATORS_MAX)
                 return -E2BIG;
-        range->comparators[range->n_comparators++] =
-                        (struct range_comparator){.operator= operator, .bound = *bound, .starts_set = *starts};
+        range->comparators[range->n_comparators++] = (struct range_comparator){
+                        .operator= operator, .bound = * bound, .starts_set = *starts};
         *starts = false;
         return 0;
 }
 
-/* The first version that is above everything the first N numbers stand for. "-0" so that no pre-release of it counts. */
+/* The first version that is above everything the first N numbers stand for. "-0" so that no pre-release of
+ * it counts. */
 static struct version above(const struct partial *partial, unsigned n) {
         struct version bound = {.prerelease = "0"};
         bound.major = n == 1 ? partial->version.major + 1 : partial->version.major;
@@ -114,13 +173,14 @@ static int add_caret(struct range *range, bool *starts, const struct partial *pa
         return add_between(range, starts, partial, 3);
 }
 
-static int add_primitive(struct range *range, bool *starts, const char *operator, const struct partial *partial) {
+static int add_primitive(
+                struct range *range, bool *starts, const char *operator, const struct partial * partial) {
         struct version upper = above(partial, partial->n), lower = partial->version;
+        /* Everything is at most and at least anything, and nothing is less or more than it. */
         if (partial->n == 0)
-                return *operator== '<' || (*operator== '>' && operator[1] != '=') ? operator[1] == '='
-                                                                ? add_anything(range, starts)
-                                                                : add_nothing(range, starts)
-                                                                                  : add_anything(range, starts);
+                return strcmp(operator, "<") == 0 || strcmp(operator, ">") == 0
+                                       ? add_nothing(range, starts)
+                                       : add_anything(range, starts);
         if (partial->n < 3) {
                 if (strcmp(operator, ">") == 0) {
                         upper.prerelease[0] = '\0';
@@ -136,11 +196,11 @@ static int add_primitive(struct range *range, bool *starts, const char *operator
                                                    : add_between(range, starts, partial, partial->n);
         }
         return add(range, starts,
-                        strcmp(operator, ">") == 0      ? RANGE_GREATER
-                                        : strcmp(operator, ">=") == 0 ? RANGE_GREATER_EQUAL
-                                        : strcmp(operator, "<") == 0  ? RANGE_LESS
-                                        : strcmp(operator, "<=") == 0 ? RANGE_LESS_EQUAL
-                                                                      : RANGE_EQUAL,
+                        strcmp(operator, ">") == 0    ? RANGE_GREATER
+                        : strcmp(operator, ">=") == 0 ? RANGE_GREATER_EQUAL
+                        : strcmp(operator, "<") == 0  ? RANGE_LESS
+                        : strcmp(operator, "<=") == 0 ? RANGE_LESS_EQUAL
+                                                      : RANGE_EQUAL,
                         &lower);
 }
 
@@ -162,50 +222,24 @@ static int parse_comparator(const char **at, struct range *range, bool *starts) 
         if (r < 0)
                 return r;
         if (*operator== '~')
-                return partial.n == 0 ? add_anything(range, starts) : add_between(range, starts, &partial, partial.n == 1 ? 1 : 2);
+                return partial.n == 0 ? add_anything(range, starts)
+                                      : add_between(range, starts, &partial, partial.n == 1 ? 1 : 2);
         if (*operator== '^')
                 return add_caret(range, starts, &partial);
         const char *after = *at;
         skip_spaces(&after);
-        if (*operator== '\0' && after != *at && *after == '-' && isspace((unsigned char) after[1])) {
+        if (*operator== '\0' && after != * at && * after == '-' && isspace((unsigned char)after[1])) {
                 *at = after + 1;
                 skip_spaces(at);
                 r = parse_partial(at, &upper);
                 if (r >= 0)
-                        r = partial.n == 0 ? add_anything(range, starts) : add(range, starts, RANGE_GREATER_EQUAL, &partial.version);
+                        r = partial.n == 0 ? add_anything(range, starts)
+                                           : add(range, starts, RANGE_GREATER_EQUAL, &partial.version);
                 if (r >= 0 && upper.n > 0)
                         r = add_primitive(range, starts, "<=", &upper);
                 return r;
         }
-        return add_primitive(range, starts, operator, &partial);
-}
-
-int range_parse(const char *text, struct range *ret_range) {
-        struct range range = {0};
-        const char *at = text;
-        bool starts = true, is_empty_set = true;
-        if (strlen(text) >= sizeof(range.text))
-                return -E2BIG;
-        text_copy(range.text, sizeof(range.text), text);
-        for (;;) {
-                skip_spaces(&at);
-                if (*at == '\0' || strncmp(at, "||", 2) == 0) {
-                        int r = is_empty_set ? add_anything(&range, &starts) : 0;
-                        if (r < 0)
-                                return r;
-                        if (*at == '\0')
-                                break;
-                        at += 2;
-                        starts = is_empty_set = true;
-                        continue;
-                }
-                int r = parse_comparator(&at, &range, &starts);
-                if (r < 0)
-                        return r;
-                is_empty_set = false;
-        }
-        *ret_range = range;
-        return 0;
+        return add_primitive(range, starts, operator, & partial);
 }
 
 static bool comparator_allows(const struct range_comparator *comparator, const struct version *version) {
@@ -227,22 +261,6 @@ static bool comparator_allows(const struct range_comparator *comparator, const s
 
 static bool names_same_triple(const struct range_comparator *comparator, const struct version *version) {
         const struct version *bound = &comparator->bound;
-        return *bound->prerelease && strcmp(bound->prerelease, "0") != 0 && bound->major == version->major &&
-                        bound->minor == version->minor && bound->patch == version->patch;
-}
-
-bool range_allows(const struct range *range, const struct version *version) {
-        for (size_t i = 0; i < range->n_comparators;) {
-                bool all = true, named = false;
-                size_t j = i;
-                do {
-                        all = all && comparator_allows(&range->comparators[j], version);
-                        named = named || names_same_triple(&range->comparators[j], version);
-                        j++;
-                } while (j < range->n_comparators && !range->comparators[j].starts_set);
-                if (all && (!*version->prerelease || named))
-                        return true;
-                i = j;
-        }
-        return range->n_comparators == 0 && !*version->prerelease;
+        return *bound->prerelease && bound->major == version->major && bound->minor == version->minor &&
+               bound->patch == version->patch;
 }
