@@ -129,8 +129,10 @@ struct config_mistakes {
 };
 
 /* Parses LENGTH bytes of YAML. 0: *ret_config is owned by the caller (config_free). -EINVAL: *ret_mistakes
- * holds every mistake found, ordered by line (config_mistakes_done). -ENOMEM. "{state}" is replaced in exec.args,
- * exec.env, height.path and commands. Unknown keys are mistakes, with the nearest known key named. */
+ * holds every mistake found, ordered by line (config_mistakes_done). -ENOMEM. "{state}" is replaced in all paths,
+ * lists and exec.env. Unknown keys are mistakes, with the nearest known key named. TEXT may be hostile: time and
+ * memory stay small. Nothing that is taken is too long for the messages that carry it; no duration is over a
+ * year (deadlines.gate_us may be USEC_INFINITY). Pure, thread safe. */
 int config_parse(const char *text, size_t length, struct config **ret_config, struct config_mistakes *ret_mistakes);
 
 void config_free(struct config *config);

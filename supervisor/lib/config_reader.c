@@ -1,48 +1,243 @@
 #include "config_reader.h"
 
-#include <regex.h>
+#include <ctype.h>
 #include <stdarg.h>
 
+#define MISTAKES_MAX 1000
+#define ENTRIES_MAX 1024 /* of one list or mapping */
+
+static void add_mistake(struct reader *reader, unsigned line, char *text);
+static void make_printable(char *text);
+static const struct reader_key *find_key(const struct reader_key *keys, size_t n_keys, const char *name);
+static void unknown_key(struct reader *reader, const yaml_node_t *node, const char *key, const char *section,
+                const struct reader_key *keys, size_t n_keys);
+static const char *text_of(const yaml_node_t *node);
+static const yaml_node_pair_t *find_pair(struct reader *reader, const yaml_node_t *mapping, const char *key);
+
 void reader_mistake(struct reader *reader, unsigned line, const char *format, ...) {
-        struct config_mistake mistake = {.line = line};
+        char *text = NULL;
         va_list arguments;
         va_start(arguments, format);
-        int n = vasprintf(&mistake.text, format, arguments);
+        int n = vasprintf(&text, format, arguments);
         va_end(arguments);
-        struct config_mistake *grown =
-                        n < 0 ? NULL : reallocarray(reader->mistakes.items, reader->mistakes.n + 1, sizeof(*grown));
-        if (!grown) {
+        add_mistake(reader, line, n < 0 ? NULL : text);
+}
+
+void reader_wrong(struct reader *reader, const yaml_node_t *node, const char *format, ...) {
+        _cleanup_free_ char *what = NULL;
+        va_list arguments;
+        va_start(arguments, format);
+        int n = vasprintf(&what, format, arguments);
+        va_end(arguments);
+        const char *section = reader->section ? reader->section : "";
+        if (n < 0) {
+                what = NULL;
                 reader->failed = true;
-                if (n >= 0)
-                        free(mistake.text);
-                return;
-        }
-        grown[reader->mistakes.n++] = mistake;
-        reader->mistakes.items = grown;
+        } else if (reader->key)
+                reader_mistake(reader, reader_line(node), "%s%s%s: %s", section, *section ? "." : "",
+                                reader->key, what);
+        else
+                reader_mistake(reader, reader_line(node), "%s", what);
 }
 
 unsigned reader_line(const yaml_node_t *node) {
-        return (unsigned) node->start_mark.line + 1;
+        return (unsigned)node->start_mark.line + 1;
 }
 
-static const char *text_of(const yaml_node_t *node) {
-        return node && node->type == YAML_SCALAR_NODE ? (const char *) node->data.scalar.value : NULL;
+void reader_section(struct reader *reader, const yaml_node_t *node, const char *section,
+                const struct reader_key *keys, size_t n_keys, void *target) {
+        const char *outer_section = reader->section, *outer_key = reader->key;
+        unsigned outer_line = reader->line;
+        if (!reader_is_mapping(reader, node))
+                return;
+        reader->section = section;
+        for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+                        pair < node->data.mapping.pairs.top; pair++) {
+                const yaml_node_t *key_node = yaml_document_get_node(reader->document, pair->key);
+                reader->key = NULL;
+                const char *key = reader_scalar(reader, key_node);
+                if (!key)
+                        continue;
+                const struct reader_key *known = find_key(keys, n_keys, key);
+                if (!known)
+                        unknown_key(reader, key_node, key, section, keys, n_keys);
+                else if (!reader_is_repeated(reader, node, pair)) {
+                        reader->key = known->name;
+                        reader->line = reader_line(key_node);
+                        known->take(reader, yaml_document_get_node(reader->document, pair->value),
+                                        (char *)target + known->offset);
+                }
+        }
+        reader->section = outer_section;
+        reader->key = outer_key;
+        reader->line = outer_line;
 }
 
-const char *reader_scalar(struct reader *reader, const yaml_node_t *node, const char *what) {
+bool reader_is_mapping(struct reader *reader, const yaml_node_t *node) {
+        if (node->type != YAML_MAPPING_NODE)
+                reader_wrong(reader, node, "this must be keys with values, as in {key: value}");
+        else if (node->data.mapping.pairs.top - node->data.mapping.pairs.start > ENTRIES_MAX)
+                reader_wrong(reader, node, "this has more than %d entries; is it the right file?",
+                                ENTRIES_MAX);
+        else
+                return true;
+        return false;
+}
+
+bool reader_is_list(struct reader *reader, const yaml_node_t *node) {
+        if (node->type != YAML_SEQUENCE_NODE)
+                reader_wrong(reader, node, "this must be a list, as in [\"one\", \"two\"]");
+        else if (node->data.sequence.items.top - node->data.sequence.items.start > ENTRIES_MAX)
+                reader_wrong(reader, node, "this has more than %d items; is it the right file?",
+                                ENTRIES_MAX);
+        else
+                return true;
+        return false;
+}
+
+bool reader_is_repeated(struct reader *reader, const yaml_node_t *mapping, const yaml_node_pair_t *pair) {
+        const yaml_node_t *node = yaml_document_get_node(reader->document, pair->key);
+        const char *key = text_of(node);
+        const yaml_node_pair_t *first = key ? find_pair(reader, mapping, key) : pair;
+        if (first == pair)
+                return false;
+        reader->key = NULL;
+        reader_wrong(reader, node, "\"%.60s\" stands here twice, first in line %u; keep one", key,
+                        reader_line(yaml_document_get_node(reader->document, first->key)));
+        return true;
+}
+
+const yaml_node_t *reader_find(struct reader *reader, const yaml_node_t *mapping, const char *key) {
+        const yaml_node_pair_t *pair = find_pair(reader, mapping, key);
+        return pair ? yaml_document_get_node(reader->document, pair->value) : NULL;
+}
+
+unsigned reader_find_line(struct reader *reader, const yaml_node_t *mapping, const char *key) {
+        const yaml_node_pair_t *pair = find_pair(reader, mapping, key);
+        return reader_line(pair ? yaml_document_get_node(reader->document, pair->key) : mapping);
+}
+
+const char *reader_scalar(struct reader *reader, const yaml_node_t *node) {
         const char *text = text_of(node);
-        /* A NUL inside would hide the rest of the value from every check. */
-        if (text && strlen(text) == node->data.scalar.length)
+        if (!text)
+                reader_wrong(reader, node, "a single value is needed here, not a list or a mapping");
+        /* What stands behind a NUL would be hidden from every check. */
+        else if (strlen(text) != node->data.scalar.length)
+                reader_wrong(reader, node, "a value cannot have a NUL character in it");
+        else
                 return text;
-        reader_mistake(reader, reader_line(node), "%s must be a single value", what);
         return NULL;
 }
 
+char *reader_copy(struct reader *reader, const char *text) {
+        size_t size = strlen(text) + 1;
+        bool had_enough = reader->copied > CONFIG_BYTES_MAX;
+        if (__builtin_add_overflow(reader->copied, size, &reader->copied))
+                reader->copied = SIZE_MAX;
+        if (reader->copied > CONFIG_BYTES_MAX) {
+                if (!had_enough)
+                        reader_mistake(reader, reader->line,
+                                        "aliases and {state} make the values up to here larger than 1 MiB; "
+                                        "shorten them");
+                return NULL;
+        }
+        char *copy = strdup(text);
+        reader->failed = reader->failed || !copy;
+        return copy;
+}
+
+char *reader_text(struct reader *reader, const yaml_node_t *node) {
+        static const char marker[] = "{state}";
+        const char *text = reader_scalar(reader, node), *state = reader->state_directory;
+        if (!text)
+                return NULL;
+        if (strstr(text, marker) && !state) {
+                reader_wrong(reader, node, "{state} stands for state.directory, which is not set");
+                return NULL;
+        }
+        size_t n = 0, length = strlen(text);
+        for (const char *hit = text; (hit = strstr(hit, marker)); hit += strlen(marker))
+                n++;
+        /* Counted before it is made: a short value can ask for a very long one. */
+        size_t grown = n * (state ? strlen(state) : 0) + length;
+        if (grown > CONFIG_BYTES_MAX) {
+                reader_wrong(reader, node, "{state} makes this larger than 1 MiB");
+                return NULL;
+        }
+        _cleanup_free_ char *whole = malloc(grown + 1);
+        if (!whole) {
+                reader->failed = true;
+                return NULL;
+        }
+        char *end = whole;
+        for (const char *hit; (hit = strstr(text, marker)); text = hit + strlen(marker)) {
+                end = mempcpy(end, text, (size_t)(hit - text));
+                end = stpcpy(end, state);
+        }
+        (void)stpcpy(end, text);
+        return reader_copy(reader, whole);
+}
+
+int reader_choice(struct reader *reader, const yaml_node_t *node, const char *const *names, size_t n_names) {
+        char list[300] = "";
+        const char *text = reader_scalar(reader, node);
+        for (size_t i = 0; text && i < n_names; i++)
+                if (names[i] && strcmp(names[i], text) == 0)
+                        return (int)i;
+        for (size_t i = 0; i < n_names; i++) {
+                size_t used = strlen(list);
+                if (names[i])
+                        (void)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", names[i]);
+        }
+        if (text)
+                reader_wrong(reader, node, "\"%.60s\" is none of: %s", text, list);
+        return -1;
+}
+
+/* Takes over TEXT; NULL: memory is out. */
+static void add_mistake(struct reader *reader, unsigned line, char *text) {
+        size_t n = reader->mistakes.n;
+        _cleanup_free_ char *owned = text;
+        if (n > MISTAKES_MAX)
+                return;
+        if (owned && n == MISTAKES_MAX) {
+                free(owned);
+                owned = strdup("there are more mistakes than these; mend them first");
+        }
+        struct config_mistake *grown =
+                        owned ? reallocarray(reader->mistakes.items, n + 1, sizeof(*grown)) : NULL;
+        if (!grown) {
+                reader->failed = true;
+                return;
+        }
+        make_printable(owned);
+        grown[n] = (struct config_mistake){.line = line, .text = TAKE_POINTER(owned)};
+        reader->mistakes.items = grown;
+        reader->mistakes.n++;
+}
+
+/* Part of it may be quoted from the file and goes to a terminal, which would obey control characters, C1
+ * ones in their UTF-8 form included. */
+static void make_printable(char *text) {
+        for (unsigned char *c = (unsigned char *)text; *c; c++)
+                if (iscntrl(*c))
+                        *c = '?';
+                else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+                        c[0] = c[1] = '?';
+}
+
+static const struct reader_key *find_key(const struct reader_key *keys, size_t n_keys, const char *name) {
+        for (size_t i = 0; i < n_keys; i++)
+                if (strcmp(keys[i].name, name) == 0)
+                        return &keys[i];
+        return NULL;
+}
+
+/* How many characters must be changed, added or left out to make the one the other (Levenshtein). */
 static unsigned distance(const char *a, const char *b) {
         unsigned row[64];
         size_t n = strlen(b);
-        if (n >= ELEMENTS(row))
-                return UINT32_MAX;
+        INVARIANT(n < ELEMENTS(row));
         for (unsigned j = 0; j <= n; j++)
                 row[j] = j;
         for (unsigned i = 1; a[i - 1]; i++) {
@@ -61,222 +256,30 @@ static unsigned distance(const char *a, const char *b) {
 
 static void unknown_key(struct reader *reader, const yaml_node_t *node, const char *key, const char *section,
                 const struct reader_key *keys, size_t n_keys) {
+        char beginning[64];
         size_t best = 0;
+        const char *dot = *section ? "." : "";
+        text_copy(beginning, sizeof(beginning), key);
         for (size_t i = 1; i < n_keys; i++)
-                if (distance(key, keys[i].name) < distance(key, keys[best].name))
+                if (distance(beginning, keys[i].name) < distance(beginning, keys[best].name))
                         best = i;
-        reader_mistake(reader, reader_line(node), "unknown key \"%.60s\" in %s; did you mean \"%s\"?", key, section, keys[best].name);
+        reader_mistake(reader, reader_line(node), "unknown key \"%s%s%.60s\"; did you mean \"%s%s%s\"?",
+                        section, dot, key, section, dot, keys[best].name);
 }
 
-static const struct reader_key *find_key(const struct reader_key *keys, size_t n_keys, const char *name) {
-        for (size_t i = 0; i < n_keys; i++)
-                if (strcmp(keys[i].name, name) == 0)
-                        return &keys[i];
-        return NULL;
+static const char *text_of(const yaml_node_t *node) {
+        return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
 }
 
-static bool is_repeated(struct reader *reader, const yaml_node_t *mapping, const yaml_node_pair_t *pair, const char *key) {
-        for (const yaml_node_pair_t *other = mapping->data.mapping.pairs.start; other < pair; other++) {
-                const char *text = text_of(yaml_document_get_node(reader->document, other->key));
-                if (text && strcmp(text, key) == 0)
-                        return true;
-        }
-        return false;
-}
-
-void reader_section(struct reader *reader, const yaml_node_t *node, const char *section, const struct reader_key *keys, size_t n_keys, void *target) {
-        if (node->type != YAML_MAPPING_NODE) {
-                reader_mistake(reader, reader_line(node), "%s must be a mapping of keys and values", section);
-                return;
-        }
-        for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
-                const yaml_node_t *key_node = yaml_document_get_node(reader->document, pair->key);
-                const yaml_node_t *value = yaml_document_get_node(reader->document, pair->value);
-                const char *key = reader_scalar(reader, key_node, "a key");
-                if (!key)
-                        continue;
-                const struct reader_key *known = find_key(keys, n_keys, key);
-                if (!known)
-                        unknown_key(reader, key_node, key, section, keys, n_keys);
-                else if (is_repeated(reader, node, pair, key))
-                        reader_mistake(reader, reader_line(key_node), "\"%s\" stands twice in %s; keep one", key, section);
-                else
-                        known->take(reader, value, (char *) target + known->offset);
-        }
-}
-
-const yaml_node_t *reader_find(struct reader *reader, const yaml_node_t *mapping, const char *key) {
+static const yaml_node_pair_t *find_pair(
+                struct reader *reader, const yaml_node_t *mapping, const char *key) {
         if (!mapping || mapping->type != YAML_MAPPING_NODE)
                 return NULL;
-        for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top; pair++) {
+        for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+                        pair < mapping->data.mapping.pairs.top; pair++) {
                 const char *text = text_of(yaml_document_get_node(reader->document, pair->key));
                 if (text && strcmp(text, key) == 0)
-                        return yaml_document_get_node(reader->document, pair->value);
+                        return pair;
         }
         return NULL;
-}
-
-int reader_choice(struct reader *reader, const yaml_node_t *node, const char *const *names, size_t n_names) {
-        char list[300] = "";
-        const char *text = reader_scalar(reader, node, "this");
-        for (size_t i = 0; text && i < n_names; i++)
-                if (names[i] && strcmp(names[i], text) == 0)
-                        return (int) i;
-        for (size_t i = 0; i < n_names; i++) {
-                size_t used = strlen(list);
-                if (names[i])
-                        (void) snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", names[i]);
-        }
-        if (text)
-                reader_mistake(reader, reader_line(node), "\"%.60s\" is none of: %s", text, list);
-        return -1;
-}
-
-static char *replace_state(struct reader *reader, const yaml_node_t *node, const char *text) {
-        static const char marker[] = "{state}";
-        char *result = NULL;
-        size_t size = 0;
-        if (strstr(text, marker) && !reader->state_directory) {
-                reader_mistake(reader, reader_line(node), "{state} stands for state.directory, which is not set");
-                return NULL;
-        }
-        FILE *out = open_memstream(&result, &size);
-        if (!out)
-                return NULL;
-        for (const char *hit; (hit = strstr(text, marker)); text = hit + strlen(marker)) {
-                (void) fwrite(text, 1, (size_t) (hit - text), out);
-                (void) fputs(reader->state_directory, out);
-        }
-        (void) fputs(text, out);
-        if (fclose(out) != 0)
-                reader->failed = true;
-        return result;
-}
-
-static void put_text(struct reader *reader, char **field, char *text) {
-        if (!text)
-                return;
-        free(*field);
-        *field = text;
-        (void) reader;
-}
-
-void take_text(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value, "this");
-        if (text && !*text)
-                reader_mistake(reader, reader_line(value), "this must not be empty");
-        else if (text)
-                put_text(reader, target, strdup(text));
-}
-
-void take_path(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value, "this");
-        if (text)
-                put_text(reader, target, replace_state(reader, value, text));
-}
-
-void take_texts(struct reader *reader, const yaml_node_t *value, void *target) {
-        if (value->type != YAML_SEQUENCE_NODE) {
-                reader_mistake(reader, reader_line(value), "this must be a list, as in [\"one\", \"two\"]");
-                return;
-        }
-        for (const yaml_node_item_t *item = value->data.sequence.items.start; item < value->data.sequence.items.top; item++) {
-                const yaml_node_t *node = yaml_document_get_node(reader->document, *item);
-                const char *text = reader_scalar(reader, node, "a list's item");
-                _cleanup_free_ char *replaced = text ? replace_state(reader, node, text) : NULL;
-                if (replaced && strv_push(target, replaced) < 0)
-                        reader->failed = true;
-        }
-}
-
-void take_environment(struct reader *reader, const yaml_node_t *value, void *target) {
-        if (value->type != YAML_MAPPING_NODE) {
-                reader_mistake(reader, reader_line(value), "env must be a mapping, as in {RUST_LOG: info}");
-                return;
-        }
-        for (const yaml_node_pair_t *pair = value->data.mapping.pairs.start; pair < value->data.mapping.pairs.top; pair++) {
-                const yaml_node_t *key_node = yaml_document_get_node(reader->document, pair->key);
-                const yaml_node_t *value_node = yaml_document_get_node(reader->document, pair->value);
-                const char *key = reader_scalar(reader, key_node, "a variable's name"), *text = reader_scalar(reader, value_node, "a variable's value");
-                _cleanup_free_ char *replaced = key && text ? replace_state(reader, value_node, text) : NULL;
-                _cleanup_free_ char *whole = NULL;
-                if (!replaced)
-                        continue;
-                if (!*key || strchr(key, '='))
-                        reader_mistake(reader, reader_line(key_node), "\"%.60s\" cannot be a variable's name", key);
-                else if (asprintf(&whole, "%s=%s", key, replaced) < 0 || strv_push(target, whole) < 0)
-                        reader->failed = true;
-        }
-}
-
-void take_duration(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value, "this");
-        if (text && parse_duration(text, target) < 0)
-                reader_mistake(reader, reader_line(value), "\"%.40s\" is not a duration; write it like 500ms, 20s, 5m or 1h", text);
-}
-
-void take_bool(struct reader *reader, const yaml_node_t *value, void *target) {
-        static const char *const names[] = {"false", "true"};
-        int choice = reader_choice(reader, value, names, ELEMENTS(names));
-        if (choice >= 0)
-                *(bool *) target = choice == 1;
-}
-
-void take_unsigned(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value, "this");
-        uint64_t number;
-        if (!text)
-                return;
-        if (parse_u64(text, &number) < 0 || number > UINT32_MAX)
-                reader_mistake(reader, reader_line(value), "\"%.40s\" is not a number from 0 to %u", text, UINT32_MAX);
-        else
-                *(unsigned *) target = (unsigned) number;
-}
-
-void take_size(struct reader *reader, const yaml_node_t *value, void *target) {
-        static const struct {
-                const char *suffix;
-                unsigned shift;
-        } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
-        const char *text = reader_scalar(reader, value, "this");
-        char digits[21] = "";
-        uint64_t number = 0;
-        size_t n = text ? strspn(text, "0123456789") : 0;
-        if (!text)
-                return;
-        if (n > 0 && n < sizeof(digits))
-                memcpy(digits, text, n);
-        for (size_t i = 0; parse_u64(digits, &number) >= 0 && i < ELEMENTS(units); i++)
-                if (strcmp(text + n, units[i].suffix) == 0 && number <= UINT64_MAX >> units[i].shift) {
-                        *(uint64_t *) target = number << units[i].shift;
-                        return;
-                }
-        reader_mistake(reader, reader_line(value), "\"%.40s\" is not a size; write it like 512MiB or 2GiB", text);
-}
-
-void take_pattern(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value, "this");
-        regex_t compiled;
-        char why[120];
-        if (!text)
-                return;
-        int r = regcomp(&compiled, text, REG_EXTENDED);
-        if (r != 0) {
-                (void) regerror(r, &compiled, why, sizeof(why));
-                reader_mistake(reader, reader_line(value), "not a POSIX extended regular expression: %s", why);
-                return;
-        }
-        if (compiled.re_nsub < 1)
-                reader_mistake(reader, reader_line(value), "the pattern needs a group around the number, as in 'height=([0-9]+)'");
-        regfree(&compiled);
-        put_text(reader, target, strdup(text));
-}
-
-void take_url(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value, "this");
-        struct address address;
-        if (text && address_from_url(text, &address) < 0)
-                reader_mistake(reader, reader_line(value), "\"%.100s\" must be http:// or https:// with an IP address or localhost: nothing here asks a name server", text);
-        else if (text)
-                put_text(reader, target, strdup(text));
 }

@@ -3,13 +3,17 @@
 
 #include "config_reader.h"
 
-void take_exec(struct reader *reader, const yaml_node_t *value, void *target);      /* struct exec_config */
-void take_state(struct reader *reader, const yaml_node_t *value, void *target);     /* struct state_config */
-void take_height(struct reader *reader, const yaml_node_t *value, void *target);    /* struct height_config */
-void take_gate(struct reader *reader, const yaml_node_t *value, void *target);      /* struct gate_config */
-void take_listen(struct reader *reader, const yaml_node_t *value, void *target);    /* struct config */
-void take_probes(struct reader *reader, const yaml_node_t *value, void *target);    /* struct config */
-void take_progress(struct reader *reader, const yaml_node_t *value, void *target);  /* struct config */
-void take_restart(struct reader *reader, const yaml_node_t *value, void *target);   /* struct config */
-void take_trust(struct reader *reader, const yaml_node_t *value, void *target);     /* struct config */
-void take_deadlines(struct reader *reader, const yaml_node_t *value, void *target); /* struct deadline_config */
+/* config_sections.c: how it is run. */
+void take_exec(struct reader *reader, const yaml_node_t *value, void *target);     /* struct exec_config */
+void take_state(struct reader *reader, const yaml_node_t *value, void *target);    /* struct state_config */
+void take_progress(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
+void take_restart(struct reader *reader, const yaml_node_t *value, void *target);  /* struct config */
+void take_trust(struct reader *reader, const yaml_node_t *value, void *target);    /* struct config */
+void take_deadlines(
+                struct reader *reader, const yaml_node_t *value, void *target); /* struct deadline_config */
+
+/* config_watching.c: where it listens and how it is watched. */
+void take_listen(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
+void take_height(struct reader *reader, const yaml_node_t *value, void *target); /* struct height_config */
+void take_gate(struct reader *reader, const yaml_node_t *value, void *target);   /* struct gate_config */
+void take_probes(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */

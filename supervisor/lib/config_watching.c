@@ -1,0 +1,274 @@
+#include "config_sections.h"
+
+#include "config_values.h"
+
+#define FIELD(structure, member) offsetof(struct structure, member)
+#define KIND_UNKNOWN \
+        ((enum probe_kind)UINT32_MAX) /* missing or misspelt: what it needs is not known either */
+
+static void push_address(struct reader *reader, const yaml_node_t *item, const char *text, void *target);
+static void check_source(
+                struct reader *reader, const yaml_node_t *section, enum height_source source, unsigned line);
+static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line);
+static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target);
+static void take_status(struct reader *reader, const yaml_node_t *value, void *target);
+static void take_timeout(struct reader *reader, const yaml_node_t *value, void *target);
+static void take_overshoot(struct reader *reader, const yaml_node_t *value, void *target);
+static void read_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
+static void check_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
+
+static const char *const source_names[] = {
+                NULL, "ethereum", "cometbft", "flow", "metrics", "log", "file", "notify", "exec", "bitcoin"};
+
+TAKE_CHOICE(take_gate_kind, enum gate_kind, NULL, "uprobe", "node", "notify", "log", "observe")
+TAKE_CHOICE(take_abi, enum gate_abi, "c", "go")
+TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec")
+
+void take_listen(struct reader *reader, const yaml_node_t *value, void *target) {
+        take_each(reader, value, push_address, target);
+}
+
+static void take_source(struct reader *reader, const yaml_node_t *value, void *target) {
+        int choice = reader_choice(reader, value, source_names, ELEMENTS(source_names));
+        if (choice >= 0)
+                *(enum height_source *)target = (enum height_source)choice;
+}
+
+void take_height(struct reader *reader, const yaml_node_t *value, void *target) {
+        static const struct reader_key keys[] = {
+                        {"source", take_source, FIELD(height_config, source)},
+                        {"url", take_url, FIELD(height_config, url)},
+                        {"metric", take_short_text, FIELD(height_config, metric)},
+                        {"pattern", take_pattern, FIELD(height_config, pattern)},
+                        {"path", take_path, FIELD(height_config, path)},
+                        {"command", take_command, FIELD(height_config, command)},
+                        {"every", take_period, FIELD(height_config, every_us)},
+        };
+        struct height_config *height = target;
+        unsigned line = reader->line;
+        reader_section(reader, value, "height", keys, ELEMENTS(keys), target);
+        if (height->url)
+                (void)address_from_url(height->url, &height->address);
+        if (value->type == YAML_MAPPING_NODE)
+                check_source(reader, value, height->source, line);
+}
+
+void take_gate(struct reader *reader, const yaml_node_t *value, void *target) {
+        static const struct reader_key keys[] = {
+                        {"kind", take_gate_kind, FIELD(gate_config, kind)},
+                        {"symbol", take_text, FIELD(gate_config, symbol)},
+                        {"usdt", take_usdt, FIELD(gate_config, usdt)},
+                        {"argument", take_count, FIELD(gate_config, argument)},
+                        {"abi", take_abi, FIELD(gate_config, abi)},
+                        {"args", take_texts, FIELD(gate_config, args)},
+                        {"pattern", take_pattern, FIELD(gate_config, pattern)},
+                        {"overshoot", take_overshoot, FIELD(gate_config, overshoot_allowed)},
+        };
+        const struct gate_config *gate = target;
+        unsigned line = reader->line;
+        reader_section(reader, value, "gate", keys, ELEMENTS(keys), target);
+        if (value->type != YAML_MAPPING_NODE)
+                return;
+        if (!reader_find(reader, value, "kind"))
+                reader_mistake(reader, line, "gate needs `kind`: uprobe, notify, log or observe");
+        if (gate->kind == GATE_UPROBE)
+                check_uprobe(reader, value, line);
+        if (gate->kind == GATE_LOG && !reader_find(reader, value, "pattern"))
+                reader_mistake(reader, line,
+                                "gate.kind: log needs gate.pattern, as in 'committed height=([0-9]+)'");
+        if (gate->kind == GATE_NODE)
+                reader_mistake(reader, line,
+                                "gate.kind: node is not in this version; use uprobe, notify, log or "
+                                "observe");
+        if (gate->kind == GATE_OBSERVE && !reader_find(reader, value, "overshoot"))
+                reader_mistake(reader, line,
+                                "gate.kind: observe only asks for the height and may stop too late; if the "
+                                "node switches its "
+                                "rules by itself, say `overshoot: allow`");
+        if (gate->kind == GATE_OBSERVE &&
+                        !reader_find(reader, yaml_document_get_root_node(reader->document), "height"))
+                reader_mistake(reader, line,
+                                "gate.kind: observe needs a `height` section: where is the height asked "
+                                "for?");
+}
+
+void take_probes(struct reader *reader, const yaml_node_t *value, void *target) {
+        struct config *config = target;
+        if (!reader_is_list(reader, value))
+                return;
+        for (const yaml_node_item_t *item = value->data.sequence.items.start;
+                        item < value->data.sequence.items.top; item++) {
+                const yaml_node_t *node = yaml_document_get_node(reader->document, *item);
+                if (config->n_probes == PROBES_CONFIGURED_MAX) {
+                        reader_wrong(reader, node, "more than %d probes", PROBES_CONFIGURED_MAX);
+                        return;
+                }
+                struct probe_config *grown =
+                                reallocarray(config->probes, config->n_probes + 1, sizeof(*grown));
+                if (!grown) {
+                        reader->failed = true;
+                        return;
+                }
+                config->probes = grown;
+                struct probe_config *probe = &grown[config->n_probes++];
+                read_probe(reader, node, probe);
+                for (size_t i = 0; probe->name && i + 1 < config->n_probes; i++)
+                        if (grown[i].name && strcmp(grown[i].name, probe->name) == 0)
+                                reader_wrong(reader, node,
+                                                "two probes have the name \"%.60s\"; a report could not "
+                                                "tell them apart",
+                                                probe->name);
+        }
+}
+
+static void push_address(struct reader *reader, const yaml_node_t *item, const char *text, void *target) {
+        struct config *config = target;
+        struct address address;
+        const char *why = "";
+        if (address_parse(text, &address, &why) < 0) {
+                reader_wrong(reader, item, "\"%.100s\": %s", text, why);
+                return;
+        }
+        for (size_t i = 0; i < config->n_listen; i++)
+                if (address_equal(&config->listen[i], &address)) {
+                        reader_wrong(reader, item, "\"%.100s\" stands here twice; keep one", text);
+                        return;
+                }
+        struct address *grown = reallocarray(config->listen, config->n_listen + 1, sizeof(*grown));
+        if (!grown) {
+                reader->failed = true;
+                return;
+        }
+        grown[config->n_listen++] = address;
+        config->listen = grown;
+}
+
+static void check_source(struct reader *reader, const yaml_node_t *section, enum height_source source,
+                unsigned line) {
+        static const char *const needs[][2] = {[HEIGHT_ETHEREUM] = {"url"},
+                        [HEIGHT_COMETBFT] = {"url"},
+                        [HEIGHT_FLOW] = {"url"},
+                        [HEIGHT_BITCOIN] = {"url"},
+                        [HEIGHT_METRICS] = {"url", "metric"},
+                        [HEIGHT_LOG] = {"pattern"},
+                        [HEIGHT_FILE] = {"path"},
+                        [HEIGHT_EXEC] = {"command"},
+                        [HEIGHT_NOTIFY] = {NULL}};
+        INVARIANT(source < ELEMENTS(needs));
+        if (!reader_find(reader, section, "source"))
+                reader_mistake(reader, line,
+                                "height needs `source`: ethereum, cometbft, flow, bitcoin, metrics, log, "
+                                "file, notify or exec");
+        for (size_t i = 0; i < 2; i++)
+                if (needs[source][i] && !reader_find(reader, section, needs[source][i]))
+                        reader_mistake(reader, line, "height.source: %s needs height.%s",
+                                        source_names[source], needs[source][i]);
+}
+
+/* Nothing is assumed: a gate that reads the wrong register stops the node at a random height, or never. */
+static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line) {
+        bool symbol = reader_find(reader, section, "symbol"), usdt = reader_find(reader, section, "usdt");
+        if (symbol == usdt)
+                reader_mistake(reader, line,
+                                "gate.kind: uprobe needs either gate.symbol or gate.usdt, "
+                                "\"provider:name\"");
+        if (symbol && !reader_find(reader, section, "argument"))
+                reader_mistake(reader, line,
+                                "gate.symbol needs gate.argument: which argument, from 1 on, is the "
+                                "height?");
+        if (symbol && !reader_find(reader, section, "abi"))
+                reader_mistake(reader, line,
+                                "gate.symbol needs gate.abi, c or go: how are arguments passed?");
+}
+
+static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target) {
+        const char *text = reader_scalar(reader, value);
+        const char *colon = text ? strchr(text, ':') : NULL;
+        if (text && (!colon || colon == text || !colon[1] || strchr(colon + 1, ':')))
+                reader_wrong(reader, value, "\"%.60s\" must be written as \"provider:name\"", text);
+        else if (text)
+                take_text(reader, value, target);
+}
+
+static void take_overshoot(struct reader *reader, const yaml_node_t *value, void *target) {
+        static const char *const names[] = {"allow"};
+        if (reader_choice(reader, value, names, ELEMENTS(names)) == 0)
+                *(bool *)target = true;
+}
+
+static void take_status(struct reader *reader, const yaml_node_t *value, void *target) {
+        unsigned status = 200;
+        take_unsigned(reader, value, &status);
+        if (status < 100 || status > 599)
+                reader_wrong(reader, value, "%u is no HTTP status; they go from 100 to 599", status);
+        else
+                *(unsigned *)target = status;
+}
+
+static void take_timeout(struct reader *reader, const yaml_node_t *value, void *target) {
+        const char *text = reader_scalar(reader, value);
+        uint64_t usec;
+        if (!text || !read_duration(reader, value, text, &usec))
+                return;
+        if (usec < USEC_PER_MSEC || usec > 3600 * USEC_PER_SEC)
+                reader_wrong(reader, value, "\"%.40s\" must be from 1ms to 1h", text);
+        else
+                *(uint64_t *)target = usec;
+}
+
+static void read_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe) {
+        static const struct reader_key keys[] = {
+                        {"name", take_text, FIELD(probe_config, name)},
+                        {"kind", take_probe_kind, FIELD(probe_config, kind)},
+                        {"url", take_url, FIELD(probe_config, url)},
+                        {"address", take_text, FIELD(probe_config, address_text)},
+                        {"status", take_status, FIELD(probe_config, status)},
+                        {"contains", take_short_text, FIELD(probe_config, contains)},
+                        {"command", take_command, FIELD(probe_config, command)},
+                        {"every", take_period, FIELD(probe_config, every_us)},
+                        {"timeout", take_timeout, FIELD(probe_config, timeout_us)},
+                        {"failures", take_count, FIELD(probe_config, failures)},
+        };
+        *probe = (struct probe_config){.kind = KIND_UNKNOWN,
+                        .every_us = USEC_PER_SEC,
+                        .timeout_us = USEC_PER_SEC,
+                        .failures = 3};
+        reader_section(reader, node, "probes", keys, ELEMENTS(keys), probe);
+        if (node->type == YAML_MAPPING_NODE)
+                check_probe(reader, node, probe);
+}
+
+static void check_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe) {
+        static const char *const needs[] = {[PROBE_HEIGHT] = NULL,
+                        [PROBE_HTTP] = "url",
+                        [PROBE_TCP] = "address",
+                        [PROBE_EXEC] = "command"};
+        static const char *const names[] = {[PROBE_HEIGHT] = "height",
+                        [PROBE_HTTP] = "http",
+                        [PROBE_TCP] = "tcp",
+                        [PROBE_EXEC] = "exec"};
+        const yaml_node_t *root = yaml_document_get_root_node(reader->document);
+        const char *why = "";
+        if (!reader_find(reader, node, "name"))
+                reader_wrong(reader, node, "a probe needs `name`, for reports");
+        if (!reader_find(reader, node, "kind"))
+                reader_wrong(reader, node, "a probe needs `kind`: height, http, tcp or exec");
+        if (probe->kind == KIND_UNKNOWN)
+                return;
+        INVARIANT(probe->kind < ELEMENTS(needs));
+        const char *need = needs[probe->kind];
+        if (need && !reader_find(reader, node, need))
+                reader_wrong(reader, node, "a probe of kind %s needs `%s`", names[probe->kind], need);
+        if (probe->kind == PROBE_HEIGHT && !reader_find(reader, root, "height"))
+                reader_wrong(reader, node, "a probe of kind height needs a `height` section");
+        if (probe->url)
+                (void)address_from_url(probe->url, &probe->address);
+        if (probe->kind == PROBE_TCP && probe->address_text) {
+                _cleanup_free_ char *text = NULL;
+                if (asprintf(&text, "tcp:%s", probe->address_text) < 0) {
+                        text = NULL;
+                        reader->failed = true;
+                } else if (address_parse(text, &probe->address, &why) < 0)
+                        reader_wrong(reader, node, "the address \"%.100s\": %s", probe->address_text, why);
+        }
+}
