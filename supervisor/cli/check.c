@@ -4,44 +4,67 @@
 #include "../lib/control_protocol.h"
 #include <fcntl.h>
 
-#define CONFIG_BYTES_MAX (1024 * 1024)
+#define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
 
+static int read_all(const char *path, char **ret_text, size_t *ret_length);
+static void print_mistakes(const char *path, const struct config_mistakes *mistakes);
+
+int command_check(const char *path) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_(config_free_at) struct config *config = NULL;
+        _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
+        size_t length = 0;
+        int r = read_all(path, &text, &length);
+        if (r < 0) {
+                fprintf(stderr,
+                                "interrex: cannot read the configuration %s: %s; give the path of a YAML "
+                                "file, or - for standard input\n",
+                                path, strerror(-r));
+                return EXIT_USAGE;
+        }
+        r = config_parse(text, length, &config, &mistakes);
+        if (r == -EINVAL) {
+                print_mistakes(path, &mistakes);
+                return EXIT_USAGE;
+        }
+        if (r < 0) {
+                fprintf(stderr, "interrex: cannot check the configuration %s: %s; try again\n", path,
+                                strerror(-r));
+                return EXIT_FAILED;
+        }
+        printf("%s is right: node %s runs %s as %s, holds %zu address%s, %s\n", path, config->node,
+                        config->exec.command, config->exec.user ? config->exec.user : "root",
+                        config->n_listen, config->n_listen == 1 ? "" : "es",
+                        config->state.overlap ? "two generations may overlap" : "one generation at a time");
+        return EXIT_DONE;
+}
+
+/* One byte more than is allowed, so that the parser sees that it is too much. */
 static int read_all(const char *path, char **ret_text, size_t *ret_length) {
-        _cleanup_close_ int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
         _cleanup_free_ char *text = malloc(CONFIG_BYTES_MAX + 1);
         size_t length = 0;
-        ssize_t n = 0;
+        ssize_t n;
         if (!text)
                 return -ENOMEM;
-        while (fd >= 0 && length <= CONFIG_BYTES_MAX && (n = read(fd, text + length, CONFIG_BYTES_MAX + 1 - length)) > 0)
-                length += (size_t) n;
-        if (fd < 0 || n < 0)
+        _cleanup_close_ int fd =
+                        strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
                 return -errno;
+        do {
+                n = read(fd, text + length, CONFIG_BYTES_MAX + 1 - length);
+                if (n < 0)
+                        return -errno;
+                length += (size_t)n;
+        } while (n > 0 && length <= CONFIG_BYTES_MAX);
         *ret_text = TAKE_POINTER(text);
         *ret_length = length;
         return 0;
 }
 
-int command_check(const char *path) {
-        _cleanup_free_ char *text = NULL;
-        _cleanup_(config_free_at) struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        size_t length = 0;
-        int r = read_all(path, &text, &length);
-        if (r < 0) {
-                fprintf(stderr, "interrex: cannot read the configuration %s: %s\n", path, strerror(-r));
-                return EXIT_USAGE;
-        }
-        r = config_parse(text, length, &config, &mistakes);
-        for (size_t i = 0; i < mistakes.n; i++)
-                fprintf(stderr, "%s:%u: %s\n", path, mistakes.items[i].line, mistakes.items[i].text);
-        if (r < 0) {
-                fprintf(stderr, "interrex: %zu mistake%s in %s\n", mistakes.n, mistakes.n == 1 ? "" : "s", path);
-                config_mistakes_done(&mistakes);
-                return EXIT_USAGE;
-        }
-        printf("%s is right: node %s runs %s as %s, holds %zu address%s, %s\n", path, config->node, config->exec.command,
-                        config->exec.user ? config->exec.user : "root", config->n_listen, config->n_listen == 1 ? "" : "es",
-                        config->state.overlap ? "two generations may overlap" : "one generation at a time");
-        return EXIT_DONE;
+/* A mistake of the file as a whole has no line; editors that jump to places want one. */
+static void print_mistakes(const char *path, const struct config_mistakes *mistakes) {
+        for (size_t i = 0; i < mistakes->n; i++)
+                fprintf(stderr, "%s:%u: %s\n", path, mistakes->items[i].line ? mistakes->items[i].line : 1,
+                                mistakes->items[i].text);
+        fprintf(stderr, "interrex: %zu mistake%s in %s\n", mistakes->n, mistakes->n == 1 ? "" : "s", path);
 }

@@ -1,0 +1,95 @@
+/* `interrex check`: what it prints where, and its exit status. */
+#include "cli/check.h"
+
+#include "lib/base.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define HEAD "node: a\nexec: {command: a}\n"
+
+/* Runs the command with what a caller of the program would give it; *ret_out and *ret_err are malloc'ed. */
+static int check_text(const char *text, bool by_stdin, char **ret_out, char **ret_err) {
+        char folder[] = "/tmp/interrex-config-XXXXXX";
+        const char *const names[] = {"/c.yaml", "/out", "/err"};
+        char paths[3][64];
+        char *outputs[2] = {calloc(1, 4096), calloc(1, 4096)};
+        int saved[2] = {dup(1), dup(2)};
+        assert_non_null(mkdtemp(folder));
+        for (size_t i = 0; i < 3; i++)
+                (void)snprintf(paths[i], sizeof(paths[i]), "%s%s", folder, names[i]);
+        if (text) {
+                _cleanup_fclose_ FILE *file = fopen(paths[0], "we");
+                assert_non_null(file);
+                assert_true(fputs(text, file) >= 0);
+        }
+        (void)fflush(NULL);
+        for (int i = 0; i < 2; i++) {
+                _cleanup_close_ int fd = open(paths[i + 1], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+                assert_return_code(dup2(fd, i + 1), errno);
+        }
+        int saved_stdin = dup(0);
+        if (by_stdin) {
+                _cleanup_close_ int fd = open(paths[0], O_RDONLY | O_CLOEXEC);
+                assert_return_code(dup2(fd, 0), errno);
+        }
+        int status = command_check(by_stdin ? "-" : paths[0]);
+        (void)dup2(saved_stdin, 0);
+        close_fd(saved_stdin);
+        (void)fflush(NULL);
+        for (int i = 0; i < 2; i++) {
+                assert_true(pread(i + 1, outputs[i], 4095, 0) >= 0);
+                (void)dup2(saved[i], i + 1);
+                close_fd(saved[i]);
+        }
+        for (size_t i = 0; i < 3; i++)
+                (void)unlink(paths[i]);
+        assert_return_code(rmdir(folder), errno);
+        *ret_out = outputs[0];
+        *ret_err = outputs[1];
+        return status;
+}
+
+static void test_check_prints_every_mistake_with_file_and_line(void **state) {
+        static const struct {
+                const char *text;
+                int status;
+                const char *out, *err;
+        } vectors[] = {{"node: anvil\nexec: {command: anvil, user: nobody}\nlisten: [\"tcp:127.0.0.1:1\"]\n",
+                                       0,
+                                       "node anvil runs anvil as nobody, holds 1 address, one generation at "
+                                       "a time\n",
+                                       ""},
+                        {HEAD "\nprobation: x\nfoo: 1\n", 2, "",
+                                        "/c.yaml:4: probation: \"x\" is not a duration"},
+                        {HEAD "\nprobation: x\nfoo: 1\n", 2, "", "/c.yaml:5: unknown key \"foo\""},
+                        {HEAD "\nprobation: x\nfoo: 1\n", 2, "", "2 mistakes in "},
+                        {NULL, 2, "", "cannot read the configuration"}};
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(vectors); i++) {
+                _cleanup_free_ char *out = NULL, *err = NULL;
+                assert_int_equal(check_text(vectors[i].text, false, &out, &err), vectors[i].status);
+                assert_non_null(strstr(out, vectors[i].out));
+                assert_non_null(strstr(err, vectors[i].err));
+                assert_int_equal(*(vectors[i].status ? out : err), '\0');
+        }
+}
+
+static void test_check_reads_standard_input(void **state) {
+        _cleanup_free_ char *out = NULL, *err = NULL, *no_out = NULL, *no_err = NULL;
+        (void)state;
+        assert_int_equal(check_text(HEAD, true, &out, &err), 0);
+        assert_non_null(strstr(out, "node a runs a as root"));
+        assert_int_equal(check_text(HEAD "x: 1\n", true, &no_out, &no_err), 2);
+        assert_non_null(strstr(no_err, "-:3: unknown key \"x\""));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        cmocka_unit_test(test_check_prints_every_mistake_with_file_and_line),
+                        cmocka_unit_test(test_check_reads_standard_input),
+        };
+        return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}
