@@ -87,14 +87,15 @@ static void drop_member(struct director *director, struct member *member) {
         char name[KEEPER_NAME_MAX];
         uint32_t last = count_members(director, member->group, member->generation) - 1;
         member_name(member, name, sizeof(name));
+        /* In this order: nothing may be picked beyond the end, and a socket stands in the map once at most (EBUSY). */
+        (void) steering_set_members(director, member->group, member->generation, last);
+        (void) steering_remove(director, member->group, member->generation, last);
         for (size_t i = 0; i < MEMBERS_MAX; i++) {
                 struct member *other = &director->members[i];
                 if (other != member && other->generation == member->generation && other->group == member->group &&
                                 other->index == last && steering_add(director, other->group, other->generation, member->index, other->fd) >= 0)
                         other->index = member->index;
         }
-        (void) steering_set_members(director, member->group, member->generation, last);
-        (void) steering_remove(director, member->group, member->generation, last);
         member->fd = close_fd(member->fd);
         member->generation = 0;
         keeper_drop(director, name);

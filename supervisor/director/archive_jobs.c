@@ -142,7 +142,7 @@ static void fail_soon(struct director *director, enum machine_event_type type, c
 }
 
 void jobs_snapshot(struct director *director) {
-        if (!start_snapshot_job(director, JOB_SNAPSHOT, "take", director->record.swap, director->snapshot_kind))
+        if (!start_snapshot_job(director, JOB_SNAPSHOT, "take", director->record.swap, director->record.snapshot_kind))
                 fail_soon(director, EVENT_SNAPSHOT_FAILED, "no archivist could be started");
 }
 
@@ -188,7 +188,7 @@ static void planned(struct director *director, const json_t *answer, bool worked
         const char *kind = json_string_value(json_object_get(answer, "kind"));
         const char *reason = json_string_value(json_object_get(answer, "reason"));
         director->settings.snapshot = worked && kind && strcmp(kind, "none") != 0;
-        text_copy(director->snapshot_kind, sizeof(director->snapshot_kind), kind ? kind : "none");
+        text_copy(director->record.snapshot_kind, sizeof(director->record.snapshot_kind), director->settings.snapshot ? kind : "");
         text_copy(director->snapshot_reason, sizeof(director->snapshot_reason), worked ? reason ? reason : "" : error);
 }
 

@@ -106,6 +106,8 @@ struct record {
         uint64_t swap;             /* the journal's id of the swap under way; else of the last */
         bool boundary_is_ours;     /* the swap put its boundary into the schedule */
         bool takes_lock;           /* the node was seen to take a lock below its state directory */
+        char snapshot_kind[16];    /* as planned last; empty: none is possible or wanted */
+        uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         uint64_t keeper_instance;  /* of the keeper under which the node was started */
 };
 
@@ -152,10 +154,8 @@ struct director {
         struct journal *journal;
         struct schedule schedule;
         struct journal_swap swap; /* the row of record.swap */
-        bool snapshot_is_possible;
-        char snapshot_kind[32];
         char snapshot_reason[256];
-        uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way */
+        bool is_in_transaction; /* the journal waits for the machine's row to come along */
 
         struct unit units[UNITS_MAX];
         struct job jobs[JOBS_MAX];

@@ -41,6 +41,7 @@ int director_main(int argc, char **argv) {
         for (size_t i = 0; i < ELEMENTS(director->unix_fds); i++)
                 director->unix_fds[i] = -1;
         director->record.machine = machine_initial();
+        director->last_job = now_monotonic(); /* no number of a director before this one */
         if (keeper_link_open(director, link) < 0)
                 return EXIT_FAILED;
         int status = set_up(director, uid, gid);

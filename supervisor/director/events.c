@@ -31,9 +31,10 @@ static void note_step(struct director *director, const struct machine *before, c
 }
 
 static int write_down(struct director *director, const struct record *next, const struct machine_event *event) {
-        int r = journal_begin(director->journal);
+        int r = director->is_in_transaction ? 0 : journal_begin(director->journal);
         if (r < 0)
                 return r;
+        director->is_in_transaction = false;
         r = journal_set(director->journal, "machine", next, sizeof(*next));
         if (r >= 0)
                 note_step(director, &director->record.machine, &next->machine, event);
@@ -51,6 +52,8 @@ int events_feed(struct director *director, const struct machine_event *event) {
         if (r <= 0)
                 return r;
         enum machine_phase before = director->record.machine.phase;
+        if (next.machine.phase == PHASE_QUIESCING && before != PHASE_QUIESCING)
+                next.quiesce_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
         if (write_down(director, &next, event) < 0) {
                 log_error("the journal could not be written, so nothing is done: free space on the disk of %s",
                                 director->directories.state);

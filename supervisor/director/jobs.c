@@ -154,8 +154,6 @@ void jobs_sweep(struct director *director, const struct keeper_generation *known
                         .kind = known->kind,
                         .verb = CGROUP_KILL};
         struct keeper_forget forget = {.generation = known->generation, .kind = known->kind};
-        if (known->generation > director->last_job)
-                director->last_job = known->generation;
         keeper_tell(director, KEEPER_CGROUP, &kill, sizeof(kill), NULL, 0);
         keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
 }

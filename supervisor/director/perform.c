@@ -77,9 +77,9 @@ static void flip(struct director *director, uint64_t generation) {
         int r = steering_flip(director, generation);
         if (r < 0)
                 log_errno(r, "cannot steer to generation %lu", generation);
-        if (director->quiesce_began_at) {
-                director->swap.gap_us = now_monotonic() - director->quiesce_began_at;
-                director->quiesce_began_at = 0;
+        if (director->record.quiesce_began_at) {
+                director->swap.gap_us = now_monotonic() - director->record.quiesce_began_at;
+                director->record.quiesce_began_at = 0;
         }
 }
 
@@ -117,8 +117,6 @@ static void perform_on_unit(struct director *director, const struct machine_acti
                 unit_pass(director, generation);
                 break;
         case ACTION_TERMINATE:
-                if (director->record.machine.phase == PHASE_QUIESCING && !director->quiesce_began_at)
-                        director->quiesce_began_at = now_monotonic();
                 unit_terminate(director, generation);
                 break;
         case ACTION_KILL:
@@ -219,8 +217,8 @@ static void follow(struct director *director) {
 }
 
 void perform(struct director *director, const struct machine_actions *actions) {
-        if (director->record.machine.candidate_ready && !director->swap.prepared_us && director->prepare_began_at)
-                director->swap.prepared_us = now_monotonic() - director->prepare_began_at;
+        if (director->record.machine.candidate_ready && !director->swap.prepared_us && director->record.prepare_began_at)
+                director->swap.prepared_us = now_monotonic() - director->record.prepare_began_at;
         for (size_t i = 0; i < actions->n; i++)
                 perform_one(director, &actions->items[i]);
         follow(director);

@@ -102,13 +102,18 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         text_copy(swap.from, sizeof(swap.from), machine->current_release);
         text_copy(swap.to, sizeof(swap.to), to);
         text_copy(swap.mode, sizeof(swap.mode), director->settings.overlap ? "overlap" : "exclusive");
-        text_copy(swap.snapshot, sizeof(swap.snapshot), director->settings.snapshot ? director->snapshot_kind : "");
-        if (journal_swap_begin(director->journal, &swap, &swap.id) < 0)
+        text_copy(swap.snapshot, sizeof(swap.snapshot), director->record.snapshot_kind);
+        /* The swap and the machine's first row about it are one transaction: a director that dies in between leaves none. */
+        director->is_in_transaction = journal_begin(director->journal) >= 0;
+        if (!director->is_in_transaction || journal_swap_begin(director->journal, &swap, &swap.id) < 0) {
+                journal_abort(director->journal);
+                director->is_in_transaction = false;
                 return refuse(refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written", director->directories.state);
+        }
         director->record.swap = swap.id;
         director->swap = swap;
-        director->prepare_began_at = now_monotonic();
-        director->quiesce_began_at = 0;
+        director->record.prepare_began_at = now_monotonic();
+        director->record.quiesce_began_at = 0;
         struct machine_event event = {.type = type,
                         .height = height,
                         .text = to,
@@ -120,7 +125,9 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
                         (void) events_feed_about(director, EVENT_NEAR, machine->current, NULL);
                 return 0;
         }
-        planning_finish_swap(director, "aborted", "it could not begin");
+        if (director->is_in_transaction)
+                journal_abort(director->journal);
+        director->is_in_transaction = false;
         director->record.swap = before;
         return r == -EBUSY ? refuse_busy(director, refusal)
                            : refuse(refusal, CONTROL_ERROR_REFUSED, "the node is %s: nothing can be swapped now",

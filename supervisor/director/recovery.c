@@ -75,6 +75,9 @@ int recovery_listen(struct director *director) {
                         break;
                 if (early->type == KEEPER_STORED)
                         take_stored(director, early, sockets, &n);
+                else if (early->type == KEEPER_GENERATION)
+                        /* What lives must be known before the machine resumes, or it would be made a second time. */
+                        events_from_keeper(director, early);
                 else
                         keeper_defer(director, early);
                 wire_message_done(early);
@@ -98,6 +101,8 @@ static int resume(struct director *director) {
         struct machine_event event = {.type = EVENT_RESUME};
         log_notice("the director is back: the node is %s", machine_phase_name(director->record.machine.phase));
         director->has_resumed = true;
+        director->settings.snapshot = *director->record.snapshot_kind != '\0';
+        jobs_plan_snapshot(director);
         if (journal_swap_get(director->journal, director->record.swap, &director->swap) >= 0 && director->swap.ended_at == 0 &&
                         director->record.machine.kind == SWAP_NONE)
                 planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome), director->record.machine.reason);

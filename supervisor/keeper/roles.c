@@ -131,7 +131,7 @@ static int on_retry_prober(sd_event_source *source, uint64_t usec, void *userdat
 /* At once, unless it lived for less than the interval. */
 static int start_again(struct keeper *keeper, struct role *role, sd_event_time_handler_t handler) {
         uint64_t lived = now_monotonic() - role->started_at;
-        uint64_t delay = lived >= RESTART_INTERVAL_US || role->restarts < 3 ? 0 : RESTART_INTERVAL_US;
+        uint64_t delay = lived >= RESTART_INTERVAL_US || role->restarts < 10 ? 0 : RESTART_INTERVAL_US;
         role->restarts = lived >= 60 * RESTART_INTERVAL_US ? 1 : role->restarts + 1;
         role->pid = 0;
         return sd_event_add_time_relative(keeper->event, &role->retry, CLOCK_MONOTONIC, delay, 0, handler, keeper);
