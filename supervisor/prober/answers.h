@@ -4,15 +4,24 @@
 #include "../lib/base.h"
 #include <regex.h>
 
-/* Each: 0 and *ret_height, or -EBADMSG and a sentence in WHY. */
+/* Values above are either hostile or no heights; PROBER_HEIGHT_NONE is far from it. */
+#define HEIGHT_MAX (UINT64_C(1) << 62)
+
+/* Each: 0 and *ret_height; or a sentence in WHY, which may repeat bytes of the answer and is to be cleaned
+ * before anybody reads it, and -EBADMSG: this is not the answer to the question, or -EREMOTEIO: the node
+ * says that it has an error. BODY may hold any bytes. */
 int answer_ethereum(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 int answer_bitcoin(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 int answer_cometbft(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 int answer_flow(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 
-/* METRIC is a name, or a name with labels that must all be there. */
-int answer_metrics(const char *body, const char *metric, uint64_t *ret_height, char *why, size_t why_size);
+/* metrics_answer.c. METRIC is a name, or a name with labels, name{a="1",b="2"}, that must all be there. */
+int answer_metrics(const char *body, size_t size, const char *metric, uint64_t *ret_height, char *why,
+                size_t why_size);
 
-/* The whole text, trimmed; or the first group of PATTERN's first match. */
+/* The whole text, trimmed, as decimal number or 0x and hexadecimal digits: -EINVAL or -ERANGE if it is none.
+ */
 int answer_number(const char *text, uint64_t *ret_height);
+
+/* The first group of PATTERN's first match: -ENOENT if it does not match, else as answer_number(). */
 int answer_pattern(const char *text, const regex_t *pattern, uint64_t *ret_height);

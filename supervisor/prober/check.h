@@ -3,15 +3,14 @@
 
 #include "context.h"
 
-/* Takes ownership of FD. The answer is sent as PROBER_RESULT in every case. */
+/* Take ownership of FD. The answer is sent as PROBER_RESULT in every case, unless the check is cancelled. */
 void check_begin(struct prober *prober, const struct prober_check *request, int fd);
-void check_begin_text(struct prober *prober, const struct prober_read_text *request, int fd);
+void check_begin_text(
+                struct prober *prober, const struct prober_read_text *request, int fd); /* text_reader.c */
 void check_cancel(struct prober *prober, uint64_t id);
 
-/* Sends the answer and frees the check. */
-void check_finish(struct check *check, bool healthy, uint32_t status, uint64_t height, const char *text);
+/* A place for a check, its deadline running. NULL: there is none; it was answered, and FD closed. */
+struct check *check_new(struct prober *prober, uint64_t id, uint32_t timeout_ms, int fd);
 
-/* http.c */
-int http_open(struct prober *prober);
-int http_begin(struct check *check);
-void http_end(struct check *check);
+/* Sends the answer and frees the check. TEXT may hold any bytes. */
+void check_finish(struct check *check, bool healthy, uint32_t status, uint64_t height, const char *text);

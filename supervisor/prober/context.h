@@ -4,17 +4,17 @@
 #include "../lib/base.h"
 #include "../lib/prober_protocol.h"
 #include "../lib/wire.h"
+#include "curl_library.h"
+#include "relay.h"
 #include <regex.h>
 #include <systemd/sd-event.h>
 
 #define CHECKS_MAX 64
 #define WATCHES_MAX 16
-#define BODY_MAX (1024 * 1024)
 #define LINE_MAX_BYTES 8192
 #define LAST_LINES 5
 
 struct prober;
-struct curl_library;
 
 struct check {
         struct prober *prober;
@@ -25,8 +25,7 @@ struct check {
         void *easy, *headers, *connect_to; /* curl's */
         char *body;
         size_t body_size;
-        bool is_text;                /* READ_TEXT: the answer is read from fd */
-        char pattern[PROBER_PATTERN_MAX];
+        bool is_text; /* READ_TEXT: the answer is read from fd; the pattern is the request's argument */
 };
 
 struct log_watch {
@@ -34,14 +33,15 @@ struct log_watch {
         uint64_t generation; /* 0: free */
         int fd;
         sd_event_source *source;
-        bool relay, height_is_watched, is_cut;
+        bool relay, height_is_watched;
+        bool is_skipping; /* the rest of a line that was too long */
         regex_t pattern;
         char prefix[64];
         char line[LINE_MAX_BYTES];
         size_t line_size;
         char last[LAST_LINES][160];
         size_t n_last;
-        uint64_t height;
+        uint64_t height, told_height;
 };
 
 struct notify_watch {
@@ -55,13 +55,16 @@ struct prober {
         sd_event *event;
         int link;
         struct wire_message message;
-        const struct curl_library *curl;
+        struct curl_library curl;
         void *multi;
         sd_event_source *curl_timer;
+        void *authorities; /* the certificates of the host's trust store, mapped */
+        size_t authorities_size;
+        struct relay relay;
         struct check checks[CHECKS_MAX];
         struct log_watch logs[WATCHES_MAX];
         struct notify_watch notifies[WATCHES_MAX];
 };
 
-/* prober.c: sends to the director; a director that is gone ends the loop elsewhere. */
+/* prober.c: sends to the director; where it is gone, the loop ends. */
 void prober_tell(struct prober *prober, uint32_t type, const void *body, size_t size);

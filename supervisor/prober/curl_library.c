@@ -1,21 +1,16 @@
 #include "curl_library.h"
 
-#include "../lib/log.h"
+#include "../lib/base.h"
 #include <dlfcn.h>
 
-/* curl's own macros of these names would check variadic arguments against a call that is not made here. */
-#undef curl_easy_setopt
-#undef curl_easy_getinfo
-#undef curl_multi_setopt
-
-const struct curl_library *curl_library_load(void) {
-        static struct curl_library library;
-        void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+int curl_library_load(struct curl_library *ret_library, const char **ret_why) {
+        struct curl_library library = {0};
         const struct {
                 const char *name;
                 void *field;
         } functions[] = {
                         {"curl_global_init", &library.global_init},
+                        {"curl_version_info", &library.version_info},
                         {"curl_easy_init", &library.easy_init},
                         {"curl_easy_cleanup", &library.easy_cleanup},
                         {"curl_easy_setopt", &library.easy_setopt},
@@ -31,15 +26,20 @@ const struct curl_library *curl_library_load(void) {
                         {"curl_slist_append", &library.slist_append},
                         {"curl_slist_free_all", &library.slist_free_all},
         };
-        for (size_t i = 0; handle && i < sizeof(functions) / sizeof(functions[0]); i++) {
+        void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+        for (size_t i = 0; handle && i < ELEMENTS(functions); i++) {
                 void *symbol = dlsym(handle, functions[i].name);
                 if (!symbol) {
-                        log_error("libcurl has no %s", functions[i].name);
-                        return NULL;
+                        *ret_why = dlerror();
+                        (void)dlclose(handle);
+                        return -ENOENT;
                 }
-                *(void **) functions[i].field = symbol;
+                memcpy(functions[i].field, &symbol, sizeof(symbol));
         }
-        if (!handle)
-                log_error("cannot load libcurl: %s; install the package libcurl4", dlerror());
-        return handle ? &library : NULL;
+        if (!handle) {
+                *ret_why = dlerror();
+                return -ENOENT;
+        }
+        *ret_library = library;
+        return 0;
 }

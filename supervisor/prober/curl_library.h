@@ -1,11 +1,13 @@
-/* libcurl, loaded in the prober alone: its two dozen libraries would otherwise be mapped and relocated in the keeper and the
- * director as well, which are the same executable and must stay small. The types are curl's own, so the compiler checks. */
+/* libcurl, loaded in the prober alone: its two dozen libraries would otherwise be mapped and relocated in
+ * the keeper and the director as well, which are the same executable and must stay small. The types are
+ * curl's own, so the compiler checks them. */
 #pragma once
 
 #include <curl/curl.h>
 
 struct curl_library {
         typeof(&curl_global_init) global_init;
+        typeof(&curl_version_info) version_info;
         typeof(&curl_easy_init) easy_init;
         typeof(&curl_easy_cleanup) easy_cleanup;
         CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
@@ -22,5 +24,6 @@ struct curl_library {
         typeof(&curl_slist_free_all) slist_free_all;
 };
 
-/* NULL: libcurl is not to be had (logged). Before the sandbox is closed. */
-const struct curl_library *curl_library_load(void);
+/* Before the sandbox is closed: it opens files. The library is never unloaded. -ENOENT: libcurl 4 is not to
+ * be had, or lacks a function; *ret_why then is a sentence, valid until the next dlopen() or dlsym(). */
+int curl_library_load(struct curl_library *ret_library, const char **ret_why);
