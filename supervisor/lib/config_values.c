@@ -2,17 +2,14 @@
 
 #include "prober_protocol.h"
 #include <ctype.h>
-#include <regex.h>
 
 #define DURATION_MAX (UINT64_C(365) * 24 * 3600 * USEC_PER_SEC)
 #define PATH_LENGTH_MAX 1000 /* HOME= and a NUL still fit where the node's environment is put together */
-#define REPETITIONS_MAX 2000
 
 static void put_text(struct reader *reader, char **field, const char *text);
 static void push_text(struct reader *reader, const yaml_node_t *item, const char *text, void *target);
 static bool read_unsigned(struct reader *reader, const yaml_node_t *value, unsigned *ret_number);
 static bool fits(struct reader *reader, const yaml_node_t *node, const char *text, size_t size);
-static uint64_t count_repetitions(const char *pattern);
 
 void take_text(struct reader *reader, const yaml_node_t *value, void *target) {
         const char *text = reader_scalar(reader, value);
@@ -57,33 +54,6 @@ void take_url(struct reader *reader, const yaml_node_t *value, void *target) {
                                 text);
         else
                 put_text(reader, target, text);
-}
-
-void take_pattern(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value);
-        regex_t compiled;
-        char why[120];
-        if (!text || !fits(reader, value, text, PROBER_PATTERN_MAX))
-                return;
-        if (count_repetitions(text) > REPETITIONS_MAX) {
-                reader_wrong(reader, value,
-                                "the repetitions {n,m} of this pattern multiply to more than %d; use + or *",
-                                REPETITIONS_MAX);
-                return;
-        }
-        int r = regcomp(&compiled, text, REG_EXTENDED);
-        if (r != 0) {
-                (void)regerror(r, &compiled, why, sizeof(why));
-                reader_wrong(reader, value, "this is not a POSIX extended regular expression: %s", why);
-                return;
-        }
-        bool has_group = compiled.re_nsub > 0;
-        regfree(&compiled);
-        if (has_group)
-                put_text(reader, target, text);
-        else
-                reader_wrong(reader, value,
-                                "the pattern needs a group around the number, as in 'height=([0-9]+)'");
 }
 
 void take_texts(struct reader *reader, const yaml_node_t *value, void *target) {
@@ -260,21 +230,4 @@ static bool fits(struct reader *reader, const yaml_node_t *node, const char *tex
                 return true;
         reader_wrong(reader, node, "this is longer than %zu characters", size - 1);
         return false;
-}
-
-/* The product of all upper bounds, nested or not: regcomp() makes that many copies in the worst case, and a
- * few dozen characters can ask for more than the machine has memory. */
-static uint64_t count_repetitions(const char *pattern) {
-        uint64_t product = 1;
-        for (const char *c = pattern; (c = strchr(c, '{'));) {
-                uint64_t bound = 1;
-                for (c++; isdigit((unsigned char)*c) || *c == ',';) {
-                        uint64_t number = strtoull(c, (char **)&c, 10);
-                        bound = number > bound ? number : bound;
-                        c += *c == ',';
-                }
-                if (__builtin_mul_overflow(product, bound, &product))
-                        return UINT64_MAX;
-        }
-        return product;
 }

@@ -10,7 +10,7 @@ void take_path(struct reader *reader, const yaml_node_t *value,
                 void *target);                                                /* char *, absolute, {state} */
 void take_url(struct reader *reader, const yaml_node_t *value, void *target); /* char * */
 void take_pattern(struct reader *reader, const yaml_node_t *value,
-                void *target); /* char *, an ERE with a group */
+                void *target); /* char *, an ERE with a group (config_pattern.c) */
 void take_texts(struct reader *reader, const yaml_node_t *value, void *target); /* char **, {state} */
 void take_command(struct reader *reader, const yaml_node_t *value,
                 void *target); /* char **, [0] is absolute */

@@ -117,7 +117,8 @@ static void test_the_contracts_other_heights_and_gates_are_read(void **state) {
                         "gate:   {kind: uprobe, symbol: commit_block, argument: 1, abi: c}",
                         "gate:   {kind: uprobe, symbol: main.commit, argument: 2, abi: go}",
                         "gate:   {kind: uprobe, usdt: \"provider:name\"}", "gate:   {kind: notify}",
-                        "gate:   {kind: log, pattern: 'committed .*height=([0-9]+)'}"};
+                        "gate: {kind: log, pattern: 'h=[[:xdigit:]]{64} [^]\"]+ [^ ]+ [^ ]+ [^ ]+ "
+                        "([0-9]{1,20})'}"};
         (void)state;
         for (size_t i = 0; i < ELEMENTS(sections); i++) {
                 char text[512];
@@ -205,7 +206,8 @@ static void test_what_the_examples_leave_out_is_read(void **state) {
         assert_int_equal(config->n_restart_backoff, 2);
         assert_int_equal(config->deadlines.gate_us, 300 * USEC_PER_SEC);
         assert_int_equal(config->deadlines.drain_us, 0);
-        config_free(parse(HEAD "deadlines: {gate: 0}\n"));
+        _cleanup_(config_free_at) struct config *patient = parse(HEAD "deadlines: {gate: 0}\n");
+        assert_true(patient->deadlines.gate_us == USEC_INFINITY);
         config_free(parse(HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
 }
 
@@ -215,9 +217,9 @@ struct mistake_vector {
         const char *says;
 };
 
-static void assert_mistakes(const struct mistake_vector *vectors, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                assert_mistake(vectors[i].text, vectors[i].line, vectors[i].says);
+static void assert_mistakes(const struct mistake_vector *vector, size_t n) {
+        for (; n > 0; n--, vector++)
+                assert_mistake(vector->text, vector->line, vector->says);
 }
 
 static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
@@ -252,7 +254,6 @@ static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
                         {HEAD "listen: tcp:127.0.0.1:1\n", 3, "must be a list"},
                         {HEAD "probation: [1s]\n", 3, "probation: a single value is needed"},
                         {HEAD "probation: 60\n", 3, "probation: \"60\" is not a duration"},
-                        {HEAD "probation: -1s\n", 3, "not a duration"},
                         {HEAD "probation: 8761h\n", 3, "longer than a year"},
                         {HEAD "probation: 99999999999999999999s\n", 3, "longer than a year"},
                         {HEAD "deadlines: {prepare: 0s}\n", 3,
@@ -260,7 +261,6 @@ static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
                         {HEAD "state: {copy_limit: 1GB}\n", 3, "not a size"},
                         {HEAD "state: {copy_limit: 99999999999TiB}\n", 3, "not a size"},
                         {HEAD "progress: {blocks: -1}\n", 3, "progress.blocks: \"-1\" is not a number"},
-                        {HEAD "progress: {blocks: 4294967296}\n", 3, "is not a number"},
                         {HEAD "restart:\n  backoff: [1s, soon]\n", 4, "\"soon\" is not a duration"},
                         {HEAD "restart: {backoff: []}\n", 3, "at least one pause"},
                         {"node: a\nexec: {command: a, stop_signal: SIGFOO}\n", 2, "not a signal's name"},
@@ -306,7 +306,6 @@ static void test_what_does_not_go_together_is_told_with_its_sections_line(void *
                         {HEAD "height: {source: log}\n", 3, "log needs height.pattern"},
                         {HEAD "height: {source: file}\n", 3, "file needs height.path"},
                         {HEAD "height: {source: exec}\n", 3, "exec needs height.command"},
-                        {HEAD "height: {source: exec, command: []}\n", 3, "begins with an absolute path"},
                         {HEAD "height: {source: notify, every: 1ms}\n", 3, "from 10ms to 1h"},
                         {HEAD "height: {source: flow, url: \"http://example.org/\"}\n", 3, "name server"},
                         {HEAD "height: {source: flow, url: \"ftp://127.0.0.1/\"}\n", 3, "http://"},
@@ -433,7 +432,10 @@ static void test_a_hostile_file_is_refused_at_small_cost(void **state) {
                                         "{state}", 60000, "'\n", 6, "larger than 1 MiB"},
                         {HEAD "height: {source: log, pattern: '", "(a)", 200, "'}\n", 3, "longer than 511"},
                         {HEAD "height: {source: log, pattern: '(a", "{1,255}", 3, ")'}\n", 3,
-                                        "multiply to more than"},
+                                        "multiply too far"},
+                        {HEAD "height: {source: log, pattern: '(a", "{1,}", 40, ")'}\n", 3,
+                                        "multiply too far"},
+                        {HEAD "height: {source: log, pattern: '(a)", "+", 40, "'}\n", 3, "multiply too far"},
                         {HEAD "height: {source: flow, url: 'http://127.0.0.1/", "a", 600, "'}\n", 3,
                                         "longer than 511"},
                         {HEAD "state: {directory: /", "a", 1000, "}\n", 3, "longer than 999"},
