@@ -79,7 +79,19 @@ static uint32_t count_members(const struct director *director, uint32_t group, u
 }
 
 static void member_name(const struct member *member, char *name, size_t size) {
-        (void) snprintf(name, size, "socket.%lu.%u.%lx", member->generation, member->group, member->cookie);
+        (void) snprintf(name, size, "socket.%lu.%u.%u.%lx", member->generation, member->group, member->index, member->cookie);
+}
+
+/* The name says the place, for the next director. */
+static void move_member(struct director *director, struct member *member, uint32_t index) {
+        char before[KEEPER_NAME_MAX], after[KEEPER_NAME_MAX];
+        if (steering_add(director, member->group, member->generation, index, member->fd) < 0)
+                return;
+        member_name(member, before, sizeof(before));
+        member->index = index;
+        member_name(member, after, sizeof(after));
+        keeper_store(director, after, member->fd);
+        keeper_drop(director, before);
 }
 
 /* The last member takes the place of the one that goes, so that they lie side by side. */
@@ -93,8 +105,8 @@ static void drop_member(struct director *director, struct member *member) {
         for (size_t i = 0; i < MEMBERS_MAX; i++) {
                 struct member *other = &director->members[i];
                 if (other != member && other->generation == member->generation && other->group == member->group &&
-                                other->index == last && steering_add(director, other->group, other->generation, member->index, other->fd) >= 0)
-                        other->index = member->index;
+                                other->index == last)
+                        move_member(director, other, member->index);
         }
         member->fd = close_fd(member->fd);
         member->generation = 0;
@@ -200,9 +212,9 @@ int adoption_take_stored(struct director *director, const char *name, int fd) {
         struct socket_address key;
         int type = 0;
         socklen_t type_length = sizeof(type);
-        if (sscanf(name, "socket.%lu.%u.%lx", &member.generation, &member.group, &member.cookie) != 3)
+        if (sscanf(name, "socket.%lu.%u.%u.%lx", &member.generation, &member.group, &member.index, &member.cookie) != 4)
                 return 0;
-        if (member.group >= STEERING_GROUPS || getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
+        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
                         getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
                         address_from_sockaddr(type == SOCK_DGRAM ? TRANSPORT_UDP : TRANSPORT_TCP, (struct sockaddr *) &sockaddr,
                                         length, &address) < 0) {
@@ -213,13 +225,14 @@ int adoption_take_stored(struct director *director, const char *name, int fd) {
         size_t listen_index = find_held(director, &address);
         director->groups[member.group] = (struct listen_group){
                         .used = true, .address = key, .listen = listen_index == SIZE_MAX ? 0 : listen_index};
-        member.index = count_members(director, member.group, member.generation);
         for (size_t i = 0; i < MEMBERS_MAX; i++)
                 if (director->members[i].generation == 0) {
                         director->members[i] = member;
-                        /* Written anew, because the order in which they come is not that of before. */
+                        /* It may have been stored by a director that died before it came into the map; where it is in the
+                         * map already this changes nothing (EBUSY). */
                         (void) steering_add(director, member.group, member.generation, member.index, fd);
-                        (void) steering_set_members(director, member.group, member.generation, member.index + 1);
+                        (void) steering_set_members(director, member.group, member.generation,
+                                        count_members(director, member.group, member.generation));
                         return 1;
                 }
         close_fd(fd);

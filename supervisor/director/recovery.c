@@ -97,6 +97,19 @@ static void tell_what_was_missed(struct director *director) {
         gate_resume(director);
 }
 
+/* A director that died between a flip and the closing of the sockets it left would otherwise leave connections waiting in
+ * them for ever. */
+static void retire_leftovers(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                uint64_t generation = director->members[i].generation;
+                bool is_needed = generation == machine->serving || generation == machine->candidate ||
+                                (generation == machine->current && !machine->current_is_gone);
+                if (generation != 0 && !is_needed)
+                        adoption_retire(director, generation);
+        }
+}
+
 static int resume(struct director *director) {
         struct machine_event event = {.type = EVENT_RESUME};
         log_notice("the director is back: the node is %s", machine_phase_name(director->record.machine.phase));
@@ -107,6 +120,7 @@ static int resume(struct director *director) {
                         director->record.machine.kind == SWAP_NONE)
                 planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome), director->record.machine.reason);
         (void) events_feed(director, &event);
+        retire_leftovers(director);
         tell_what_was_missed(director);
         return 0;
 }

@@ -18,12 +18,13 @@ static void begin(struct scenario *s, const char *state) {
         scenario_start(s);
 }
 
-static void end(struct scenario *s) {
+static void end(struct scenario *s, bool two_may_run) {
         json_t *load = scenario_stop_load(s);
         scenario_assert_unharmed(load);
         json_decref(load);
         scenario_stop(s);
-        scenario_assert_ranges(s, NULL, 0);
+        if (!two_may_run) /* two chains would be in one ledger */
+                scenario_assert_ranges(s, NULL, 0);
 }
 
 static bool is_traced(int pid) {
@@ -75,7 +76,7 @@ static void campaign_of_syncs(struct scenario *s, const char *state) {
                 process_kill(&tracer);
                 scenario_wait_phase(s, "running", ROLE_TIMEOUT_US);
         }
-        end(s);
+        end(s, strstr(state, "overlap") != NULL);
 }
 
 SCENARIO(I5_the_director_is_killed_at_every_sync_of_an_exclusive_swap) {
@@ -115,7 +116,7 @@ static void campaign_at_random(struct scenario *s, const char *role, const char 
                 json_decref(status);
         }
         assert_true(kills > 6);
-        end(s);
+        end(s, strstr(state, "overlap") != NULL);
 }
 
 SCENARIO(I1_the_director_is_killed_again_and_again) {

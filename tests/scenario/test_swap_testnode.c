@@ -96,6 +96,10 @@ SCENARIO(upgrades_a_node_whose_workers_have_sockets_of_their_own) {
         upgrade_now(s, NULL, NULL, "--reuseport-workers, '3'");
 }
 
+SCENARIO(upgrades_a_node_that_closes_and_reopens_its_listener) {
+        upgrade_now(s, NULL, NULL, "--reopen-ms, '150'");
+}
+
 SCENARIO(kills_an_old_one_that_ignores_the_stop) {
         begin(s,
                         &(struct scenario_testnode){
@@ -258,6 +262,7 @@ int main(void) {
                         SCENARIO_TEST(fences_a_node_that_locks_at_every_block_at_exec),
                         SCENARIO_TEST(upgrades_a_node_of_several_workers),
                         SCENARIO_TEST(upgrades_a_node_whose_workers_have_sockets_of_their_own),
+                        SCENARIO_TEST(upgrades_a_node_that_closes_and_reopens_its_listener),
                         SCENARIO_TEST(kills_an_old_one_that_ignores_the_stop),
                         SCENARIO_TEST(survives_a_release_that_exits_at_once),
                         SCENARIO_TEST(survives_a_release_that_never_listens),
