@@ -28,7 +28,7 @@ install:
 
 # Packages are built in a copy, so that the tree stays as it is and nothing of an earlier build gets in.
 package-source:
-	@command -v git >/dev/null && git diff --quiet HEAD 2>/dev/null || echo "package: the tree has changes that are in no commit; they are packaged too" >&2
+	@test ! -e .git || git diff --quiet HEAD || echo "package: the tree has changes that are in no commit; they are packaged too" >&2
 	rm -rf $(SOURCE_COPY) && mkdir -p $(SOURCE_COPY)
 	tar -c --exclude=./build --exclude=./.git --exclude='./*.deb' --exclude='./*.rpm' . | tar -x -C $(SOURCE_COPY)
 

@@ -11,7 +11,7 @@ fi
 version=$(cat "$top/VERSION")
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d /tmp/interrex-package.XXXXXX)
-trap 'umount -R "$scratch"/root-* 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
+trap 'umount -R "$scratch"/root-*/top "$scratch"/root-* 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
 
 check() { # what, command...
   local what=$1
@@ -35,7 +35,10 @@ make_root() { # name; sets $root
   mount -t proc none "$root/proc"
   mount --rbind /dev "$root/dev"
   rm -f "$root/usr/bin/interrex"
-  # As on a machine that systemd runs; what the package asks of it is written down.
+}
+
+# As on a machine that systemd runs; what the package asks of it is written down.
+record_systemctl() {
   mkdir -p "$root/run/systemd/system"
   mv "$root/usr/bin/systemctl" "$root/usr/bin/systemctl.real" 2>/dev/null
   printf '#!/bin/sh\necho "$@" >> /systemctl.calls\n' > "$root/usr/bin/systemctl"
@@ -46,8 +49,14 @@ inside() { chroot "$root" "$@"; }
 calls_have() { grep -qE -- "$1" "$root/systemctl.calls"; }
 calls_lack() { ! grep -qE -- "$1" "$root/systemctl.calls"; }
 
+# One copy for all builds: the tree may change meanwhile. Its time is that of the last commit, as if it were built in place.
+copy_source() {
+  SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct 2>/dev/null) && export SOURCE_DATE_EPOCH || unset SOURCE_DATE_EPOCH
+  mkdir "$scratch/source" && tar -c -C "$top" --exclude=./build --exclude=./.git . | tar -x -C "$scratch/source"
+}
+
 build() { # target, folder: names the package on standard output
-  make -s -C "$top" -f packaging/packaging.mk BUILD="$2" "$1" > "$2.log" 2>&1 || { tail -n 30 "$2.log" >&2; return 1; }
+  make -s -C "$scratch/source" -f packaging/packaging.mk BUILD="$2" "$1" > "$2.log" 2>&1 || { tail -n 30 "$2.log" >&2; return 1; }
   find "$2/package" -name "interrex[-_]$version*.$1" ! -name '*dbgsym*' | grep .
 }
 
@@ -106,6 +115,7 @@ test_package() { # kind, install command, upgrade command, remove command ({}: t
   second=$(build "$kind" "$scratch/two-in-another-place-$kind")
   check "$kind: the same sources make the same bytes" cmp "$first" "$second"
   make_root "$kind" || { check "$kind: an overlay of / can be mounted" false; return; }
+  record_systemctl
   cp "$first" "$root/package.$kind"
   check "$kind: installs" inside sh -c "${2//\{\}//package.$kind}"
   check_installed "$kind"
@@ -118,6 +128,95 @@ test_package() { # kind, install command, upgrade command, remove command ({}: t
   check "$kind: removal keeps what the operator wrote" test -e "$root/etc/interrex/test.yaml"
 }
 
+# systemd itself, as process 1 of namespaces of its own, with the package's unit and nothing else. It may not write the
+# kernel's settings. What the guest finds comes back line by line: "ok NAME" or "not ok NAME".
+boot_systemd() { # package
+  local cgroups guest=$scratch/guest line
+  cgroups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/interrex-package-$$
+  make_root systemd && mkdir "$cgroups" || return 1
+  cp "$1" "$root/package.deb"
+  cp "$testnode" "$root/testnode"
+  ln -sf /dev/null "$root/etc/systemd/system/network-online.target"
+  mkdir -p "$root/etc/systemd/system/interrex@.service.d"
+  printf '[Unit]\nDefaultDependencies=no\n[Service]\nStandardOutput=append:/log\nStandardError=append:/log\n' \
+    > "$root/etc/systemd/system/interrex@.service.d/guest.conf"
+  printf '[Unit]\nDefaultDependencies=no\nSuccessAction=exit-force\nFailureAction=exit-force\n[Service]\nType=oneshot\nExecStart=/bin/bash /guest.sh\nStandardOutput=append:/log\nStandardError=append:/log\n' \
+    > "$root/etc/systemd/system/guest.service"
+  declare -f guest_main guest_property guest_says guest_until > "$root/guest.sh"
+  echo guest_main >> "$root/guest.sh"
+  cat > "$guest" <<EOF
+    set -e
+    mount -t proc proc $root/proc && mount --bind $root/proc/sys $root/proc/sys && mount -o remount,ro,bind $root/proc/sys
+    mount -t sysfs sysfs $root/sys && mount -t cgroup2 none $root/sys/fs/cgroup && mount -t bpf none $root/sys/fs/bpf
+    umount -R $root/dev && mount -t tmpfs none $root/dev && mount -t tmpfs none $root/run && mount -t tmpfs none $root/tmp
+    chmod 0755 $root/dev $root/run
+    for device in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 $root/dev/\${device%:*} c 1 \${device#*:}; done
+    ln -s null $root/dev/console && ln -s /proc/self/fd $root/dev/fd
+    ip link set lo up
+    exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot $root /lib/systemd/systemd --unit=guest.service --show-status=no
+EOF
+  # In a cgroup of its own, so that systemd's root is not the machine's; a deadline, because a unit may never become ready.
+  (echo "$BASHPID" > "$cgroups/cgroup.procs" && exec timeout -k 5 120 unshare --cgroup --pid --mount --uts --net --ipc --fork \
+    --kill-child bash "$guest") > "$scratch/systemd.log" 2>&1
+  find "$cgroups" -depth -type d -exec rmdir {} \;
+  grep -E '^(not )?ok ' "$root/result" > "$scratch/result"
+  while read -r line; do
+    case $line in
+    ok\ *) check "systemd: ${line#ok }" true ;;
+    *) check "systemd: ${line#not ok }" sh -c "tail -n 20 '$root/log'; false" ;;
+    esac
+  done < "$scratch/result"
+  check "systemd: the guest came to its end" grep -q '^end' "$root/result"
+}
+
+guest_property() { systemctl show -P "$1" interrex@n; }
+guest_says() { # what, command...
+  local what=$1
+  shift
+  if "$@"; then echo "ok $what"; else echo "not ok $what"; fi >> /result
+}
+guest_until() { # command...; true within 20 s
+  local deadline=$((SECONDS + 20))
+  until "$@"; do
+    [ $SECONDS -lt $deadline ] || return 1
+    read -rt 0.05 <> <(:) || true
+  done
+}
+guest_main() {
+  answers() { curl -sf -m 3 -o /dev/null http://127.0.0.1:8545/; }
+  is() { [ "$(guest_property ActiveState)" = "$1" ]; }
+  has_pid() { [ "$(guest_property MainPID)" = "$keeper" ]; }
+  is_started_again() { ! has_pid && is active; }
+  has_left_active() { ! is active && ! is deactivating; }
+  node_is_gone() { ! pgrep -x testnode; }
+  local keeper
+  dpkg -i /package.deb
+  install -d -o nobody /srv/n
+  printf '%s\n' 'node: n' 'release: "1.0.0"' 'listen: ["tcp:127.0.0.1:8545"]' 'state: {directory: /srv/n}' 'probation: 1s' \
+    'exec: {command: testnode, args: ["--listen", "127.0.0.1:8545", "--state", "{state}"], user: nobody}' > /etc/interrex/n.yaml
+  interrex release add n 1.0.0 /testnode
+  guest_says 'a started unit is one that serves' eval 'timeout 40 systemctl start interrex@n && answers'
+  guest_says 'its status says what runs' eval 'guest_property StatusText | grep -q 1.0.0'
+  keeper=$(guest_property MainPID)
+  dpkg -i /package.deb
+  guest_says 'an upgrade of the package leaves the supervisor and its node running' eval 'has_pid && is active && answers'
+  guest_says 'the node can be restarted without a gap after it' interrex restart n --wait
+  kill -KILL "$keeper"
+  guest_says 'a supervisor that was killed is started again' eval 'guest_until is_started_again && answers'
+  interrex stop n
+  guest_says 'a node that was stopped by `interrex stop` stays stopped' eval 'guest_until has_left_active; is inactive'
+  cp /etc/interrex/n.yaml /good.yaml
+  echo 'unknown: 1' >> /etc/interrex/n.yaml
+  timeout 40 systemctl start interrex@n
+  guest_says 'a wrong configuration is not tried again' is failed
+  cp /good.yaml /etc/interrex/n.yaml
+  timeout 40 systemctl start interrex@n
+  guest_says 'systemctl stop ends supervisor and node' eval 'answers && systemctl stop interrex@n && is inactive && node_is_gone'
+  timeout 40 systemctl start interrex@n
+  guest_says 'removing the package ends them' eval 'answers && dpkg -r interrex && has_left_active && node_is_gone'
+  echo end >> /result
+}
+
 need() { # kind, tool
   command -v "$2" >/dev/null && return
   skipped=$((skipped + 1))
@@ -125,9 +224,15 @@ need() { # kind, tool
   return 1
 }
 
+check "the sources are copied" copy_source
 # The machine may be a container image whose dpkg leaves manual pages out.
 if need deb dpkg-buildpackage && need deb dh; then
   test_package deb "dpkg --path-include='/usr/share/*' -i {}" "dpkg --path-include='/usr/share/*' -i {}" "dpkg -r interrex"
+fi
+testnode=${TESTNODE:-$top/build/tests/nodes/testnode}
+package=$(find "$scratch/one-deb/package" -name 'interrex_*.deb' 2>/dev/null)
+if [ -n "$package" ] && need systemd "$testnode" && need systemd findmnt; then
+  boot_systemd "$package" || check "systemd: namespaces and a cgroup can be made" false
 fi
 # No dependencies: the packages of this root are Debian's. What is required is looked at instead.
 if need rpm rpmbuild; then
