@@ -69,6 +69,7 @@ struct job {
         size_t probe;
         char release[MACHINE_RELEASE_MAX];
         int command_fd; /* VERIFY: what is being verified */
+        uint16_t aimed_port; /* of a command: its connections from there go to for_generation; 0: none */
         int output_fd;
         sd_event_source *output_source, *deadline;
         char output[4096];

@@ -14,6 +14,7 @@
 
 #define STORED_NAME "control"
 #define CONTROL_BACKLOG 64
+#define BOUNDARIES_MAX 1025
 
 static int on_status(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_upgrade(sd_bus_message *message, void *userdata, sd_bus_error *error);
@@ -22,6 +23,7 @@ static int on_restart(sd_bus_message *message, void *userdata, sd_bus_error *err
 static int on_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_schedule_set(sd_bus_message *message, void *userdata, sd_bus_error *error);
+static int on_schedule_import(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_wait(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
@@ -35,6 +37,7 @@ static const sd_bus_vtable vtable[] = {
                 SD_BUS_METHOD("Cancel", "", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleSet", "ts", "", on_schedule_set, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("ScheduleImport", "a(ts)", "", on_schedule_import, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Refresh", "", "", on_refresh, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Wait", "t", "ss", on_wait, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
@@ -101,6 +104,23 @@ static int on_schedule_set(sd_bus_message *message, void *userdata, sd_bus_error
         return sd_bus_reply_method_return(message, "");
 }
 
+static int on_schedule_import(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        struct planned_boundary boundaries[BOUNDARIES_MAX];
+        struct refusal refusal = {0};
+        size_t n = 0;
+        int r = sd_bus_message_enter_container(message, 'a', "(ts)");
+        while (r >= 0 && n < BOUNDARIES_MAX && (r = sd_bus_message_read(message, "(ts)", &boundaries[n].height, &boundaries[n].range)) > 0)
+                n++;
+        if (r < 0)
+                return r;
+        if (n == BOUNDARIES_MAX)
+                return sd_bus_error_setf(error, CONTROL_ERROR_USAGE, "more than %d boundaries at once", BOUNDARIES_MAX - 1);
+        if (planning_import(userdata, boundaries, n, &refusal) < 0)
+                return reply_with_refusal(error, &refusal);
+        return sd_bus_reply_method_return(message, "");
+}
+
+/* Releases are read from disk whenever they are needed, so there is nothing to refresh; the answer says that the node lives. */
 static int on_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         (void) userdata;
         (void) error;

@@ -7,7 +7,9 @@
 #include "keeper_link.h"
 #include "probing.h"
 #include "spawn_request.h"
+#include "steering.h"
 #include "unit.h"
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 
@@ -18,6 +20,8 @@ static void job_done(struct job *job) {
         job->deadline = sd_event_source_disable_unref(job->deadline);
         job->output_fd = close_fd(job->output_fd);
         job->command_fd = close_fd(job->command_fd);
+        if (job->aimed_port)
+                steering_unaim(job->director, job->aimed_port);
         job->kind = JOB_NONE;
 }
 
@@ -103,23 +107,50 @@ struct job *jobs_start_archivist(struct director *director, enum job_kind kind, 
         return NULL;
 }
 
+/* The operator's command as execvp would find it, in the standard folders only. */
+static int open_command(const char *name, char *path, size_t size) {
+        static const char *const folders[] = {"", "/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"};
+        for (size_t i = *name == '/' ? 0 : 1; i < (*name == '/' ? 1 : ELEMENTS(folders)); i++) {
+                (void) snprintf(path, size, "%s%s", folders[i], name);
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+                if (fd >= 0)
+                        return fd;
+        }
+        return -ENOENT;
+}
+
+/* A source port that is steered to the generation, for a command that wants to ask just this one. Chosen by the kernel, so
+ * that nobody uses it just now. */
+static uint16_t aim_port(struct director *director, uint64_t generation) {
+        struct sockaddr_in address = {.sin_family = AF_INET};
+        socklen_t length = sizeof(address);
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+                        getsockname(fd, (struct sockaddr *) &address, &length) < 0 ||
+                        steering_aim(director, ntohs(address.sin_port), generation) < 0)
+                return 0;
+        return ntohs(address.sin_port);
+}
+
 int jobs_run_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,
                 uint64_t timeout_us) {
         _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
-        _cleanup_close_ int fd = open(command[0], O_RDONLY | O_CLOEXEC);
-        char number[64];
-        char *environment[] = {number, NULL};
+        char number[64], port[64], path[600];
+        char *environment[] = {number, port, NULL};
+        _cleanup_close_ int fd = open_command(command[0], path, sizeof(path));
         if (!request)
                 return -ENOMEM;
         if (fd < 0)
-                return -errno;
+                return fd;
         struct job *job = job_new(director, kind, true);
         if (!job)
                 return -EBUSY;
         (void) snprintf(number, sizeof(number), "INTERREX_GENERATION=%lu", generation);
         job->for_generation = generation;
         job->probe = probe;
-        int r = spawn_request_for_helper(director, job->number, command, environment, request);
+        job->aimed_port = aim_port(director, generation);
+        (void) snprintf(port, sizeof(port), "INTERREX_PROBE_PORT=%u", job->aimed_port);
+        int r = spawn_request_for_helper(director, job->number, path, command, environment, request);
         if (r >= 0)
                 r = job_start(job, request, fd, -1);
         if (r >= 0)

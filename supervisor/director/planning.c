@@ -134,6 +134,23 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
                                              machine_phase_for_status(machine->phase));
 }
 
+/* Names the release at hand that would do. */
+static int refuse_version(struct director *director, const char *text, uint64_t height, struct refusal *ret_refusal) {
+        struct release *releases = NULL;
+        struct version version;
+        size_t n = 0;
+        char why[400];
+        (void) release_list(director->releases_dir, &releases, &n);
+        _cleanup_free_ struct version *versions = calloc(n + 1, sizeof(*versions));
+        for (size_t i = 0; versions && i < n; i++)
+                versions[i] = releases[i].version;
+        release_list_free(releases, n);
+        if (!versions || version_parse(text, &version) < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule does not allow %.60s at height %lu", text, height);
+        schedule_refusal(&director->schedule, &version, height, versions, n, why, sizeof(why));
+        return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s; see `interrex schedule show`", why);
+}
+
 int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
                 struct refusal *ret_refusal) {
         if (!is_idle(director))
@@ -147,12 +164,8 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         else if (check_height(director, height, ret_refusal) < 0 || make_boundary(director, version, height, ret_refusal) < 0)
                 return -1;
         uint64_t reference = now ? next_height(director) : height;
-        if (!allows(director, version, reference)) {
-                const struct range *range = schedule_range_at(&director->schedule, reference);
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule allows %.200s at height %lu, and %.60s is not in it; "
-                                "see `interrex schedule show`",
-                                range ? range->text : "*", reference, version);
-        }
+        if (!allows(director, version, reference))
+                return refuse_version(director, version, reference, ret_refusal);
         jobs_plan_snapshot(director);
         return begin_swap(director, EVENT_UPGRADE, "upgrade", version, height, ret_swap, ret_refusal);
 }
@@ -216,16 +229,34 @@ int planning_load_schedule(struct director *director) {
         return 0;
 }
 
-int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal) {
+static int write_boundaries(struct director *director, const struct planned_boundary *boundaries, size_t n) {
+        int r = journal_begin(director->journal);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = journal_boundary_set(director->journal, boundaries[i].height, boundaries[i].range);
+        if (r >= 0)
+                return journal_commit(director->journal);
+        journal_abort(director->journal);
+        return r;
+}
+
+int planning_import(struct director *director, const struct planned_boundary *boundaries, size_t n, struct refusal *ret_refusal) {
         const struct machine *machine = &director->record.machine;
-        struct range parsed;
-        if (range_parse(range, &parsed) < 0)
-                return refuse(ret_refusal, CONTROL_ERROR_USAGE, "%.200s is not a version range; write it like \">=1.4.0 <2.0.0\"", range);
-        if (journal_boundary_set(director->journal, height, range) < 0 || planning_load_schedule(director) < 0)
+        for (size_t i = 0; i < n; i++) {
+                struct range parsed;
+                if (range_parse(boundaries[i].range, &parsed) < 0)
+                        return refuse(ret_refusal, CONTROL_ERROR_USAGE,
+                                        "%.200s is not a version range; write it like \">=1.4.0 <2.0.0\"", boundaries[i].range);
+        }
+        if (write_boundaries(director, boundaries, n) < 0 || planning_load_schedule(director) < 0)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written", director->directories.state);
         if (machine->phase == PHASE_RUNNING)
                 (void) gate_arm(director, machine->current, planning_gate_height(director, machine->current, MACHINE_NO_HEIGHT));
         return 0;
+}
+
+int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal) {
+        struct planned_boundary boundary = {.height = height, .range = range};
+        return planning_import(director, &boundary, 1, ret_refusal);
 }
 
 void planning_forget_boundary(struct director *director) {

@@ -17,6 +17,13 @@ int planning_restart(struct director *director, uint64_t *ret_swap, struct refus
 int planning_cancel(struct director *director, struct refusal *ret_refusal);
 int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal);
 
+/* Several boundaries, all or none. */
+struct planned_boundary {
+        uint64_t height;
+        const char *range;
+};
+int planning_import(struct director *director, const struct planned_boundary *boundaries, size_t n, struct refusal *ret_refusal);
+
 /* Reads the schedule from the journal. */
 int planning_load_schedule(struct director *director);
 

@@ -9,6 +9,7 @@
 #include "keeper_link.h"
 #include "perform.h"
 #include "planning.h"
+#include "port_owner.h"
 #include "probing.h"
 #include "steering.h"
 #include "unit.h"
@@ -135,6 +136,10 @@ static int start(struct director *director) {
                         planning_first_release(director, release, sizeof(release), why, sizeof(why)) < 0) {
                 log_error("node %s cannot start: %s", director->config->node, why);
                 return -ENOENT;
+        }
+        if (port_owner_check(director, why, sizeof(why)) < 0) {
+                log_error("node %s cannot start: %s", director->config->node, why);
+                return -EADDRINUSE;
         }
         int r = events_feed(director, &event);
         return r < 0 ? r : 0;

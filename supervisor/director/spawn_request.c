@@ -97,12 +97,12 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
         return r;
 }
 
-int spawn_request_for_helper(struct director *director, uint64_t number, char *const *command, char *const *environment,
+int spawn_request_for_helper(struct director *director, uint64_t number, const char *path, char *const *command, char *const *environment,
                 struct keeper_spawn *ret_request) {
         ret_request->kind = SPAWN_HELPER;
         ret_request->generation = number;
         set_user(director, ret_request);
-        int r = append(ret_request, command[0]);
+        int r = append(ret_request, path);
         if (r >= 0)
                 r = append(ret_request, "/");
         if (r >= 0)

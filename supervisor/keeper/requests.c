@@ -88,7 +88,7 @@ static void handle_generation_request(struct keeper *keeper, struct wire_message
         struct generation *generation;
         switch (message->type) {
         case KEEPER_SPAWN:
-                keeper->has_spawned = true;
+                keeper->has_spawned = keeper->has_spawned || ((struct keeper_spawn *) body)->kind == SPAWN_GENERATION;
                 answer(keeper, ((struct keeper_spawn *) body)->serial,
                                 generation_spawn(keeper, body, message->fds, message->n_fds), -1);
                 break;

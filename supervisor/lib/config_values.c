@@ -66,9 +66,10 @@ void take_command(struct reader *reader, const yaml_node_t *value, void *target)
         take_texts(reader, value, &command);
         if (reader->mistakes.n > n_before || reader->failed)
                 return;
-        if (!command || *command[0] != '/')
+        /* A bare name is looked up in the standard folders; anything between would depend on where interrex was started. */
+        if (!command || (*command[0] != '/' && strchr(command[0], '/')))
                 reader_wrong(reader, value,
-                                "a command is a list that begins with an absolute path, as in "
+                                "a command is a list that begins with a name or an absolute path, as in "
                                 "[\"/usr/bin/true\"]");
         else
                 *(char ***)target = TAKE_POINTER(command);

@@ -74,7 +74,8 @@ static int check_command(const char *releases_dir, const struct check *check, co
                                 strerror(errno));
         if (wanted.st_dev != given.st_dev || wanted.st_ino != given.st_ino)
                 return differs(check, path, "was replaced while the release was verified");
-        return 0;
+        /* A release of several files was added without knowing which of them is the command. */
+        return release_check_executable(check->command_fd, path, check->ret_error);
 }
 
 static void closedir_at(DIR **directory) {

@@ -74,7 +74,7 @@ manual_is_readable() { # section, page, sentence
 }
 manual_names_every_command() {
   local page command
-  page=$(inside env MANWIDTH=200 man -P cat 1 interrex | col -b | sed '/^DESCRIPTION/q') || return 1
+  page=$(inside env MANWIDTH=200 man -P cat 1 interrex | col -b | sed -n '1,/^DESCRIPTION/p') || return 1
   while read -r command; do
     grep -qF "interrex $command" <<< "$page" || { echo "interrex(1) lacks $command"; return 1; }
   done < <(inside interrex help | sed -n 's/^  \([a-z]\+\( add\| list\| remove\| show\| set\| import\)\?\)\( .*\)\?$/\1/p')
