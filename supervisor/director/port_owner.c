@@ -1,0 +1,84 @@
+#include "port_owner.h"
+
+#include "process_sockets.h"
+#include <dirent.h>
+#include <sys/socket.h>
+
+static bool is_free(const struct address *address) {
+        struct sockaddr_storage sockaddr;
+        int one = 1, type = address->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
+        socklen_t length = address_to_sockaddr(address, &sockaddr);
+        _cleanup_close_ int fd = socket(address->family, type | SOCK_CLOEXEC, 0);
+        if (fd < 0 || (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0))
+                return true;
+        return bind(fd, (struct sockaddr *) &sockaddr, length) >= 0 || errno != EADDRINUSE;
+}
+
+/* In the same network namespace, listening (or, for UDP, bound) on the port. */
+static bool is_the_one(int fd, const struct address *wanted, uint64_t namespace_cookie) {
+        struct sockaddr_storage sockaddr;
+        struct address address;
+        uint64_t cookie = 0;
+        int type = 0, listens = 0;
+        socklen_t length = sizeof(sockaddr), cookie_length = sizeof(cookie), type_length = sizeof(type), listens_length = sizeof(listens);
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
+                        type != (wanted->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM) ||
+                        getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
+                        address_from_sockaddr(wanted->transport, (struct sockaddr *) &sockaddr, length, &address) < 0 ||
+                        address.port != wanted->port)
+                return false;
+        if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &cookie_length) == 0 && cookie != namespace_cookie)
+                return false;
+        return wanted->transport == TRANSPORT_UDP || (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
+}
+
+static uint64_t own_namespace(void) {
+        uint64_t cookie = 0;
+        socklen_t length = sizeof(cookie);
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0 ? cookie : 0;
+}
+
+static bool has_it(int pid, const struct address *wanted, uint64_t namespace_cookie) {
+        for (int number = 0; number < 1024; number++) {
+                _cleanup_close_ int fd = -1;
+                int r = process_descriptor(pid, number, &fd);
+                if (r == -ESRCH || r == -EPERM || r == -EINVAL)
+                        return false;
+                if (r >= 0 && is_the_one(fd, wanted, namespace_cookie))
+                        return true;
+        }
+        return false;
+}
+
+static void name_owner(const struct address *wanted, char *text, size_t size) {
+        uint64_t namespace_cookie = own_namespace(), pid;
+        DIR *folder = opendir("/proc");
+        text_copy(text, size, "a process that cannot be found (is it in another container?)");
+        for (struct dirent *entry; folder && (entry = readdir(folder));) {
+                char path[300], command[64] = "";
+                if (parse_u64(entry->d_name, &pid) < 0 || !has_it((int) pid, wanted, namespace_cookie))
+                        continue;
+                (void) snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+                _cleanup_fclose_ FILE *file = fopen(path, "re");
+                if (file && fgets(command, sizeof(command), file))
+                        command[strcspn(command, "\n")] = '\0';
+                (void) snprintf(text, size, "process %lu (%s)", pid, command);
+                break;
+        }
+        if (folder)
+                (void) closedir(folder);
+}
+
+int port_owner_check(struct director *director, char *text, size_t size) {
+        for (size_t i = 0; i < director->config->n_listen; i++) {
+                const struct address *address = &director->config->listen[i];
+                char owner[160];
+                if (address->transport == TRANSPORT_UNIX || is_free(address))
+                        continue;
+                name_owner(address, owner, sizeof(owner));
+                (void) snprintf(text, size, "%s is taken by %s: stop that one first", address->text, owner);
+                return -EADDRINUSE;
+        }
+        return 0;
+}
