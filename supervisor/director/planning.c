@@ -67,6 +67,13 @@ static int check_release(struct director *director, const char *version, struct 
         return 0;
 }
 
+/* What was polled last is old already: the height that the node may have reached meanwhile, and one more. */
+static uint64_t height_by_now(const struct director *director, uint64_t seen) {
+        if (seen == MACHINE_NO_HEIGHT || director->rate.usec_per_block <= 0)
+                return 0;
+        return seen + 1 + (uint64_t) ((double) (now_monotonic() - director->rate.at) / director->rate.usec_per_block);
+}
+
 static int check_height(struct director *director, uint64_t height, struct refusal *refusal) {
         uint64_t now = planning_height(director);
         if (director->config->gate.kind == GATE_NONE)
@@ -75,6 +82,9 @@ static int check_height(struct director *director, uint64_t height, struct refus
                                 height);
         if (height == 0 || (now != MACHINE_NO_HEIGHT && height <= now))
                 return refuse(refusal, CONTROL_ERROR_REFUSED, "height %lu is not ahead: the node is at %lu", height, now);
+        if (height <= height_by_now(director, now))
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed", height, now);
         return 0;
 }
 
