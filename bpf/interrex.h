@@ -6,7 +6,14 @@
 #define STEERING_GROUPS 64  /* local addresses (by family) held for one node */
 #define STEERING_SLOTS 4    /* generations that may have sockets at once */
 #define STEERING_MEMBERS 64 /* sockets of one generation on one address */
-#define STEERING_SOCKETS (STEERING_GROUPS * STEERING_SLOTS * STEERING_MEMBERS)
+#define STEERING_WAITING STEERING_SLOTS /* the slot of interrex's own sockets: the waiting room */
+#define STEERING_CELLS (STEERING_GROUPS * (STEERING_SLOTS + 1))
+#define STEERING_SOCKETS (STEERING_CELLS * STEERING_MEMBERS)
+
+/* Where new connections go, in one word so that one write changes it. */
+#define STEERING_ROUTE(slot, otherwise) ((__u64) (slot) | (__u64) (otherwise) << 32)
+#define STEERING_ROUTE_SLOT(route) ((__u32) (route) % (STEERING_SLOTS + 1))
+#define STEERING_ROUTE_OTHERWISE(route) ((__u32) ((route) >> 32) % (STEERING_SLOTS + 1)) /* if the slot has no socket there */
 
 /* A held address in the one form in which all notations of it are equal: IPv4 as v4-mapped IPv6, and both wildcards
  * as zero, because runtimes turn one wildcard into the other (Go binds [::] where its user wrote 0.0.0.0). */

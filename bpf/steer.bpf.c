@@ -1,5 +1,5 @@
 /* Picks the socket for a new connection (or for one whose socket was closed while it waited): the slot named by
- * route[0], or the one named for its source port if it is a probe of ours. Of the migrating kind, so that what waits
+ * route[0], which is a generation's or the waiting room's, or the one named for its source port if it is a probe of ours. Of the migrating kind, so that what waits
  * in a closed socket's queue moves on instead of being reset (Linux 5.14). */
 #include <linux/bpf.h>
 #include <linux/in.h>
@@ -43,14 +43,14 @@ struct {
 /* How many sockets each group and slot has; they lie side by side from index (group, slot, 0). */
 struct {
         __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(max_entries, STEERING_GROUPS * STEERING_SLOTS);
+        __uint(max_entries, STEERING_CELLS);
         __type(key, __u32);
         __type(value, __u32);
 } members SEC(".maps");
 
 struct {
         __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-        __uint(max_entries, STEERING_GROUPS * STEERING_SLOTS);
+        __uint(max_entries, STEERING_CELLS);
         __type(key, __u32);
         __type(value, struct steering_counters);
 } counters SEC(".maps");
@@ -63,7 +63,7 @@ struct {
 } flows SEC(".maps");
 
 static __always_inline int select_in_slot(struct sk_reuseport_md *ctx, __u32 group, __u32 slot) {
-        __u32 cell = group * STEERING_SLOTS + slot;
+        __u32 cell = group * (STEERING_SLOTS + 1) + slot;
         __u32 *n = bpf_map_lookup_elem(&members, &cell);
         if (!n || *n == 0)
                 return -1;
@@ -72,7 +72,7 @@ static __always_inline int select_in_slot(struct sk_reuseport_md *ctx, __u32 gro
 }
 
 static __always_inline struct steering_counters *count_for(__u32 group, __u32 slot) {
-        __u32 cell = group * STEERING_SLOTS + slot;
+        __u32 cell = group * (STEERING_SLOTS + 1) + slot;
         return bpf_map_lookup_elem(&counters, &cell);
 }
 
@@ -130,11 +130,19 @@ int steer(struct sk_reuseport_md *ctx) {
         if (!group_of(ctx, &group))
                 return SK_PASS;
         __u64 *routed = bpf_map_lookup_elem(&route, &zero);
-        __u32 slot = routed ? (__u32) *routed % STEERING_SLOTS : 0;
+        __u64 value = routed ? *routed : 0;
+        __u32 slot = STEERING_ROUTE_SLOT(value), otherwise = STEERING_ROUTE_OTHERWISE(value);
+
+        /* Datagrams are not migrated: in the waiting room they would be lost for certain. */
+        if (slot == STEERING_WAITING && ctx->ip_protocol == IPPROTO_UDP)
+                slot = otherwise;
 
         if (ctx->migrating_sk) {
-                if (select_in_slot(ctx, group, slot) != 0)
-                        return SK_PASS;
+                if (select_in_slot(ctx, group, slot) != 0) {
+                        slot = otherwise;
+                        if (select_in_slot(ctx, group, slot) != 0)
+                                return SK_PASS;
+                }
                 count = count_for(group, slot);
                 if (count)
                         count->migrated++;
@@ -173,6 +181,12 @@ int steer(struct sk_reuseport_md *ctx) {
                 count = count_for(group, slot);
                 if (count)
                         count->steered++;
+                return SK_PASS;
+        }
+        if (otherwise != slot && select_in_slot(ctx, group, otherwise) == 0) {
+                count = count_for(group, otherwise);
+                if (count)
+                        count->astray++;
                 return SK_PASS;
         }
         /* A queue that somebody may still serve is better than a refusal. */

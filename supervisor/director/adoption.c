@@ -4,15 +4,13 @@
 #include "../lib/log.h"
 #include "events.h"
 #include "keeper_link.h"
+#include "listener.h"
 #include "probing.h"
 #include "process_sockets.h"
 #include "steering.h"
 #include "unit.h"
+#include "waiting_room.h"
 #include <arpa/inet.h>
-#include <netinet/tcp.h>
-
-/* More than any host's somaxconn: the kernel cuts it to what the host allows. */
-#define BACKLOG_MAX 65535
 
 static void address_of(const struct socket_address *from, struct address *ret_address) {
         *ret_address = (struct address){.transport = from->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
@@ -144,6 +142,10 @@ static int place(struct director *director, struct member *member) {
                 return r;
         }
         *free_member = *member;
+        r = waiting_room_prepare(director, member->group, member->fd);
+        if (r < 0)
+                log_errno(r, "connections to %s wait in the node's own queue during a swap",
+                                director->config->listen[director->groups[member->group].listen].text);
         return 0;
 }
 
@@ -153,7 +155,7 @@ static int adopt(struct director *director, const struct unit *unit, const struc
         int r = find_group(director, address, listen_index, &member.group);
         if (r < 0)
                 return r;
-        if (address->protocol == IPPROTO_TCP && listen(fd, BACKLOG_MAX) < 0)
+        if (address->protocol == IPPROTO_TCP && listen(fd, LISTENER_BACKLOG) < 0)
                 return -errno;
         r = place(director, &member);
         if (r >= 0)
@@ -275,11 +277,8 @@ uint32_t adoption_queued(struct director *director, uint32_t group, uint32_t slo
         uint32_t queued = 0;
         for (size_t i = 0; i < MEMBERS_MAX; i++) {
                 const struct member *member = &director->members[i];
-                struct tcp_info info = {0};
-                socklen_t length = sizeof(info);
-                if (member->generation != 0 && member->group == group && steering_slot(member->generation) == slot &&
-                                getsockopt(member->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
-                        queued += info.tcpi_unacked; /* of a listener: its accept queue */
+                if (member->generation != 0 && member->group == group && steering_slot(member->generation) == slot)
+                        queued += listener_queued(member->fd);
         }
         return queued;
 }

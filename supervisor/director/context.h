@@ -169,6 +169,7 @@ struct director {
         struct gate *gate;
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
+        int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */
 
         struct watch watch;
         struct check checks[CHECKS_MAX];

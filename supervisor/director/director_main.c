@@ -40,6 +40,8 @@ int director_main(int argc, char **argv) {
         director->verified_fd[0] = director->verified_fd[1] = -1;
         for (size_t i = 0; i < ELEMENTS(director->unix_fds); i++)
                 director->unix_fds[i] = -1;
+        for (size_t i = 0; i < ELEMENTS(director->waiting_fds); i++)
+                director->waiting_fds[i] = -1;
         director->record.machine = machine_initial();
         director->last_job = now_monotonic(); /* no number of a director before this one */
         if (keeper_link_open(director, link) < 0)

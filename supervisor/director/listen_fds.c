@@ -3,11 +3,10 @@
 #include "../lib/log.h"
 #include "adoption.h"
 #include "keeper_link.h"
+#include "listener.h"
 #include "unit.h"
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-#define BACKLOG_MAX 65535
 
 static int make_inet(const struct address *address, int *ret_fd) {
         struct sockaddr_storage sockaddr;
@@ -17,7 +16,7 @@ static int make_inet(const struct address *address, int *ret_fd) {
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
                         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
                         bind(fd, (struct sockaddr *) &sockaddr, length) < 0 ||
-                        (type == SOCK_STREAM && listen(fd, BACKLOG_MAX) < 0))
+                        (type == SOCK_STREAM && listen(fd, LISTENER_BACKLOG) < 0))
                 return -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -35,7 +34,7 @@ static int make_unix(struct director *director, size_t index, int *ret_fd) {
         }
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         (void) unlink(address->path);
-        if (fd < 0 || bind(fd, (struct sockaddr *) &sockaddr, length) < 0 || listen(fd, BACKLOG_MAX) < 0 ||
+        if (fd < 0 || bind(fd, (struct sockaddr *) &sockaddr, length) < 0 || listen(fd, LISTENER_BACKLOG) < 0 ||
                         chmod(address->path, 0666) < 0)
                 return -errno;
         (void) snprintf(name, sizeof(name), "unix.%zu", index);

@@ -12,6 +12,7 @@
 #include "probing.h"
 #include "steering.h"
 #include "unit.h"
+#include "waiting_room.h"
 
 #define DRAIN_EVERY_US (100 * USEC_PER_MSEC)
 
@@ -77,10 +78,20 @@ static void flip(struct director *director, uint64_t generation) {
         int r = steering_flip(director, generation);
         if (r < 0)
                 log_errno(r, "cannot steer to generation %lu", generation);
+        else
+                waiting_room_close(director);
         if (director->record.quiesce_began_at) {
                 director->swap.gap_us = now_monotonic() - director->record.quiesce_began_at;
                 director->record.quiesce_began_at = 0;
         }
+}
+
+/* Before it hears of its end, so that it gets no connection which it would take along. When the supervisor itself ends
+ * there is nobody to wait for. */
+static void let_clients_wait(struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        if (generation == machine->serving && machine->phase != PHASE_STOPPING)
+                waiting_room_open(director, generation);
 }
 
 static void finish_swap(struct director *director) {
@@ -117,9 +128,11 @@ static void perform_on_unit(struct director *director, const struct machine_acti
                 unit_pass(director, generation);
                 break;
         case ACTION_TERMINATE:
+                let_clients_wait(director, generation);
                 unit_terminate(director, generation);
                 break;
         case ACTION_KILL:
+                let_clients_wait(director, generation);
                 unit_control(director, generation, CGROUP_KILL);
                 break;
         case ACTION_FREEZE:

@@ -13,6 +13,7 @@
 #include "probing.h"
 #include "steering.h"
 #include "unit.h"
+#include "waiting_room.h"
 
 static void take_unit_descriptor(struct director *director, const char *name, int fd) {
         uint64_t generation;
@@ -42,8 +43,8 @@ static void take_stored(struct director *director, struct wire_message *message,
         if (strncmp(name, "socket.", 7) == 0 && *n < MEMBERS_MAX) {
                 text_copy(sockets[*n].name, sizeof(sockets[*n].name), name);
                 sockets[(*n)++].fd = fd;
-        } else if (!steering_adopt_stored(director, name, fd) && !gate_adopt_stored(director, name, fd) &&
-                        !control_adopt_stored(director, name, fd))
+        } else if (!steering_adopt_stored(director, name, fd) && !waiting_room_take_stored(director, name, fd) &&
+                        !gate_adopt_stored(director, name, fd) && !control_adopt_stored(director, name, fd))
                 take_unit_descriptor(director, name, fd);
 }
 

@@ -6,6 +6,7 @@
 #include "probing.h"
 #include "steering.h"
 #include "unit.h"
+#include "waiting_room.h"
 #include <jansson.h>
 
 static json_t *text_or_null(const char *text) {
@@ -42,10 +43,10 @@ static json_t *listeners(struct director *director) {
                 if (!director->groups[group].used)
                         continue;
                 uint32_t queued = 0;
-                for (uint32_t i = 0; i < STEERING_SLOTS; i++) {
+                for (uint32_t i = 0; i <= STEERING_WAITING; i++) {
                         struct steering_counters one = {0};
                         steering_count(director, group, i, &one);
-                        queued += adoption_queued(director, group, i);
+                        queued += i < STEERING_SLOTS ? adoption_queued(director, group, i) : waiting_room_queued(director, group);
                         sum.steered += one.steered + one.astray;
                         sum.migrated += one.migrated;
                         sum.probed += one.probed;

@@ -163,28 +163,36 @@ uint32_t steering_slot(uint64_t generation) {
         return (uint32_t) (generation % STEERING_SLOTS);
 }
 
-int steering_flip(struct director *director, uint64_t generation) {
+static int set_route(struct director *director, uint64_t value) {
         uint32_t zero = 0;
-        uint64_t slot = steering_slot(generation);
-        return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.route), &zero, &slot, BPF_ANY);
+        return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.route), &zero, &value, BPF_ANY);
+}
+
+int steering_flip(struct director *director, uint64_t generation) {
+        uint32_t slot = steering_slot(generation);
+        return set_route(director, STEERING_ROUTE(slot, slot));
+}
+
+int steering_flip_to_waiting(struct director *director, uint64_t generation) {
+        return set_route(director, STEERING_ROUTE(STEERING_WAITING, steering_slot(generation)));
 }
 
 uint32_t steering_routed_slot(struct director *director) {
         uint32_t zero = 0;
-        uint64_t slot = 0;
-        (void) bpf_map_lookup_elem(bpf_map__fd(get(director)->steer->maps.route), &zero, &slot);
-        return (uint32_t) (slot % STEERING_SLOTS);
+        uint64_t value = 0;
+        (void) bpf_map_lookup_elem(bpf_map__fd(get(director)->steer->maps.route), &zero, &value);
+        return STEERING_ROUTE_SLOT(value);
 }
 
-static uint32_t cell_of(uint32_t group, uint64_t generation) {
-        INVARIANT(group < STEERING_GROUPS);
-        return group * STEERING_SLOTS + steering_slot(generation);
+static uint32_t cell_of(uint32_t group, uint32_t slot) {
+        INVARIANT(group < STEERING_GROUPS && slot <= STEERING_WAITING);
+        return group * (STEERING_SLOTS + 1) + slot;
 }
 
-int steering_add(struct director *director, uint32_t group, uint64_t generation, uint32_t index, int socket) {
+static int add(struct director *director, uint32_t cell, uint32_t index, int socket) {
         struct steering *steering = get(director);
         int program = bpf_program__fd(steering->steer->progs.steer);
-        uint32_t key = cell_of(group, generation) * STEERING_MEMBERS + index;
+        uint32_t key = cell * STEERING_MEMBERS + index;
         uint64_t value = (uint64_t) (unsigned) socket;
         INVARIANT(index < STEERING_MEMBERS);
         /* A group's program is shared by all sockets in it, so attaching again changes nothing. */
@@ -193,15 +201,39 @@ int steering_add(struct director *director, uint32_t group, uint64_t generation,
         return bpf_map_update_elem(bpf_map__fd(steering->steer->maps.sockets), &key, &value, BPF_ANY);
 }
 
-int steering_remove(struct director *director, uint32_t group, uint64_t generation, uint32_t index) {
-        uint32_t key = cell_of(group, generation) * STEERING_MEMBERS + index;
+static int take_out(struct director *director, uint32_t cell, uint32_t index) {
+        uint32_t key = cell * STEERING_MEMBERS + index;
         int r = bpf_map_delete_elem(bpf_map__fd(get(director)->steer->maps.sockets), &key);
         return r == -ENOENT ? 0 : r;
 }
 
-int steering_set_members(struct director *director, uint32_t group, uint64_t generation, uint32_t n) {
-        uint32_t cell = cell_of(group, generation);
+static int set_members(struct director *director, uint32_t cell, uint32_t n) {
         return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.members), &cell, &n, BPF_ANY);
+}
+
+int steering_add(struct director *director, uint32_t group, uint64_t generation, uint32_t index, int socket) {
+        return add(director, cell_of(group, steering_slot(generation)), index, socket);
+}
+
+int steering_remove(struct director *director, uint32_t group, uint64_t generation, uint32_t index) {
+        return take_out(director, cell_of(group, steering_slot(generation)), index);
+}
+
+int steering_set_members(struct director *director, uint32_t group, uint64_t generation, uint32_t n) {
+        return set_members(director, cell_of(group, steering_slot(generation)), n);
+}
+
+int steering_set_waiting(struct director *director, uint32_t group, int socket) {
+        uint32_t cell = cell_of(group, STEERING_WAITING);
+        int r = add(director, cell, 0, socket);
+        /* A director before this one may have put it there: a socket stands in the map once at most (EBUSY). */
+        return r < 0 && r != -EBUSY ? r : set_members(director, cell, 1);
+}
+
+int steering_unset_waiting(struct director *director, uint32_t group) {
+        uint32_t cell = cell_of(group, STEERING_WAITING);
+        int r = set_members(director, cell, 0);
+        return r < 0 ? r : take_out(director, cell, 0);
 }
 
 int steering_set_group(struct director *director, uint32_t group, const struct socket_address *address) {
@@ -220,7 +252,7 @@ void steering_unaim(struct director *director, uint16_t port) {
 
 void steering_count(struct director *director, uint32_t group, uint32_t slot, struct steering_counters *ret_counters) {
         int cpus = libbpf_num_possible_cpus();
-        uint32_t cell = group * STEERING_SLOTS + slot;
+        uint32_t cell = cell_of(group, slot);
         struct steering_counters sum = {0};
         _cleanup_free_ struct steering_counters *values = calloc(cpus > 0 ? (size_t) cpus : 1, sizeof(*values));
         if (!values || cpus <= 0 ||

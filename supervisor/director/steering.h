@@ -14,11 +14,19 @@ int steering_hold(struct director *director, const struct address *address);
 /* One atomic write: all addresses of the node at once. */
 int steering_flip(struct director *director, uint64_t generation);
 
+/* To the waiting room; on an address where it has no socket, still to the generation. */
+int steering_flip_to_waiting(struct director *director, uint64_t generation);
+
 /* Puts a socket into its generation's slot of a group as member INDEX. The socket must be listening or bound, with
  * SO_REUSEPORT. */
 int steering_add(struct director *director, uint32_t group, uint64_t generation, uint32_t index, int socket);
 int steering_remove(struct director *director, uint32_t group, uint64_t generation, uint32_t index);
 int steering_set_members(struct director *director, uint32_t group, uint64_t generation, uint32_t n);
+
+/* The same for interrex's own socket in a group. */
+int steering_set_waiting(struct director *director, uint32_t group, int socket);
+int steering_unset_waiting(struct director *director, uint32_t group);
+
 int steering_set_group(struct director *director, uint32_t group, const struct socket_address *address);
 
 /* New connections of ours from this source port go to the generation. */
@@ -29,6 +37,8 @@ void steering_unaim(struct director *director, uint16_t port);
 void steering_count(struct director *director, uint32_t group, uint32_t slot, struct steering_counters *ret_counters);
 
 uint32_t steering_slot(uint64_t generation);
+
+/* A generation's slot, or STEERING_WAITING. */
 uint32_t steering_routed_slot(struct director *director);
 
 /* The form in which all notations of one address are equal. */

@@ -45,6 +45,17 @@ static int open_file(const struct keeper_open *request) {
         return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
 }
 
+/* Sockets share an address only if they belong to one user, and a socket's user is that of its inode. Sockets only: no
+ * file changes hands for the director. */
+static int chown_socket(const struct keeper_chown *request, int socket) {
+        struct stat st;
+        if (fstat(socket, &st) < 0)
+                return -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -ENOTSOCK;
+        return fchown(socket, request->uid, (gid_t) -1) < 0 ? -errno : 0;
+}
+
 static void set_up(struct keeper *keeper, const struct keeper_setup *request) {
         setup_node(keeper, request);
         (void) wire_send(keeper->director_link, KEEPER_DIRECTORIES, &keeper->directories, sizeof(keeper->directories),
@@ -67,7 +78,8 @@ static void end(struct keeper *keeper, const struct keeper_status *status) {
 
 static void handle_descriptor_request(struct keeper *keeper, struct wire_message *message) {
         struct keeper_name *name = (struct keeper_name *) message->body;
-        if (message->type != KEEPER_UPROBE && !wire_text_is_valid(name->name, sizeof(name->name)))
+        bool is_named = message->type == KEEPER_STORE || message->type == KEEPER_DROP;
+        if (is_named && !wire_text_is_valid(name->name, sizeof(name->name)))
                 return;
         if (message->type == KEEPER_STORE) {
                 int r = store_put(keeper, name->name, TAKE_FD(message->fds[0]));
@@ -75,6 +87,9 @@ static void handle_descriptor_request(struct keeper *keeper, struct wire_message
                         log_errno(r, "cannot hold the descriptor %s", name->name);
         } else if (message->type == KEEPER_DROP) {
                 store_drop(keeper, name->name);
+        } else if (message->type == KEEPER_CHOWN) {
+                struct keeper_chown *request = (struct keeper_chown *) message->body;
+                answer(keeper, request->serial, chown_socket(request, message->fds[0]), -1);
         } else {
                 struct keeper_uprobe *request = (struct keeper_uprobe *) message->body;
                 _cleanup_close_ int fd = open_uprobe(keeper, request, message->fds[0]);
@@ -144,6 +159,7 @@ static void handle(struct keeper *keeper, struct wire_message *message) {
         case KEEPER_STORE:
         case KEEPER_DROP:
         case KEEPER_UPROBE:
+        case KEEPER_CHOWN:
                 handle_descriptor_request(keeper, message);
                 break;
         default:

@@ -19,6 +19,7 @@ const struct wire_type keeper_requests[] = {
                 REQUEST(KEEPER_PARK, keeper_park, 0, 0),
                 REQUEST(KEEPER_UPROBE, keeper_uprobe, 1, 1),
                 REQUEST(KEEPER_OPEN, keeper_open, 0, 0),
+                REQUEST(KEEPER_CHOWN, keeper_chown, 1, 1),
                 REQUEST(KEEPER_EXIT, keeper_status, 0, 0),
 };
 const size_t n_keeper_requests = ELEMENTS(keeper_requests);

@@ -28,6 +28,7 @@ enum keeper_message_type {
         KEEPER_PARK,        /* struct keeper_park: seize this stopped thread, let the others run -> DONE */
         KEEPER_UPROBE,      /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
         KEEPER_OPEN,        /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
+        KEEPER_CHOWN,       /* struct keeper_chown; 1 fd: this socket is to count as that user's -> DONE */
         KEEPER_EXIT,        /* struct keeper_status: all is over, end with this exit status */
 
         /* keeper -> director */
@@ -133,6 +134,12 @@ struct keeper_uprobe {
 struct keeper_open {
         uint64_t serial;
         char path[1024];
+};
+
+struct keeper_chown {
+        uint64_t serial;
+        uint32_t uid;
+        uint32_t unused;
 };
 
 struct keeper_welcome {

@@ -185,6 +185,10 @@ SCENARIO(upgrades_a_node_that_closes_its_listener_long_before_it_ends) {
         upgrade_now(s, NULL, NULL, "--close-first, --stop-ms, '500'");
 }
 
+SCENARIO(upgrades_a_node_that_shuts_its_listener_down) {
+        upgrade_now(s, NULL, NULL, "--shutdown-listener, --stop-ms, '300', --start-ms, '200'");
+}
+
 SCENARIO(upgrades_a_node_that_dials_from_its_listening_port) {
         upgrade_now(s, NULL, NULL, "--dial, '127.0.0.1:7001'");
 }
@@ -273,6 +277,7 @@ int main(void) {
                         SCENARIO_TEST(rolls_back_a_release_that_does_not_advance),
                         SCENARIO_TEST(rolls_back_a_release_that_crashes_in_probation),
                         SCENARIO_TEST(upgrades_a_node_that_closes_its_listener_long_before_it_ends),
+                        SCENARIO_TEST(upgrades_a_node_that_shuts_its_listener_down),
                         SCENARIO_TEST(upgrades_a_node_that_dials_from_its_listening_port),
                         SCENARIO_TEST(upgrades_with_overlap),
                         SCENARIO_TEST(starts_a_crashed_node_again_without_refusing_anybody),
