@@ -15,7 +15,7 @@ ifneq ($(GO),)
 NODES += $(BUILD)/tests/nodes/testnode-go
 endif
 
-.PHONY: nodes tests check-unit check-kernel check-scenario
+.PHONY: nodes tests check-unit check-mechanisms check-kernel check-scenario
 nodes: $(NODES)
 tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(SCENARIO_TESTS) $(NODES)
 
@@ -51,8 +51,12 @@ $(BUILD)/tests/scenario/%: tests/scenario/%.c $(SCENARIO_OBJECTS)
 check-unit: $(UNIT_TESTS)
 	@set -e; for t in $^; do $$t; done
 
-check-kernel: $(KERNEL_TESTS)
+check-mechanisms: $(KERNEL_TESTS)
 	@set -e; for t in $^; do $$t; done
+
+# PROGRAMS="test_faults test_snapshot": only these; TEST='I5_*': only these tests of them.
+check-kernel: $(KERNEL_TESTS) $(SCENARIO_TESTS) $(BUILD)/interrex $(NODES)
+	@TEST='$(TEST)' tests/qemu/check-kernel $(BUILD) $(PROGRAMS)
 
 check-scenario: $(SCENARIO_TESTS) $(BUILD)/interrex $(NODES)
 	@set -e; for t in $(SCENARIO_TESTS); do INTERREX=$(BUILD)/interrex $$t; done
