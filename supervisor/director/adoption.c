@@ -206,20 +206,47 @@ int adoption_add_own(struct director *director, uint64_t generation, size_t list
         return r < 0 ? r : place(director, &member);
 }
 
-int adoption_take_stored(struct director *director, const char *name, int fd) {
+static int address_of_socket(int fd, struct address *ret_address) {
         struct sockaddr_storage sockaddr;
-        socklen_t length = sizeof(sockaddr);
+        socklen_t length = sizeof(sockaddr), type_length = sizeof(int);
+        int type = 0;
+        if (getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
+                        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0)
+                return -errno;
+        return address_from_sockaddr(type == SOCK_DGRAM ? TRANSPORT_UDP : TRANSPORT_TCP, (struct sockaddr *) &sockaddr, length,
+                        ret_address);
+}
+
+bool adoption_is_held(const struct director *director, const struct address *address) {
+        return find_held(director, address) != SIZE_MAX;
+}
+
+int adoption_take_bound(struct director *director, const struct unit *unit, int fd) {
+        struct address address;
+        struct socket_address key;
+        int r = address_of_socket(fd, &address);
+        if (r < 0)
+                return r;
+        size_t listen_index = find_held(director, &address);
+        if (listen_index == SIZE_MAX) {
+                note_near_miss(director, &address);
+                return 0;
+        }
+        kernel_address(&address, &key);
+        r = adopt(director, unit, &key, listen_index, process_socket_cookie(fd), fd);
+        if (r < 0)
+                return r;
+        probing_listener_changed(director, unit->generation);
+        return 1;
+}
+
+int adoption_take_stored(struct director *director, const char *name, int fd) {
         struct member member = {.fd = fd};
         struct address address;
         struct socket_address key;
-        int type = 0;
-        socklen_t type_length = sizeof(type);
         if (sscanf(name, "socket.%lu.%u.%u.%lx", &member.generation, &member.group, &member.index, &member.cookie) != 4)
                 return 0;
-        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
-                        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
-                        address_from_sockaddr(type == SOCK_DGRAM ? TRANSPORT_UDP : TRANSPORT_TCP, (struct sockaddr *) &sockaddr,
-                                        length, &address) < 0) {
+        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || address_of_socket(fd, &address) < 0) {
                 close_fd(fd);
                 return 1;
         }

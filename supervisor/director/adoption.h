@@ -7,6 +7,12 @@
 /* A socket in the node's cgroup began to listen or was bound. */
 void adoption_on_listen(struct director *director, const struct listen_event *event);
 
+/* The same, told by other means: FD is a duplicate of a socket that is bound. 1: it is held from now on (ownership taken),
+ * TCP sockets listen; 0: its address is none of ours. */
+int adoption_take_bound(struct director *director, const struct unit *unit, int fd);
+
+bool adoption_is_held(const struct director *director, const struct address *address);
+
 /* A socket that interrex itself made for a generation (LISTEN_FDS). Takes ownership. */
 int adoption_add_own(struct director *director, uint64_t generation, size_t listen, int fd);
 

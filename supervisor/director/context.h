@@ -30,6 +30,7 @@ struct unit {
         int pid, pidfd, cgroup_fd;
         bool is_running, is_empty, empty_was_told, exit_was_told, is_past_fence, waits_at_fence, is_frozen, was_proved;
         bool is_terminated, was_killed;
+        uint64_t later_locks; /* past the fence: each was asked about, in vain */
         bool spawn_is_pending;    /* its release is still being verified */
         enum machine_fence fence; /* asked for by the machine */
         int fence_kind;           /* enum keeper_fence, as spawned */
@@ -166,6 +167,7 @@ struct director {
         char *verified_path[2];
 
         struct steering *steering;
+        char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct gate *gate;
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];

@@ -22,7 +22,7 @@ int director_confine(void) {
                         "gettid", "getuid", "geteuid", "getgid", "getegid", "getgroups", "getppid", "uname", "sysinfo",
                         "sendmsg", "recvmsg", "sendto", "recvfrom", "socket", "bind", "listen", "accept4", "getsockname",
                         "getpeername", "getsockopt", "setsockopt", "shutdown", "pipe2", "fcntl", "dup", "dup2", "dup3", "ioctl",
-                        "bpf", "pidfd_open", "pidfd_getfd", "getdents64", "readlink", "readlinkat", "unlink", "unlinkat",
+                        "bpf", "pidfd_open", "pidfd_getfd", "process_vm_readv", "getdents64", "readlink", "readlinkat", "unlink", "unlinkat",
                         "chmod", "fchmod", "fchmodat", "fchown", "ftruncate", "fsync", "fdatasync", "rename", "renameat",
                         "mkdir", "mkdirat", "rmdir", "umask", "exit", "exit_group", "tgkill", "kill", "prlimit64", "getrlimit",
                         "sched_getaffinity", "sched_yield", "restart_syscall", "rseq", "set_robust_list", "memfd_create",

@@ -183,6 +183,7 @@ static void on_generation(struct director *director, struct wire_message *messag
         unit->pid = known->pid;
         unit->is_running = known->is_running;
         unit->is_past_fence = known->is_past_fence;
+        unit->later_locks = known->later_locks;
         unit->is_frozen = known->is_frozen;
         unit->is_empty = known->is_empty;
         if (!unit->started_at)

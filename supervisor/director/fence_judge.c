@@ -6,10 +6,13 @@
 #include "keeper_link.h"
 #include "planning.h"
 #include "process_sockets.h"
+#include "socket_watch.h"
 #include "unit.h"
+#include <sys/syscall.h>
 
-static void let_go_on(struct director *director, const struct keeper_fenced *fenced) {
-        struct keeper_continue request = {.generation = fenced->generation, .request = fenced->request};
+static void let_go_on(struct director *director, const struct keeper_fenced *fenced, bool is_done) {
+        struct keeper_continue request = {
+                        .generation = fenced->generation, .request = fenced->request, .is_done = is_done};
         keeper_tell(director, KEEPER_CONTINUE, &request, sizeof(request), NULL, 0);
 }
 
@@ -34,8 +37,12 @@ void fence_judge(struct director *director, const struct keeper_fenced *fenced) 
         bool at_exec = fenced->call == KEEPER_FENCED_AT_EXEC;
         if (!unit)
                 return;
+        if (fenced->call == SYS_bind || fenced->call == SYS_listen) {
+                let_go_on(director, fenced, socket_watch_judge(director, unit, fenced));
+                return;
+        }
         if (!at_exec && (!director->state_directory || !is_state_lock(director, fenced))) {
-                let_go_on(director, fenced);
+                let_go_on(director, fenced, false);
                 return;
         }
         if (!at_exec)

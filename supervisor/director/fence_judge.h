@@ -1,4 +1,5 @@
-/* Is a lock that a generation asks for the one that guards the node's state? */
+/* A generation's call waits for our answer: is the lock it asks for the one that guards the node's state, is the address it
+ * binds a held one? */
 #pragma once
 
 #include "context.h"

@@ -127,12 +127,29 @@ static void append(json_t *array, const char *text) {
                 (void) json_array_append_new(array, json_string(text));
 }
 
+static void append_later_locks(struct director *director, json_t *array) {
+        const struct unit *unit = unit_find(director, director->record.machine.serving);
+        char text[200];
+        if (!unit || unit->later_locks == 0)
+                return;
+        (void) snprintf(text, sizeof(text),
+                        "the node locks again and again (%lu times so far), and each time it is asked about: set state.fence: exec",
+                        unit->later_locks);
+        append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
         char text[400];
         append(array, director->near_miss);
         append(array, probing_complaint(director));
+        if (*director->no_hooks) {
+                (void) snprintf(text, sizeof(text), "%.180s; sockets are found by seccomp notifications, which cost each system call some 30 ns",
+                                director->no_hooks);
+                append(array, text);
+        }
+        append_later_locks(director, array);
         if (director->prober < 0)
                 append(array, "the prober is being restarted: nothing is probed just now");
         if (!director->settings.snapshot && config->state.directory) {

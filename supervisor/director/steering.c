@@ -75,11 +75,13 @@ static int load(struct director *director, struct bpf_object *object) {
         return r < 0 ? r : reuse_or_store(director, object, true);
 }
 
+static const char *const hook_names[] = {"bind4", "bind6", "listen", "bound4", "bound6"};
+
 static int attach(struct director *director, struct bpf_program *program, const char *name) {
         char stored[KEEPER_NAME_MAX];
         struct bpf_link *link = bpf_program__attach_cgroup(program, director->parent_cgroup_fd);
         if (!link)
-                return log_errno(-errno, "cannot attach the kernel program %s to the node's cgroup", name);
+                return -errno;
         (void) snprintf(stored, sizeof(stored), "link.steering.%s", name);
         keeper_store(director, stored, bpf_link__fd(link));
         /* The keeper holds it from now on; destroying ours closes our descriptor only. */
@@ -90,14 +92,24 @@ static int attach(struct director *director, struct bpf_program *program, const 
 
 static int attach_all(struct director *director) {
         struct steering *steering = get(director);
-        int r = attach(director, steering->bind->progs.bind4, "bind4");
-        if (r >= 0)
-                r = attach(director, steering->bind->progs.bind6, "bind6");
-        if (r >= 0)
-                r = attach(director, steering->listen->progs.on_listen, "listen");
-        if (r >= 0)
-                r = attach(director, steering->listen->progs.on_bind4, "bound4");
-        return r < 0 ? r : attach(director, steering->listen->progs.on_bind6, "bound6");
+        struct bpf_program *const programs[] = {steering->bind->progs.bind4, steering->bind->progs.bind6,
+                        steering->listen->progs.on_listen, steering->listen->progs.on_bind4, steering->listen->progs.on_bind6};
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(programs); i++)
+                r = attach(director, programs[i], hook_names[i]);
+        return r;
+}
+
+/* All or none: half of them would tell of a socket that cannot be shared, or share one that is not told of. */
+static void do_without_hooks(struct director *director, int error) {
+        for (size_t i = 0; i < ELEMENTS(hook_names); i++) {
+                char stored[KEEPER_NAME_MAX];
+                (void) snprintf(stored, sizeof(stored), "link.steering.%s", hook_names[i]);
+                keeper_drop(director, stored);
+        }
+        (void) snprintf(director->no_hooks, sizeof(director->no_hooks), "no kernel program can be attached to the node's cgroup: %s%s",
+                        strerror(-error), error == -EPERM ? " (a cgroup above it has one that allows no other)" : "");
+        log_warning("%s: its sockets are found by seccomp notifications instead", director->no_hooks);
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -115,6 +127,16 @@ static int on_listen_event(void *userdata, void *data, size_t size) {
         return 0;
 }
 
+static int open_hooks(struct director *director) {
+        struct steering *steering = get(director);
+        int r = load(director, steering->bind->obj);
+        if (r >= 0)
+                r = load(director, steering->listen->obj);
+        if (r >= 0 && !steering->links_are_stored)
+                r = attach_all(director);
+        return r;
+}
+
 int steering_open(struct director *director) {
         struct steering *steering = get(director);
         steering->steer = steer_bpf__open();
@@ -123,16 +145,13 @@ int steering_open(struct director *director) {
         if (!steering->steer || !steering->bind || !steering->listen)
                 return -ENOMEM;
         int r = load(director, steering->steer->obj);
-        if (r >= 0)
-                r = load(director, steering->bind->obj);
-        if (r >= 0)
-                r = load(director, steering->listen->obj);
         if (r < 0)
-                return log_errno(r, "cannot load the kernel programs; `interrex doctor` says what is missing");
-        if (!steering->links_are_stored)
-                r = attach_all(director);
-        if (r < 0)
-                return r;
+                return log_errno(r, "cannot load the kernel program that steers; `interrex doctor` says what is missing");
+        r = open_hooks(director);
+        if (r < 0) {
+                do_without_hooks(director, r);
+                return 0;
+        }
         steering->events = ring_buffer__new(bpf_map__fd(steering->listen->maps.listen_events), on_listen_event, director, NULL);
         if (!steering->events)
                 return log_errno(-errno, "cannot read listen events");
@@ -156,6 +175,8 @@ struct held_address steering_held_form(const struct address *address) {
 int steering_hold(struct director *director, const struct address *address) {
         struct held_address key = steering_held_form(address);
         uint32_t one = 1;
+        if (*director->no_hooks)
+                return 0;
         return bpf_map_update_elem(bpf_map__fd(get(director)->bind->maps.held), &key, &one, BPF_ANY);
 }
 

@@ -1,6 +1,7 @@
 #include "fence.h"
 
 #include "../lib/log.h"
+#include "generation.h"
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,6 +17,7 @@
 #endif
 
 #define PROGRAM_BYTES_MAX 4096
+#define LATER_LOCKS_WORTH_TELLING 1024
 
 static void filter_release_at(scmp_filter_ctx *filter) {
         if (*filter)
@@ -23,7 +25,7 @@ static void filter_release_at(scmp_filter_ctx *filter) {
 }
 
 /* Only taking a lock is asked about. Unlocking by fcntl cannot be told from locking without reading memory. */
-static int add_rules(scmp_filter_ctx filter) {
+static int add_lock_rules(scmp_filter_ctx filter) {
         static const unsigned lock_commands[] = {F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW};
         static const unsigned flock_operations[] = {LOCK_EX, LOCK_SH, LOCK_EX | LOCK_NB, LOCK_SH | LOCK_NB};
         int r = 0;
@@ -36,15 +38,26 @@ static int add_rules(scmp_filter_ctx filter) {
         return r;
 }
 
+static int add_socket_rules(scmp_filter_ctx filter) {
+        int r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(bind), 0);
+        return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(listen), 0);
+}
+
+static bool is_about_socket(const struct keeper_fenced *fenced) {
+        return fenced->call == SYS_bind || fenced->call == SYS_listen;
+}
+
 /* libseccomp 2.5.4 cannot load with WAIT_KILLABLE_RECV, which Go's preemption signals need: export and load by hand. */
-static int export_program(struct sock_filter *program, size_t *ret_n) {
+static int export_program(bool for_locks, bool for_sockets, struct sock_filter *program, size_t *ret_n) {
         _cleanup_(filter_release_at) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
         _cleanup_close_ int fd = memfd_create("fence", MFD_CLOEXEC);
         if (!filter)
                 return -ENOMEM;
         if (fd < 0)
                 return -errno;
-        int r = add_rules(filter);
+        int r = for_locks ? add_lock_rules(filter) : 0;
+        if (r >= 0 && for_sockets)
+                r = add_socket_rules(filter);
         if (r >= 0)
                 r = seccomp_export_bpf(filter, fd);
         if (r < 0)
@@ -58,10 +71,10 @@ static int export_program(struct sock_filter *program, size_t *ret_n) {
         return 0;
 }
 
-int fence_install(void) {
+int fence_install(bool for_locks, bool for_sockets) {
         struct sock_filter code[PROGRAM_BYTES_MAX / sizeof(struct sock_filter)];
         size_t n = 0;
-        int r = export_program(code, &n);
+        int r = export_program(for_locks, for_sockets, code, &n);
         if (r < 0)
                 return r;
         struct sock_fprog program = {.len = (unsigned short) n, .filter = code};
@@ -72,8 +85,8 @@ int fence_install(void) {
         return fd < 0 ? -errno : (int) fd;
 }
 
-static void let_go(struct generation *generation, uint64_t request) {
-        struct seccomp_notif_resp answer = {.id = request, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+static void let_go(struct generation *generation, uint64_t request, bool is_done) {
+        struct seccomp_notif_resp answer = {.id = request, .flags = is_done ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE};
         /* ENOENT: the thread was killed or its call interrupted meanwhile; it asks again if it still wants. */
         if (ioctl(generation->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 && errno != ENOENT)
                 log_warning("cannot let generation %lu go on with its lock: %m", generation->known.generation);
@@ -85,25 +98,33 @@ static void stop_serving(struct generation *generation) {
         generation->n_fenced = 0;
 }
 
+/* The director hears of it now and then, to tell the operator. */
+static void count_later_lock(struct generation *generation) {
+        uint64_t n = ++generation->known.later_locks;
+        bool is_power_of_two = (n & (n - 1)) == 0;
+        if (n >= LATER_LOCKS_WORTH_TELLING && is_power_of_two)
+                (void) generation_tell_one(generation);
+}
+
 static void receive(struct generation *generation) {
         struct seccomp_notif request = {0};
         if (ioctl(generation->listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0)
                 return; /* ENOENT, EINTR: the asker went away */
-        if (generation->known.is_past_fence) {
-                generation->known.later_locks++;
-                let_go(generation, request.id);
-                return;
-        }
-        INVARIANT(generation->n_fenced < FENCED_MAX);
-        struct fenced_request *fenced = &generation->fenced[generation->n_fenced++];
-        fenced->id = request.id;
-        fenced->told = (struct keeper_fenced){
+        struct keeper_fenced told = {
                         .generation = generation->known.generation,
                         .request = request.id,
                         .thread = (int) request.pid,
                         .call = request.data.nr,
                         .arguments = {request.data.args[0], request.data.args[1], request.data.args[2]},
         };
+        if (generation->known.is_past_fence && !is_about_socket(&told)) {
+                let_go(generation, request.id, false);
+                count_later_lock(generation);
+                return;
+        }
+        INVARIANT(generation->n_fenced < FENCED_MAX);
+        struct fenced_request *fenced = &generation->fenced[generation->n_fenced++];
+        *fenced = (struct fenced_request){.id = request.id, .told = told};
         /* A full table stays unread: the askers wait in the kernel, which is what the fence is for. */
         if (generation->n_fenced == FENCED_MAX)
                 (void) sd_event_source_set_enabled(generation->listener_source, SD_EVENT_OFF);
@@ -128,9 +149,13 @@ int fence_serve(struct generation *generation, int listener) {
 
 void fence_pass(struct generation *generation) {
         generation->known.is_past_fence = 1;
+        size_t n_kept = 0;
         for (size_t i = 0; i < generation->n_fenced; i++)
-                let_go(generation, generation->fenced[i].id);
-        generation->n_fenced = 0;
+                if (is_about_socket(&generation->fenced[i].told))
+                        generation->fenced[n_kept++] = generation->fenced[i];
+                else
+                        let_go(generation, generation->fenced[i].id, false);
+        generation->n_fenced = n_kept;
         if (generation->listener_source)
                 (void) sd_event_source_set_enabled(generation->listener_source, SD_EVENT_ON);
         if (generation->executes_on_pass) {
@@ -140,11 +165,11 @@ void fence_pass(struct generation *generation) {
         }
 }
 
-void fence_continue(struct generation *generation, uint64_t request) {
+void fence_continue(struct generation *generation, uint64_t request, bool is_done) {
         for (size_t i = 0; i < generation->n_fenced; i++)
                 if (generation->fenced[i].id == request) {
                         generation->fenced[i] = generation->fenced[--generation->n_fenced];
-                        let_go(generation, request);
+                        let_go(generation, request, is_done);
                         if (generation->listener_source)
                                 (void) sd_event_source_set_enabled(generation->listener_source, SD_EVENT_ON);
                         return;

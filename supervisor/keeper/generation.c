@@ -160,7 +160,7 @@ static int spawn_into_record(struct generation *generation, const struct spawn_p
         return r;
 }
 
-static int tell_one(struct generation *generation) {
+int generation_tell_one(struct generation *generation) {
         int fds[2] = {generation->pidfd, generation->cgroup_fd};
         return wire_send(generation->keeper->director_link, KEEPER_GENERATION, &generation->known,
                         sizeof(generation->known), fds, 2);
@@ -189,7 +189,7 @@ int generation_spawn(struct keeper *keeper, const struct keeper_spawn *request, 
                 release_record(generation);
                 return r;
         }
-        (void) tell_one(generation);
+        (void) generation_tell_one(generation);
         return generation->known.pid;
 }
 
@@ -249,7 +249,7 @@ int generation_tell(struct keeper *keeper) {
                 if (!generation->used)
                         continue;
                 generation->known.parked = (uint32_t) park_count(keeper, generation->known.generation);
-                int r = tell_one(generation);
+                int r = generation_tell_one(generation);
                 if (r < 0)
                         return r;
                 if (generation->executes_on_pass)

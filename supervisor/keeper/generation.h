@@ -17,7 +17,8 @@ int generation_forget(struct keeper *keeper, uint32_t kind, uint64_t number);
 /* The process PID has ended; 1 if it was one of ours. */
 int generation_reaped(struct keeper *keeper, const siginfo_t *how);
 
-/* Tells the director all that is known. */
+/* Tells the director what is known of this one / of all. */
+int generation_tell_one(struct generation *generation);
 int generation_tell(struct keeper *keeper);
 
 /* Kills everything, waits until all cgroups are empty and removes them. */

@@ -128,7 +128,8 @@ static void handle_generation_request(struct keeper *keeper, struct wire_message
         case KEEPER_CONTINUE:
                 generation = generation_find(keeper, SPAWN_GENERATION, ((struct keeper_continue *) body)->generation);
                 if (generation)
-                        fence_continue(generation, ((struct keeper_continue *) body)->request);
+                        fence_continue(generation, ((struct keeper_continue *) body)->request,
+                                        ((struct keeper_continue *) body)->is_done);
                 break;
         }
 }

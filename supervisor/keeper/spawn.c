@@ -186,8 +186,8 @@ static _Noreturn void run_child(struct keeper *keeper, const struct spawn_plan *
         place_descriptors(plan, keeper->null_fd, &status_fd, &command_fd);
         set_limits(request, status_fd);
         /* The listener needs CAP_SYS_ADMIN or no_new_privs, so it comes before the user is changed. */
-        if (request->fence == SPAWN_FENCE_LOCK) {
-                int listener = fence_install();
+        if (request->fence == SPAWN_FENCE_LOCK || request->watches_sockets) {
+                int listener = fence_install(request->fence == SPAWN_FENCE_LOCK, request->watches_sockets);
                 if (listener < 0) {
                         errno = -listener;
                         fail(status_fd, "installing the fence");

@@ -24,7 +24,7 @@ enum keeper_message_type {
         KEEPER_CGROUP,      /* struct keeper_cgroup: kill, freeze, thaw the whole cgroup -> DONE */
         KEEPER_FORGET,      /* struct keeper_forget: remove an empty generation's cgroup and record */
         KEEPER_PASS,        /* struct keeper_forget: the generation is past the fence; parked requests go on -> DONE */
-        KEEPER_CONTINUE,    /* struct keeper_continue: one lock request is none of ours, let it go on */
+        KEEPER_CONTINUE,    /* struct keeper_continue: one call that waits for our answer goes on */
         KEEPER_PARK,        /* struct keeper_park: seize this stopped thread, let the others run -> DONE */
         KEEPER_UPROBE,      /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
         KEEPER_OPEN,        /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
@@ -36,7 +36,7 @@ enum keeper_message_type {
         KEEPER_DIRECTORIES,  /* struct keeper_directories; answer to SETUP; fd: the generations' parent cgroup */
         KEEPER_STORED,       /* struct keeper_name; 1 fd */
         KEEPER_GENERATION,   /* struct keeper_generation; fds: pidfd, cgroup directory */
-        KEEPER_FENCED,       /* struct keeper_fenced: a generation asked for a lock and waits */
+        KEEPER_FENCED,       /* struct keeper_fenced: a generation asked for a lock (or binds, or listens) and waits */
         KEEPER_EXITED,       /* struct keeper_exited: the generation's first process ended */
         KEEPER_EMPTY,        /* struct keeper_forget: no process is left in the generation's cgroup */
         KEEPER_STARTED,      /* struct keeper_started: exec worked, or why it did not */
@@ -80,6 +80,7 @@ struct keeper_spawn {
         uint64_t generation; /* helpers and archivists count in a space of their own */
         uint32_t kind;
         uint32_t fence;
+        uint32_t watches_sockets; /* bind and listen are asked about, because the cgroup cannot have kernel programs */
         uint32_t uid, gid;
         uint32_t n_groups;
         uint32_t groups[32];
@@ -117,6 +118,8 @@ struct keeper_forget {
 struct keeper_continue {
         uint64_t generation;
         uint64_t request;
+        uint32_t is_done; /* the director has done on its duplicate what was asked for: the call returns 0 */
+        uint32_t unused;
 };
 
 struct keeper_park {
@@ -176,7 +179,7 @@ struct keeper_fenced {
         uint64_t generation;
         uint64_t request;
         int32_t thread; /* in the keeper's pid namespace */
-        int32_t call;   /* __NR_flock, __NR_fcntl, or KEEPER_FENCED_AT_EXEC */
+        int32_t call;   /* __NR_flock, __NR_fcntl, __NR_bind, __NR_listen, or KEEPER_FENCED_AT_EXEC */
         uint64_t arguments[3];
 };
 
