@@ -32,14 +32,35 @@ int on_busy(struct step *step) {
         return -EBUSY;
 }
 
-int on_cancel(struct step *step) {
+/* The boundary is given up, and the old release goes on past it. */
+static int disarm(struct step *step, enum machine_outcome outcome) {
         struct machine *m = step->machine;
-        (void) snprintf(m->reason, sizeof(m->reason), "cancelled by the operator");
-        m->outcome = OUTCOME_CANCELLED;
+        m->outcome = outcome;
         m->boundary = MACHINE_NO_HEIGHT;
         m->breaking = false;
         act(step, ACTION_DISARM_GATE, m->current);
         return enter_aborting(step);
+}
+
+int on_cancel(struct step *step) {
+        (void) snprintf(step->machine->reason, sizeof(step->machine->reason), "cancelled by the operator");
+        return disarm(step, OUTCOME_CANCELLED);
+}
+
+/* Armed too late: the old release has committed the boundary, and the new one must not start on what it made of it. Gates
+ * that do not hold may overshoot; the configuration allows it to them. */
+static bool has_overshot(const struct step *step) {
+        const struct machine *m = step->machine;
+        return step->settings->gate_holds && m->breaking && m->boundary != MACHINE_NO_HEIGHT &&
+                        step->event->height != MACHINE_NO_HEIGHT && step->event->height >= m->boundary;
+}
+
+static int on_overshot(struct step *step) {
+        struct machine *m = step->machine;
+        (void) snprintf(m->reason, sizeof(m->reason),
+                        "the gate was armed too late: the old release had committed height %lu, and the boundary is %lu",
+                        step->event->height, m->boundary);
+        return disarm(step, OUTCOME_ABORTED);
 }
 
 int on_near(struct step *step) {
@@ -101,6 +122,8 @@ int on_old_exited_early(struct step *step) {
 }
 
 int on_gate_hit(struct step *step) {
+        if (has_overshot(step))
+                return on_overshot(step);
         step->machine->gate_was_hit = true;
         return enter_gating(step);
 }
@@ -108,6 +131,8 @@ int on_gate_hit(struct step *step) {
 /* The chain was faster than the preparation: the boundary waits for the candidate. */
 int on_gate_hit_early(struct step *step) {
         struct machine *m = step->machine;
+        if (has_overshot(step))
+                return on_overshot(step);
         m->gate_was_hit = true;
         return m->phase == PHASE_ARMED ? enter_preparing(step) : 1;
 }

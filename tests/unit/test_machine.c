@@ -194,6 +194,22 @@ static void an_armed_upgrade_waits_for_its_height(void **state) {
         assert_int_equal(life.machine.phase, PHASE_QUIESCING);
 }
 
+/* I3: the new release must not start on what the old one made of the boundary. */
+static void I3_a_gate_that_was_armed_too_late_starts_nothing(void **state) {
+        struct life life = running();
+        struct machine_event late = {.type = EVENT_GATE_HIT, .generation = 1, .height = 100};
+        (void) state;
+        life.settings.gate_holds = true;
+        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
+        life.actions.n = 0;
+        assert_int_equal(machine_step(&life.machine, &life.settings, &late, &life.actions), 1);
+        assert_int_equal(life.machine.phase, PHASE_RUNNING);
+        assert_int_equal(life.machine.outcome, OUTCOME_ABORTED);
+        assert_true(did(&life, ACTION_DISARM_GATE, 1));
+        assert_false(did(&life, ACTION_SPAWN, 2));
+        assert_string_equal(life.machine.current_release, "1.0.0");
+}
+
 static void overlap_goes_back_at_once(void **state) {
         struct life life = running();
         (void) state;
@@ -236,6 +252,7 @@ int main(void) {
                         cmocka_unit_test(I6_a_node_that_does_not_come_up_is_held_in_the_end),
                         cmocka_unit_test(a_second_upgrade_is_busy),
                         cmocka_unit_test(an_armed_upgrade_waits_for_its_height),
+                        cmocka_unit_test(I3_a_gate_that_was_armed_too_late_starts_nothing),
                         cmocka_unit_test(overlap_goes_back_at_once),
                         cmocka_unit_test(I5_entering_a_phase_again_asks_for_the_same),
         };
