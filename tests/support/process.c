@@ -12,6 +12,12 @@
 
 static _Noreturn void run_child(const struct process_start *start);
 
+uint64_t process_patience(uint64_t timeout_us) {
+        const char *factor = getenv("INTERREX_TEST_PATIENCE");
+        unsigned long times = factor ? strtoul(factor, NULL, 10) : 0;
+        return times > 1 ? timeout_us * times : timeout_us;
+}
+
 int process_start(const struct process_start *start, struct process *ret_process) {
         int parent = getpid(), pid = fork();
         if (pid < 0)
@@ -37,7 +43,7 @@ int process_wait(struct process *process, uint64_t timeout_us, int *ret_status) 
         siginfo_t info = {0};
         if (process->pidfd < 0)
                 return -ECHILD;
-        if (!process_ends_within(process, timeout_us))
+        if (!process_ends_within(process, process_patience(timeout_us)))
                 return -ETIMEDOUT;
         if (waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED) < 0)
                 return -errno;

@@ -17,10 +17,13 @@ struct process_start {
         int cgroup_fd;               /* borrowed; the child enters it before exec; -1: stays in ours */
 };
 
+/* A deadline for this machine: INTERREX_TEST_PATIENCE times longer, where everything is slow (emulation). */
+uint64_t process_patience(uint64_t timeout_us);
+
 /* The child gets SIGKILL when the calling thread ends. */
 int process_start(const struct process_start *start, struct process *ret_process);
 
-/* Waits for the end and reaps. 0: *ret_status is the exit status, or 128 + the signal. -ETIMEDOUT: it still
+/* Waits for the end, with patience, and reaps. 0: *ret_status is the exit status, or 128 + the signal. -ETIMEDOUT: it still
  * runs. */
 int process_wait(struct process *process, uint64_t timeout_us, int *ret_status);
 

@@ -43,7 +43,7 @@ json_t *scenario_status(struct scenario *s) {
 
 json_t *scenario_wait_status(struct scenario *s, scenario_predicate predicate, const void *userdata,
                 uint64_t timeout_us) {
-        uint64_t deadline = now_monotonic() + timeout_us;
+        uint64_t deadline = now_monotonic() + process_patience(timeout_us);
         for (;;) {
                 json_t *status = scenario_status(s);
                 if (status && predicate(status, userdata))
@@ -189,7 +189,7 @@ void scenario_kill(int pid) {
 }
 
 int scenario_wait_role(struct scenario *s, const char *role, int before, uint64_t timeout_us) {
-        uint64_t deadline = now_monotonic() + timeout_us;
+        uint64_t deadline = now_monotonic() + process_patience(timeout_us);
         for (;;) {
                 int pid = scenario_role(s, role);
                 if (pid > 0 && pid != before)
@@ -200,7 +200,7 @@ int scenario_wait_role(struct scenario *s, const char *role, int before, uint64_
 }
 
 void scenario_wait_port(struct scenario *s, uint16_t port, uint64_t timeout_us) {
-        uint64_t deadline = now_monotonic() + timeout_us;
+        uint64_t deadline = now_monotonic() + process_patience(timeout_us);
         while (network_try_connect(port, USEC_PER_SEC) < 0)
                 if (process_ends_within(&s->supervisor, LOOK_AGAIN_US) || now_monotonic() > deadline)
                         fail_msg("nothing accepts on port %u", port);
