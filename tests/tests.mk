@@ -62,3 +62,5 @@ check-scenario: $(SCENARIO_TESTS) $(BUILD)/interrex $(NODES)
 	@set -e; for t in $(SCENARIO_TESTS); do INTERREX=$(BUILD)/interrex $$t; done
 
 -include $(TEST_SUPPORT_OBJECTS:.o=.d)
+
+include tests/analysis/analysis.mk
