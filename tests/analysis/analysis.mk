@@ -40,3 +40,56 @@ $(ANALYSIS)/%.analyzer: % $(ANALYSIS_HEADERS) | $(SKELETONS)
 	@$(CC) -O1 -fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-mismatching-deallocation -Wno-analyzer-null-argument \
 	  -Wno-analyzer-null-dereference -Wno-analyzer-use-of-uninitialized-value $(IX_CFLAGS) -c -o $@.o $<
 	@rm $@.o && touch $@
+
+.PHONY: check-sanitize check-valgrind fuzz sanitized-tests sanitized-fuzzers
+# Kernel and scenario tests too: the roles' own processes run sanitised, sandboxes and all.
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED_LIVES = 20000
+FUZZ_SECONDS = 60
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SEEDS := $(patsubst examples/%.yaml,$(BUILD)/tests/fuzz/fuzz_config.corpus/%.yaml,$(wildcard examples/*/*.yaml)) \
+  $(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf
+
+check-sanitize:
+	@$(MAKE) BUILD=$(BUILD)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' SANITIZED=1 sanitized-tests
+	@$(MAKE) fuzz FUZZ_SECONDS=5
+
+fuzz:
+	@$(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) WARNINGS= SANITIZED=1 FUZZ_SECONDS=$(FUZZ_SECONDS) \
+	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZERS)' sanitized-fuzzers
+
+# Fortified calls go past the sanitizers.
+ifdef SANITIZED
+IX_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(IX_CFLAGS))
+endif
+
+sanitized-tests: all tests $(BUILD)/tests/sim/simulate_machine
+	@$(BUILD)/tests/sim/simulate_machine $(SANITIZED_LIVES)
+	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run-all $(BUILD)
+
+# What a run finds is kept in the build, and tried first by the next one; an input that fails is named X.crash-*.
+sanitized-fuzzers: $(FUZZERS) $(FUZZ_SEEDS)
+	@set -e; for fuzzer in $(FUZZERS); do mkdir -p $$fuzzer.corpus; \
+	  $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 -artifact_prefix=$$fuzzer. \
+	    $$fuzzer.corpus >$$fuzzer.log 2>&1 || { tail -n 60 $$fuzzer.log >&2; exit 1; }; \
+	  sed -n "s/^stat::number_of_executed_units: */$$(basename $$fuzzer): inputs without a failure: /p" $$fuzzer.log; done
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(IX_CFLAGS) -fsanitize=fuzzer $(IX_LDFLAGS) -o $@ $< $(LIBRARY_OBJECTS) $(IX_LIBS)
+
+$(BUILD)/tests/fuzz/fuzz_config.corpus/%.yaml: examples/%.yaml
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# Chance alone makes no ELF file: a small one to start from, after the argument and the name that are looked for.
+$(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf:
+	@mkdir -p $(@D)
+	@echo 'int commit_block(int height) { return height; }' | \
+	  $(CC) -shared -nostdlib -Wl,-z,noseparate-code,-z,max-page-size=16,--build-id=none -x c -o $@.so -
+	@{ printf '\001\014commit_block'; cat $@.so; } >$@ && rm $@.so
+
+check-valgrind: $(UNIT_TESTS)
+	@set -e; for t in $^; do \
+	  valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=definite,indirect,possible \
+	    --error-exitcode=99 --trace-children=no $$t; done
