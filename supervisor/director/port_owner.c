@@ -4,14 +4,20 @@
 #include <dirent.h>
 #include <sys/socket.h>
 
-static bool is_free(const struct address *address) {
+static bool can_bind(const struct address *address, int option) {
         struct sockaddr_storage sockaddr;
         int one = 1, type = address->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
         socklen_t length = address_to_sockaddr(address, &sockaddr);
         _cleanup_close_ int fd = socket(address->family, type | SOCK_CLOEXEC, 0);
-        if (fd < 0 || (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0))
+        if (fd < 0 || (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, option, &one, sizeof(one)) < 0))
                 return true;
         return bind(fd, (struct sockaddr *) &sockaddr, length) >= 0 || errno != EADDRINUSE;
+}
+
+/* What a node before this one left in TIME_WAIT does not count: it has SO_REUSEADDR where the node set it, and SO_REUSEPORT
+ * because interrex did. */
+static bool is_free(const struct address *address) {
+        return can_bind(address, SO_REUSEADDR) || can_bind(address, SO_REUSEPORT);
 }
 
 /* In the same network namespace, listening (or, for UDP, bound) on the port. */

@@ -52,7 +52,9 @@ int waiting_room_prepare(struct director *director, uint32_t group, int member) 
         if (getsockname(member, (struct sockaddr *) &address, &length) < 0)
                 return -errno;
         _cleanup_close_ int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+        /* Accepted connections inherit SO_REUSEADDR, without which those in TIME_WAIT would keep the port after the node. */
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+                        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
                 return -errno;
         if (address.ss_family == AF_INET6)
                 copy_option(member, fd, IPPROTO_IPV6, IPV6_V6ONLY);
