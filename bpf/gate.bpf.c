@@ -88,7 +88,7 @@ int on_commit(void *ctx) {
                 count(GATE_BEFORE_BOUNDARY);
                 return 0;
         }
-        struct gate_event event = {.height = height};
+        struct gate_event event = {.height = height, .generation = setting->generation};
         struct bpf_pidns_info ids = {};
         if (bpf_get_ns_current_pid_tgid(setting->namespace_device, setting->namespace_inode, &ids, sizeof(ids)) == 0) {
                 event.process = ids.tgid;

@@ -56,7 +56,8 @@ struct udp_flow {
 enum gate_argument_kind { GATE_ARGUMENT_REGISTER = 1, GATE_ARGUMENT_MEMORY, GATE_ARGUMENT_CONSTANT };
 
 struct gate_setting {
-        __u64 boundary; /* the first height that must not begin; 0: the gate is open */
+        __u64 boundary;   /* the first height that must not begin; 0: the gate is open */
+        __u64 generation; /* for whom it is armed */
         __u32 kind;
         __u32 register_offset; /* into struct pt_regs */
         __s64 displacement;    /* MEMORY: added to the register; CONSTANT: the value */
@@ -68,6 +69,7 @@ struct gate_setting {
 
 struct gate_event {
         __u64 height;
+        __u64 generation; /* as in the setting */
         __u32 process; /* thread group id */
         __u32 thread;
         __u32 stopped; /* 1: SIGSTOP was raised; 0: it failed */

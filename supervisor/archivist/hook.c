@@ -28,7 +28,7 @@ int hook_run(char *const *hook, const char *verb, const char *name, const char *
         const char *const added[] = {verb, name, directory};
         _cleanup_strv_ char **arguments = NULL;
         struct last_line line = {0};
-        int ends[2], status = 0;
+        int ends[2] = {-1, -1}, status = 0;
         int r = strv_copy(hook, &arguments);
         for (size_t i = 0; r == 0 && i < ELEMENTS(added); i++)
                 r = strv_push(&arguments, added[i]);

@@ -16,7 +16,7 @@ int command_check(const char *path) {
         size_t length = 0;
         int r = read_all(path, &text, &length);
         if (r < 0) {
-                fprintf(stderr,
+                (void)fprintf(stderr,
                                 "interrex: cannot read the configuration %s: %s; give the path of a YAML "
                                 "file, or - for standard input\n",
                                 path, strerror(-r));
@@ -28,11 +28,11 @@ int command_check(const char *path) {
                 return EXIT_USAGE;
         }
         if (r < 0) {
-                fprintf(stderr, "interrex: cannot check the configuration %s: %s; try again\n", path,
+                (void)fprintf(stderr, "interrex: cannot check the configuration %s: %s; try again\n", path,
                                 strerror(-r));
                 return EXIT_FAILED;
         }
-        printf("%s is right: node %s runs %s as %s, holds %zu address%s, %s\n", path, config->node,
+        (void)printf("%s is right: node %s runs %s as %s, holds %zu address%s, %s\n", path, config->node,
                         config->exec.command, config->exec.user ? config->exec.user : "root",
                         config->n_listen, config->n_listen == 1 ? "" : "es",
                         config->state.overlap ? "two generations may overlap" : "one generation at a time");
@@ -64,7 +64,9 @@ static int read_all(const char *path, char **ret_text, size_t *ret_length) {
 /* A mistake of the file as a whole has no line; editors that jump to places want one. */
 static void print_mistakes(const char *path, const struct config_mistakes *mistakes) {
         for (size_t i = 0; i < mistakes->n; i++)
-                fprintf(stderr, "%s:%u: %s\n", path, mistakes->items[i].line ? mistakes->items[i].line : 1,
+                (void)fprintf(stderr, "%s:%u: %s\n", path,
+                                mistakes->items[i].line ? mistakes->items[i].line : 1,
                                 mistakes->items[i].text);
-        fprintf(stderr, "interrex: %zu mistake%s in %s\n", mistakes->n, mistakes->n == 1 ? "" : "s", path);
+        (void)fprintf(stderr, "interrex: %zu mistake%s in %s\n", mistakes->n, mistakes->n == 1 ? "" : "s",
+                        path);
 }

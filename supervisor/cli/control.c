@@ -38,8 +38,8 @@ static int fill_listed(sd_bus_message *message, const void *arguments) {
 int control_call(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,
                 sd_bus_message **ret_reply, const char *types, ...) {
         va_list values;
-        const struct listed_arguments listed = {.types = types, .values = &values};
         va_start(values, types);
+        const struct listed_arguments listed = {.types = types, .values = &values};
         int r = call(node, method, timeout_us, ret_error, ret_reply, fill_listed, &listed);
         va_end(values);
         return r;
@@ -58,8 +58,8 @@ static int ask(const struct node *node, const char *method, uint64_t timeout_us,
 int control_ask(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,
                 sd_bus_message **ret_reply, const char *types, ...) {
         va_list values;
-        const struct listed_arguments listed = {.types = types, .values = &values};
         va_start(values, types);
+        const struct listed_arguments listed = {.types = types, .values = &values};
         int r = ask(node, method, timeout_us, ret_error, ret_reply, fill_listed, &listed);
         va_end(values);
         return r;

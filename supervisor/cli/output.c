@@ -15,6 +15,7 @@ int output_text(int r, const char *text) {
                 log_errno(r, "cannot put the answer together");
                 return EXIT_FAILED;
         }
+        INVARIANT(text);
         return finish(fputs(text, stdout) >= 0);
 }
 

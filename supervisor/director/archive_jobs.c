@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "../lib/release.h"
 #include "events.h"
+#include "keeper_link.h"
 #include "jobs.h"
 #include "unit.h"
 #include <jansson.h>
@@ -27,19 +28,51 @@ int jobs_verified_fd(const struct director *director, const char *release) {
         return i == SIZE_MAX ? -1 : director->verified_fd[i];
 }
 
-const char *jobs_verified_path(const struct director *director, const char *release) {
+/* A descriptor that an earlier director verified comes back without its path. */
+const char *jobs_verified_path(struct director *director, const char *release) {
         size_t i = verified_index(director, release);
-        return i == SIZE_MAX ? NULL : director->verified_path[i];
+        struct release loaded = {0};
+        _cleanup_close_ int fd = -1;
+        if (i == SIZE_MAX || director->verified_path[i])
+                return i == SIZE_MAX ? NULL : director->verified_path[i];
+        if (release_load(director->releases_dir, release, &loaded) >= 0)
+                (void) release_open_command(director->releases_dir, &loaded, director->config->exec.command,
+                                &director->verified_path[i], &fd);
+        release_done(&loaded);
+        return director->verified_path[i];
+}
+
+/* False: a name that is too long is not stored, and what it stands for is verified again when it is needed. */
+static bool stored_name(const struct director *director, size_t i, char *name, size_t size) {
+        int n = snprintf(name, size, "command.%zu.%s", i, director->verified_release[i]);
+        return n > 0 && (size_t) n < size && director->verified_fd[i] >= 0;
+}
+
+int jobs_adopt_stored(struct director *director, const char *name, int fd) {
+        size_t i;
+        char release[MACHINE_RELEASE_MAX];
+        if (sscanf(name, "command.%zu.%127s", &i, release) != 2 || i >= ELEMENTS(director->verified_fd))
+                return 0;
+        close_fd(director->verified_fd[i]);
+        director->verified_fd[i] = fd;
+        text_copy(director->verified_release[i], sizeof(director->verified_release[i]), release);
+        return 1;
 }
 
 /* Two are kept: the one in force and the one to come. */
 static void keep_verified(struct director *director, const char *release, int fd, char *path) {
         size_t victim = strcmp(director->verified_release[0], director->record.machine.current_release) == 0 ? 1 : 0;
+        char name[KEEPER_NAME_MAX];
+        if (stored_name(director, victim, name, sizeof(name)))
+                keeper_drop(director, name);
         close_fd(director->verified_fd[victim]);
         free(director->verified_path[victim]);
         director->verified_fd[victim] = fd;
         director->verified_path[victim] = path;
         text_copy(director->verified_release[victim], sizeof(director->verified_release[victim]), release);
+        /* The gate needs it again after a director's death, before it could be verified once more. */
+        if (stored_name(director, victim, name, sizeof(name)))
+                keeper_store(director, name, fd);
 }
 
 static void verify_failed(struct director *director, uint64_t for_generation, const char *text) {

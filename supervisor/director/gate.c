@@ -55,9 +55,8 @@ int gate_adopt_stored(struct director *director, const char *name, int fd) {
 
 /* The thread stays in its stop, the others run on: reads are still answered at H-1. */
 static void park(struct director *director, const struct gate_event *event) {
-        struct gate *gate = get(director);
         struct keeper_park request = {.serial = keeper_serial(director),
-                        .generation = gate->generation,
+                        .generation = event->generation,
                         .process = (int) event->process,
                         .thread = (int) event->thread};
         int r = keeper_ask(director, KEEPER_PARK, &request, sizeof(request), NULL, 0, request.serial, NULL);
@@ -66,17 +65,28 @@ static void park(struct director *director, const struct gate_event *event) {
                                 event->height);
 }
 
+static void unpark(struct director *director, uint64_t generation) {
+        struct keeper_forget request = {.generation = generation, .kind = SPAWN_GENERATION};
+        keeper_tell(director, KEEPER_UNPARK, &request, sizeof(request), NULL, 0);
+}
+
 static int on_gate_event(void *userdata, void *data, size_t size) {
         struct director *director = userdata;
         const struct gate_event *event = data;
         struct gate *gate = get(director);
         if (size < sizeof(*event) || !event->stopped)
                 return 0;
-        park(director, event);
-        if (!gate->was_hit) {
+        uint32_t thread = event->thread;
+        struct gate_event hit = *event;
+        park(director, &hit);
+        if (hit.generation != gate->generation || gate->height == MACHINE_NO_HEIGHT || hit.height < gate->height)
+                unpark(director, hit.generation); /* stopped by a gate that has been disarmed since */
+        else if (!gate->was_hit) {
                 gate->was_hit = true;
-                events_gate_hit(director, gate->generation, event->height - 1);
+                events_gate_hit(director, gate->generation, hit.height - 1);
         }
+        /* Only now that the machine's row says so: until then the next director must find it here. */
+        (void) bpf_map_delete_elem(bpf_map__fd(gate->program->maps.gate_stopped), &thread);
         return 0;
 }
 
@@ -162,6 +172,7 @@ static int write_settings(struct director *director, uint64_t boundary) {
         if (stat("/proc/self/ns/pid", &st) < 0)
                 return -errno;
         struct gate_setting setting = {.boundary = boundary,
+                        .generation = gate->generation,
                         .kind = gate->location.kind,
                         .register_offset = gate->location.register_offset,
                         .displacement = gate->location.displacement,
@@ -209,8 +220,11 @@ void gate_disarm(struct director *director) {
         struct gate_setting open_gate = {0};
         gate->height = MACHINE_NO_HEIGHT;
         gate->was_hit = false;
-        if (gate->program)
-                (void) bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
+        if (!gate->program)
+                return;
+        (void) bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
+        if (gate->generation)
+                unpark(director, gate->generation);
 }
 
 bool gate_must_precede(const struct director *director, uint64_t generation) {
@@ -224,12 +238,14 @@ uint64_t gate_height(const struct director *director, uint64_t generation) {
 
 void gate_resume(struct director *director) {
         struct gate *gate = get(director);
-        uint32_t thread = 0, *previous = NULL;
+        uint32_t thread = 0;
         struct gate_event event;
         if (!gate->program)
                 return;
         int map = bpf_map__fd(gate->program->maps.gate_stopped);
-        for (; bpf_map_get_next_key(map, previous, &thread) == 0; previous = &thread)
-                if (bpf_map_lookup_elem(map, &thread, &event) == 0)
-                        (void) on_gate_event(director, &event, sizeof(event));
+        /* Each is taken out when it is dealt with, so the first one is always the next. */
+        while (bpf_map_get_next_key(map, NULL, &thread) == 0 && bpf_map_lookup_elem(map, &thread, &event) == 0) {
+                (void) on_gate_event(director, &event, sizeof(event));
+                (void) bpf_map_delete_elem(map, &thread);
+        }
 }

@@ -50,6 +50,18 @@ int park_stopped(struct keeper *keeper, const siginfo_t *how) {
         return 0;
 }
 
+void park_end(struct keeper *keeper, uint64_t generation) {
+        for (size_t i = keeper->n_parked; i > 0; i--) {
+                struct parked_thread *parked = &keeper->parked[i - 1];
+                /* One that is not in its stop yet cannot be let go; its parking is answered first. */
+                if (parked->generation != generation || !parked->is_stopped)
+                        continue;
+                if (ptrace(PTRACE_DETACH, parked->thread, NULL, NULL) < 0 && errno != ESRCH)
+                        log_warning("cannot let thread %d run on: %m", parked->thread);
+                *parked = keeper->parked[--keeper->n_parked];
+        }
+}
+
 size_t park_count(const struct keeper *keeper, uint64_t generation) {
         size_t n = 0;
         for (size_t i = 0; i < keeper->n_parked; i++)

@@ -10,4 +10,7 @@ int park_begin(struct keeper *keeper, const struct keeper_park *request);
 /* A wait status of some process or thread; 1 if it was that of a thread being parked. */
 int park_stopped(struct keeper *keeper, const siginfo_t *how);
 
+/* The generation's parked threads run on. */
+void park_end(struct keeper *keeper, uint64_t generation);
+
 size_t park_count(const struct keeper *keeper, uint64_t generation);

@@ -152,6 +152,9 @@ static void handle(struct keeper *keeper, struct wire_message *message) {
                 if (r < 0)
                         answer(keeper, ((struct keeper_park *) body)->serial, r, -1);
                 break;
+        case KEEPER_UNPARK:
+                park_end(keeper, ((struct keeper_forget *) body)->generation);
+                break;
         case KEEPER_OPEN:
                 r = open_file(body);
                 answer(keeper, ((struct keeper_open *) body)->serial, r < 0 ? r : 0, r);

@@ -4,7 +4,9 @@
 #include <time.h>
 
 void invariant_broken(const char *condition, const char *file, int line) {
-        fprintf(stderr, "interrex: invariant broken: %s (%s:%d); dying so that the keeper can start afresh\n",
+        (void)fprintf(stderr,
+                        "interrex: invariant broken: %s (%s:%d); dying so that the keeper can start "
+                        "afresh\n",
                         condition, file, line);
         abort();
 }
@@ -12,7 +14,7 @@ void invariant_broken(const char *condition, const char *file, int line) {
 int close_fd(int fd) {
         if (fd >= 0) {
                 int saved = errno;
-                (void) close(fd);
+                (void)close(fd);
                 errno = saved;
         }
         return -1;
@@ -23,12 +25,12 @@ void close_at(int *fd) {
 }
 
 void free_at(void *pointer) {
-        free(*(void **) pointer);
+        free(*(void **)pointer);
 }
 
 void fclose_at(FILE **file) {
         if (*file)
-                (void) fclose(*file);
+                (void)fclose(*file);
 }
 
 size_t strv_length(char *const *strv) {
@@ -96,10 +98,10 @@ int parse_u64(const char *text, uint64_t *ret_value) {
         if (!*text)
                 return -EINVAL;
         for (const char *c = text; *c; c++) {
-                if (!isdigit((unsigned char) *c))
+                if (!isdigit((unsigned char)*c))
                         return -EINVAL;
                 if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-                                __builtin_add_overflow(value, (uint64_t) (*c - '0'), &value))
+                                __builtin_add_overflow(value, (uint64_t)(*c - '0'), &value))
                         return -ERANGE;
         }
         *ret_value = value;
@@ -140,7 +142,7 @@ int parse_duration(const char *text, uint64_t *ret_usec) {
 static uint64_t now(clockid_t clock) {
         struct timespec ts;
         INVARIANT(clock_gettime(clock, &ts) == 0);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+        return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
 }
 
 uint64_t now_monotonic(void) {

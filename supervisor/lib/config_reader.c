@@ -171,6 +171,7 @@ char *reader_text(struct reader *reader, const yaml_node_t *node) {
         }
         char *end = whole;
         for (const char *hit; (hit = strstr(text, marker)); text = hit + strlen(marker)) {
+                INVARIANT(state);
                 end = mempcpy(end, text, (size_t)(hit - text));
                 end = stpcpy(end, state);
         }

@@ -150,8 +150,9 @@ static void take_limit(struct reader *reader, const yaml_node_t *value, void *ta
                 const char *text = reader_scalar(reader, value);
                 if (!text)
                         return;
-                if (strv_push(&both, text) < 0 || strv_push(&both, text) < 0)
-                        reader->failed = true;
+                for (unsigned i = 0; i < 2; i++)
+                        if (strv_push(&both, text) < 0)
+                                reader->failed = true;
         }
         if (strv_length(both) == 2 && parse_limit(both[0], &setting.soft) &&
                         parse_limit(both[1], &setting.hard) && setting.soft <= setting.hard)

@@ -17,6 +17,7 @@ const struct wire_type keeper_requests[] = {
                 REQUEST(KEEPER_PASS, keeper_forget, 0, 0),
                 REQUEST(KEEPER_CONTINUE, keeper_continue, 0, 0),
                 REQUEST(KEEPER_PARK, keeper_park, 0, 0),
+                REQUEST(KEEPER_UNPARK, keeper_forget, 0, 0),
                 REQUEST(KEEPER_UPROBE, keeper_uprobe, 1, 1),
                 REQUEST(KEEPER_OPEN, keeper_open, 0, 0),
                 REQUEST(KEEPER_CHOWN, keeper_chown, 1, 1),

@@ -26,6 +26,7 @@ enum keeper_message_type {
         KEEPER_PASS,        /* struct keeper_forget: the generation is past the fence; parked requests go on -> DONE */
         KEEPER_CONTINUE,    /* struct keeper_continue: one call that waits for our answer goes on */
         KEEPER_PARK,        /* struct keeper_park: seize this stopped thread, let the others run -> DONE */
+        KEEPER_UNPARK,      /* struct keeper_forget: the generation's parked threads run on */
         KEEPER_UPROBE,      /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
         KEEPER_OPEN,        /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
         KEEPER_CHOWN,       /* struct keeper_chown; 1 fd: this socket is to count as that user's -> DONE */

@@ -176,7 +176,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *use
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data) {
         struct prober *prober = userdata;
         sd_event_source *source = socket_data;
-        uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+        uint32_t events = ((what & CURL_POLL_IN) ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0);
         (void)easy;
         if (what == CURL_POLL_REMOVE) {
                 (void)sd_event_source_disable_unref(source);
