@@ -64,6 +64,14 @@ static int open_kernel_side(struct director *director, struct stored_socket *soc
         return r;
 }
 
+/* A director that died just before it asked for a generation's process has stored its pipe already. Taken for a generation
+ * it would never be spawned. */
+static void forget_unborn(struct director *director) {
+        for (size_t i = 0; i < UNITS_MAX; i++)
+                if (director->units[i].generation != 0 && director->units[i].cgroup_fd < 0)
+                        unit_forget(director, &director->units[i]);
+}
+
 int recovery_listen(struct director *director) {
         _cleanup_free_ struct stored_socket *sockets = calloc(MEMBERS_MAX, sizeof(*sockets));
         _cleanup_free_ struct wire_message *early = calloc(1, sizeof(*early));
@@ -85,6 +93,7 @@ int recovery_listen(struct director *director) {
                         keeper_defer(director, early);
                 wire_message_done(early);
         }
+        forget_unborn(director);
         return open_kernel_side(director, sockets, n);
 }
 
