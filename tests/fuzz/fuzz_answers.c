@@ -1,6 +1,4 @@
-/* libFuzzer on everything that is parsed from a node or a peer. Build: clang
- * -fsanitize=fuzzer,address,undefined with supervisor/prober/{answers,metrics_answer,judge,printable}.c,
- * supervisor/lib/base.c and -ljansson. */
+/* libFuzzer on everything that is parsed from a node or a peer. `make fuzz` builds and runs it. */
 #include "prober/answers.h"
 #include "prober/judge.h"
 #include "prober/printable.h"

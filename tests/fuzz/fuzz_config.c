@@ -1,9 +1,5 @@
 /* The configuration's reader meets any bytes at all. What it takes must be what the rest of interrex relies
- * on without checking again; what it refuses must come with a reason. Build and run:
- *   clang -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Isupervisor
- * tests/fuzz/fuzz_config.c \ supervisor/lib/config*.c
- * supervisor/lib/{address,version,range,base,release_files}.c -lyaml -o fuzz_config
- *   ./fuzz_config -max_total_time=60 -max_len=4096 FOLDER_WITH_CONFIGURATIONS */
+ * on without checking again; what it refuses must come with a reason. `make fuzz` builds and runs it. */
 #include "lib/config.h"
 
 #include "lib/prober_protocol.h"

@@ -1,7 +1,5 @@
 /* Hostile ELF files. The first two bytes choose the argument and the name's length, the name follows, then
- * the file. clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -std=gnu17 -o fuzz_symbols
- * tests/fuzz/fuzz_symbols.c supervisor/director/{symbols,usdt}.c supervisor/lib/{base,log}.c -lelf &&
- * ./fuzz_symbols -max_total_time=60 CORPUS */
+ * the file. `make fuzz` builds and runs it. */
 #include "../../supervisor/director/symbols.h"
 #include <sys/mman.h>
 

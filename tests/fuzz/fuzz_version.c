@@ -1,8 +1,5 @@
 /* Versions, ranges and addresses from any bytes: what is taken must survive being written and read again,
- * and precedence must be an order. Build and run:
- *   clang -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Isupervisor
- * tests/fuzz/fuzz_version.c \ supervisor/lib/{address,version,range,base}.c -o fuzz_version
- *   ./fuzz_version -max_total_time=60 -max_len=300 */
+ * and precedence must be an order. `make fuzz` builds and runs it. */
 #include "lib/address.h"
 #include "lib/version.h"
 
