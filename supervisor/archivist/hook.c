@@ -61,7 +61,7 @@ static _Noreturn void become_hook(char *const *arguments, int output) {
         if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
                 _exit(127);
         (void)close_range(STDERR_FILENO + 1, ~0U, 0);
-        (void)execv(arguments[0], arguments);
+        (void)execvp(arguments[0], arguments);
         (void)dprintf(STDERR_FILENO, "%s cannot be executed: %s\n", arguments[0], strerror(errno));
         _exit(errno == ENOENT ? 127 : 126);
 }

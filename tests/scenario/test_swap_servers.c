@@ -1,0 +1,115 @@
+/* Servers that know nothing of interrex and fork workers, as clients see their swaps. What they answer is of no interest; that they
+ * answer is. */
+#include "support/scenario.h"
+
+#include <sys/stat.h>
+
+static void write_file(struct scenario *s, const char *name, mode_t mode, const char *text) {
+        char path[320];
+        (void)snprintf(path, sizeof(path), "%s/%s", s->directory, name);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(chmod(path, mode), 0);
+}
+
+static void need(const char *program) {
+        if (access(program, X_OK) < 0) {
+                print_message("%s is not installed\n", program);
+                skip();
+        }
+}
+
+/* Two releases of the same program, one after the other and back. */
+static void swap_under_load(struct scenario *s, const char *program) {
+        scenario_expect(s, 0, "release", "add", s->node, "1.0.0", program, NULL);
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", program, NULL);
+        scenario_start(s);
+        scenario_start_load(s, 300, 20);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
+        scenario_expect(s, 0, "restart", s->node, "--wait", NULL);
+        json_t *load = scenario_stop_load(s), *status = scenario_status(s);
+        scenario_assert_unharmed(load);
+        assert_non_null(status);
+        assert_string_equal(scenario_text(status, "release"), "1.0.0");
+        json_decref(load);
+        json_decref(status);
+        scenario_stop(s);
+}
+
+static void swap_nginx(struct scenario *s, const char *listen) {
+        char text[1024];
+        need("/usr/sbin/nginx");
+        (void)snprintf(text, sizeof(text),
+                        "worker_processes 2;\npid %s/nginx.pid;\nerror_log stderr;\nevents {}\n"
+                        "http {\n  access_log off;\n  client_body_temp_path %s/body;\n  proxy_temp_path %s/proxy;\n"
+                        "  fastcgi_temp_path %s/fastcgi;\n  uwsgi_temp_path %s/uwsgi;\n  scgi_temp_path %s/scgi;\n"
+                        "  server { %s location / { return 200 '{}'; } }\n}\n",
+                        s->data, s->data, s->data, s->data, s->data, s->data, listen);
+        write_file(s, "nginx.conf", 0644, text);
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\n"
+                        "exec: {command: nginx, args: [-p, \"{state}\", -e, stderr, -c, %s/nginx.conf, -g, \"daemon off;\"], user: nobody, "
+                        "stop_signal: SIGQUIT, stop_timeout: 5s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: 200, every: 100ms}\n"
+                        "probation: 1s\n",
+                        s->node, s->directory, s->data);
+        swap_under_load(s, "/usr/sbin/nginx");
+}
+
+SCENARIO(nginx_with_workers_that_share_a_listener) {
+        swap_nginx(s, "listen 127.0.0.1:8545;");
+}
+
+SCENARIO(nginx_with_a_listener_for_each_worker) {
+        swap_nginx(s, "listen 127.0.0.1:8545 reuseport;");
+}
+
+SCENARIO(gunicorn_with_workers) {
+        need("/usr/bin/gunicorn");
+        write_file(s, "application.py", 0644,
+                        "def application(environ, start_response):\n"
+                        "    start_response('200 OK', [('Content-Type', 'application/json'), ('Content-Length', '2')])\n"
+                        "    return [b'{}']\n");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\n"
+                        "exec: {command: gunicorn, args: [--bind, \"127.0.0.1:8545\", --workers, '2', --chdir, %s, "
+                        "--worker-tmp-dir, /dev/shm, application], user: nobody, stop_timeout: 5s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: 200, every: 100ms}\n"
+                        "probation: 1s\n",
+                        s->node, s->directory, s->data);
+        swap_under_load(s, "/usr/bin/gunicorn");
+}
+
+SCENARIO(nodejs_http_server) {
+        need("/usr/bin/node");
+        write_file(s, "server.js", 0755,
+                        "#!/usr/bin/node\n"
+                        "const server = require('http').createServer((q, a) => { q.resume(); q.on('end', () => a.end('{}')); });\n"
+                        "server.listen(8545, '127.0.0.1');\n"
+                        "process.on('SIGTERM', () => server.close(() => process.exit(0)));\n");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\n"
+                        "exec: {command: server.js, user: nobody, stop_timeout: 2s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: 200, every: 100ms}\n"
+                        "probation: 1s\n",
+                        s->node, s->data);
+        char program[320];
+        (void)snprintf(program, sizeof(program), "%s/server.js", s->directory);
+        swap_under_load(s, program);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(nginx_with_workers_that_share_a_listener),
+                        SCENARIO_TEST(nginx_with_a_listener_for_each_worker),
+                        SCENARIO_TEST(gunicorn_with_workers),
+                        SCENARIO_TEST(nodejs_http_server),
+        };
+        return cmocka_run_group_tests_name("swaps of servers", tests, NULL, NULL);
+}
