@@ -203,7 +203,11 @@ int adoption_add_own(struct director *director, uint64_t generation, size_t list
         uint64_t cookie = process_socket_cookie(fd);
         struct member member = {.generation = unit.generation, .cookie = cookie, .fd = fd};
         int r = find_group(director, &address, listen_index, &member.group);
-        return r < 0 ? r : place(director, &member);
+        if (r >= 0)
+                r = place(director, &member);
+        if (r >= 0)
+                probing_listener_changed(director, generation);
+        return r;
 }
 
 static int address_of_socket(int fd, struct address *ret_address) {

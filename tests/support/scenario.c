@@ -102,12 +102,14 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
                         "\"%u\"%s%s%s]\n"
                         "  user: nobody\n"
                         "  stop_timeout: 5s\n"
+                        "  %s\n"
                         "%s"
                         "state: {directory: %s, %s}\n"
                         "%s%s%s%s%s%s\n",
                         s->node, release, command, SCENARIO_PORT,
                         testnode->block_ms ? testnode->block_ms : 50, lock, testnode->arguments ? ", " : "",
                         testnode->arguments ? testnode->arguments : "",
+                        testnode->exec ? testnode->exec : "",
                         unless_given(more, "listen", "listen: [\"tcp:127.0.0.1:8545\"]\n"), s->data,
                         testnode->state ? testnode->state : "fence: lock",
                         unless_given(more, "height",

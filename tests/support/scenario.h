@@ -61,6 +61,7 @@ struct scenario_testnode {
         const char *command;   /* NULL: testnode; else testnode-go */
         const char *release;   /* what starts first */
         const char *arguments; /* more of exec.args: "--stop-ms, '300'" */
+        const char *exec;      /* more lines of exec: "listen_fds: true" */
         const char *state;     /* more of state: "overlap: true, fence: exec"; NULL: "fence: lock" */
         const char *lock;      /* NULL: flock */
         const char *more;      /* top-level lines; what stands here replaces the default of the same key */
