@@ -1,0 +1,93 @@
+/* What each process may do, read from the kernel; and what becomes of bytes that were changed. */
+#include "support/scenario.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* A field of /proc/PID/status, as a number of the base. */
+static uint64_t status_of(int pid, const char *field, int base) {
+        char path[64], line[256];
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file))
+                if (strncmp(line, field, strlen(field)) == 0)
+                        return strtoull(line + strlen(field), NULL, base);
+        fail_msg("%s has no %s", path, field);
+        return 0;
+}
+
+static void begin(struct scenario *s) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+}
+
+SCENARIO(I7_who_parses_the_network_may_do_nothing) {
+        begin(s);
+        int prober = scenario_role(s, "interrex-prober");
+        assert_true(prober > 0);
+        assert_int_equal(status_of(prober, "CapPrm:", 16), 0);
+        assert_int_equal(status_of(prober, "CapEff:", 16), 0);
+        assert_int_equal(status_of(prober, "CapBnd:", 16), 0);
+        assert_int_equal(status_of(prober, "CapAmb:", 16), 0);
+        assert_int_equal(status_of(prober, "Seccomp:", 10), 2);
+        assert_int_equal(status_of(prober, "NoNewPrivs:", 10), 1);
+        assert_true(status_of(prober, "Uid:", 10) != 0);
+        scenario_stop(s);
+}
+
+SCENARIO(I7_who_decides_is_not_root) {
+        begin(s);
+        int director = scenario_role(s, "interrex-director");
+        assert_true(director > 0);
+        assert_int_equal(status_of(director, "Seccomp:", 10), 2);
+        assert_int_equal(status_of(director, "NoNewPrivs:", 10), 1);
+        assert_true(status_of(director, "Uid:", 10) != 0);
+        /* CAP_SYS_ADMIN (21), CAP_SETUID (7) and CAP_DAC_OVERRIDE (1) would be root by another name. */
+        assert_int_equal(status_of(director, "CapPrm:", 16) & (1U << 21 | 1U << 7 | 1U << 1), 0);
+        assert_int_equal(status_of(s->supervisor.pid, "Seccomp:", 10), 2);
+        scenario_stop(s);
+}
+
+/* In the release folder, behind interrex's back. */
+static void change_release(struct scenario *s, const char *version) {
+        char path[512];
+        (void)snprintf(path, sizeof(path), "%s/%s/releases/%s/files/testnode", s->state_dir, s->node, version);
+        if (access(path, F_OK) < 0)
+                (void)snprintf(path, sizeof(path), "%s/%s/releases/%s/testnode", s->state_dir, s->node, version);
+        assert_int_equal(chmod(path, 0755), 0);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "x", 1), 1);
+}
+
+SCENARIO(I7_a_release_that_was_changed_is_not_run) {
+        begin(s);
+        scenario_wait_height(s, 3, SCENARIO_START_TIMEOUT_US);
+        change_release(s, "2.0.0");
+        scenario_start_load(s, 200, 10);
+        struct process_result result = scenario_cli(s, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        assert_int_equal(result.status, 1);
+        assert_non_null(strstr(result.error, "2.0.0"));
+        process_result_done(&result);
+        json_t *load = scenario_stop_load(s), *status = scenario_status(s);
+        scenario_assert_unharmed(load);
+        assert_non_null(status);
+        assert_string_equal(scenario_text(status, "release"), "1.0.0");
+        assert_int_equal(scenario_number(status, "generation"), 1);
+        json_decref(load);
+        json_decref(status);
+        scenario_stop(s);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", NULL});
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I7_who_parses_the_network_may_do_nothing),
+                        SCENARIO_TEST(I7_who_decides_is_not_root),
+                        SCENARIO_TEST(I7_a_release_that_was_changed_is_not_run),
+        };
+        return cmocka_run_group_tests_name("privileges", tests, NULL, NULL);
+}
