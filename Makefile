@@ -41,11 +41,12 @@ $(BUILD)/%.o: %.c | $(SKELETONS)
 
 -include $(OBJECTS:.o=.d)
 include tests/tests.mk
+include packaging/packaging.mk
 
 demo: all
 	@INTERREX=$(abspath $(BUILD))/interrex examples/anvil/demo
 
-# Everything that runs on this machine within minutes. Apart: check-kernel (Debian 12's own kernel in QEMU), fuzz, bench.
+# Everything that runs on this machine within minutes. Apart: check-kernel (Debian 12's own kernel in QEMU), check-static, fuzz.
 check: all tests check-sim
 	@tests/run-all $(BUILD)
 
