@@ -14,6 +14,7 @@ SCENARIO(I4_a_director_that_comes_back_waits_for_the_height) {
         int director = scenario_role(s, "interrex-director");
         scenario_kill(director);
         (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
+        scenario_wait_height(s, 41, TIMEOUT_US); /* the new director does not know it at once */
         json_t *status = scenario_status(s);
         assert_non_null(status);
         scenario_wait_height(s, (uint64_t)scenario_number(status, "height") + 20, TIMEOUT_US);
