@@ -123,6 +123,36 @@ static __always_inline int group_of(struct sk_reuseport_md *ctx, __u32 *ret_grou
         return 1;
 }
 
+static __always_inline int steer_migrating(struct sk_reuseport_md *ctx, __u32 group, __u32 slot, __u32 otherwise) {
+        if (select_in_slot(ctx, group, slot) != 0) {
+                slot = otherwise;
+                if (select_in_slot(ctx, group, slot) != 0)
+                        return SK_PASS;
+        }
+        struct steering_counters *count = count_for(group, slot);
+        if (count)
+                count->migrated++;
+        return SK_PASS;
+}
+
+/* A flow stays where it began; 1: it was known, and is steered. */
+static __always_inline int steer_flow(struct sk_reuseport_md *ctx, __u32 group, __u32 port, const __u32 source[4], __u32 slot) {
+        struct udp_flow flow = {.group = group, .port = port};
+        flow.ip[0] = source[0];
+        flow.ip[1] = source[1];
+        flow.ip[2] = source[2];
+        flow.ip[3] = source[3];
+        __u32 *known = bpf_map_lookup_elem(&flows, &flow);
+        if (known && *known < STEERING_SLOTS && select_in_slot(ctx, group, *known) == 0) {
+                struct steering_counters *count = count_for(group, *known);
+                if (count)
+                        count->steered++;
+                return 1;
+        }
+        bpf_map_update_elem(&flows, &flow, &slot, BPF_ANY);
+        return 0;
+}
+
 SEC("sk_reuseport/migrate")
 int steer(struct sk_reuseport_md *ctx) {
         __u32 group, zero = 0, source[4] = {};
@@ -137,17 +167,8 @@ int steer(struct sk_reuseport_md *ctx) {
         if (slot == STEERING_WAITING && ctx->ip_protocol == IPPROTO_UDP)
                 slot = otherwise;
 
-        if (ctx->migrating_sk) {
-                if (select_in_slot(ctx, group, slot) != 0) {
-                        slot = otherwise;
-                        if (select_in_slot(ctx, group, slot) != 0)
-                                return SK_PASS;
-                }
-                count = count_for(group, slot);
-                if (count)
-                        count->migrated++;
-                return SK_PASS;
-        }
+        if (ctx->migrating_sk)
+                return steer_migrating(ctx, group, slot, otherwise);
 
         __u32 port = source_port(ctx);
         int itself = comes_from_itself(ctx, source);
@@ -161,21 +182,8 @@ int steer(struct sk_reuseport_md *ctx) {
                 return SK_PASS;
         }
 
-        if (ctx->ip_protocol == IPPROTO_UDP) {
-                struct udp_flow flow = {.group = group, .port = port};
-                flow.ip[0] = source[0];
-                flow.ip[1] = source[1];
-                flow.ip[2] = source[2];
-                flow.ip[3] = source[3];
-                __u32 *known = bpf_map_lookup_elem(&flows, &flow);
-                if (known && *known < STEERING_SLOTS && select_in_slot(ctx, group, *known) == 0) {
-                        count = count_for(group, *known);
-                        if (count)
-                                count->steered++;
-                        return SK_PASS;
-                }
-                bpf_map_update_elem(&flows, &flow, &slot, BPF_ANY);
-        }
+        if (ctx->ip_protocol == IPPROTO_UDP && steer_flow(ctx, group, port, source, slot))
+                return SK_PASS;
 
         if (select_in_slot(ctx, group, slot) == 0) {
                 count = count_for(group, slot);

@@ -134,11 +134,11 @@ static int find_only_node(const struct arguments *arguments, char **ret_name) {
                                 arguments->run_dir, arguments->state_dir);
                 return EXIT_NO_NODE;
         }
+        INVARIANT(names);
         if (n == 1) {
                 *ret_name = TAKE_POINTER(names[0]);
                 return 0;
         }
-        INVARIANT(names);
         qsort(names, n, sizeof(*names), compare_names);
         for (size_t i = 0; i < n && used < sizeof(list); i++) {
                 int length = snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);

@@ -226,7 +226,7 @@ bool adoption_is_held(const struct director *director, const struct address *add
 }
 
 int adoption_take_bound(struct director *director, const struct unit *unit, int fd) {
-        struct address address;
+        struct address address = {0};
         struct socket_address key;
         int r = address_of_socket(fd, &address);
         if (r < 0)
@@ -246,7 +246,7 @@ int adoption_take_bound(struct director *director, const struct unit *unit, int 
 
 int adoption_take_stored(struct director *director, const char *name, int fd) {
         struct member member = {.fd = fd};
-        struct address address;
+        struct address address = {0};
         struct socket_address key;
         if (sscanf(name, "socket.%lu.%u.%u.%lx", &member.generation, &member.group, &member.index, &member.cookie) != 4)
                 return 0;

@@ -64,7 +64,7 @@ static void fill_height_check(const struct director *director, struct prober_che
                         [HEIGHT_FLOW] = CHECK_FLOW,
                         [HEIGHT_METRICS] = CHECK_METRICS,
                         [HEIGHT_BITCOIN] = CHECK_BITCOIN};
-        INVARIANT(height->source < ELEMENTS(kinds) || height->source == HEIGHT_BITCOIN);
+        INVARIANT(height->source < ELEMENTS(kinds) && kinds[height->source] != 0);
         request->kind = kinds[height->source];
         request->timeout_ms = (uint32_t) (HEIGHT_TIMEOUT_US / USEC_PER_MSEC);
         text_copy(request->url, sizeof(request->url), height->url);

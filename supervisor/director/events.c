@@ -36,11 +36,10 @@ static int write_down(struct director *director, const struct record *next, cons
                 return r;
         director->is_in_transaction = false;
         r = journal_set(director->journal, "machine", next, sizeof(*next));
-        if (r >= 0)
+        if (r >= 0) {
                 note_step(director, &director->record.machine, &next->machine, event);
-        if (r >= 0)
                 r = journal_commit(director->journal);
-        else
+        } else
                 journal_abort(director->journal);
         return r;
 }

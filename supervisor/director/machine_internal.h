@@ -16,7 +16,7 @@ struct step {
 typedef int (*transition)(struct step *step);
 
 /* machine_table.c */
-transition machine_find_transition(enum machine_phase phase, enum machine_event_type type);
+transition machine_find_transition(enum machine_phase phase, enum machine_event_type event);
 
 /* machine.c: building blocks */
 void act(struct step *step, enum machine_action_type type, uint64_t generation);

@@ -43,7 +43,7 @@ static int chown_like(struct director *director, int socket, int member) {
 }
 
 int waiting_room_prepare(struct director *director, uint32_t group, int member) {
-        struct sockaddr_storage address;
+        struct sockaddr_storage address = {0};
         socklen_t length = sizeof(address);
         char name[KEEPER_NAME_MAX];
         int one = 1;

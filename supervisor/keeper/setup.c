@@ -78,10 +78,10 @@ static int sweep(struct keeper *keeper) {
         _cleanup_close_ int fd = -1;
         cgroup_folder_name(keeper, name, sizeof(name));
         int r = cgroup_make(keeper->cgroup_own_fd, name, &fd);
-        if (r >= 0)
+        if (r >= 0) {
                 (void) cgroup_write(fd, "cgroup.freeze", "0");
-        if (r >= 0)
                 r = cgroup_kill_and_wait(fd, SWEEP_TIMEOUT_US);
+        }
         if (r < 0)
                 return refuse(keeper, r,
                                 "cannot use the cgroup %s/%s: %s; in a unit file set Delegate=yes, in a container mount "

@@ -69,6 +69,7 @@ int spawn_child(struct keeper *keeper, const struct spawn_plan *plan, int cgroup
                 int *ret_status_fd) {
         _cleanup_close_ int ours = -1, theirs = -1;
         int pair[2], pidfd = -1;
+        INVARIANT(plan->n_fds >= 2 && plan->n_fds <= WIRE_FDS_MAX);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         ours = pair[0];
