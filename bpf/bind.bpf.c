@@ -33,8 +33,7 @@ static __always_inline void share_if_held(struct bpf_sock_addr *ctx, struct held
         if (key->port == 0 || !bpf_map_lookup_elem(&held, key))
                 return;
         int one = 1;
-        __u32 outcome = bpf_setsockopt(ctx, LEVEL_SOCKET, OPTION_REUSEPORT, &one, sizeof(one)) == 0 ? BIND_SHARED
-                                                                                                   : BIND_FAILED;
+        __u32 outcome = bpf_setsockopt(ctx, LEVEL_SOCKET, OPTION_REUSEPORT, &one, sizeof(one)) == 0 ? BIND_SHARED : BIND_FAILED;
         __u64 *count = bpf_map_lookup_elem(&bind_counters, &outcome);
         if (count)
                 (*count)++;

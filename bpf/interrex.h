@@ -3,9 +3,9 @@
 
 #include <linux/types.h>
 
-#define STEERING_GROUPS 64  /* local addresses (by family) held for one node */
-#define STEERING_SLOTS 4    /* generations that may have sockets at once */
-#define STEERING_MEMBERS 64 /* sockets of one generation on one address */
+#define STEERING_GROUPS 64              /* local addresses (by family) held for one node */
+#define STEERING_SLOTS 4                /* generations that may have sockets at once */
+#define STEERING_MEMBERS 64             /* sockets of one generation on one address */
 #define STEERING_WAITING STEERING_SLOTS /* the slot of interrex's own sockets: the waiting room */
 #define STEERING_CELLS (STEERING_GROUPS * (STEERING_SLOTS + 1))
 #define STEERING_SOCKETS (STEERING_CELLS * STEERING_MEMBERS)
@@ -70,7 +70,7 @@ struct gate_setting {
 struct gate_event {
         __u64 height;
         __u64 generation; /* as in the setting */
-        __u32 process; /* thread group id */
+        __u32 process;    /* thread group id */
         __u32 thread;
         __u32 stopped; /* 1: SIGSTOP was raised; 0: it failed */
         __u32 unused;

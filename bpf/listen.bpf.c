@@ -27,8 +27,7 @@ struct {
 } listen_counters SEC(".maps");
 
 static __always_inline void report(const struct listen_event *event) {
-        __u32 outcome = bpf_ringbuf_output(&listen_events, (void *) event, sizeof(*event), 0) == 0 ? LISTEN_REPORTED
-                                                                                                  : LISTEN_LOST;
+        __u32 outcome = bpf_ringbuf_output(&listen_events, (void *) event, sizeof(*event), 0) == 0 ? LISTEN_REPORTED : LISTEN_LOST;
         __u64 *count = bpf_map_lookup_elem(&listen_counters, &outcome);
         if (count)
                 (*count)++;

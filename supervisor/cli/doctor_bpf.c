@@ -12,7 +12,9 @@ struct program_kind {
         const char *since;
 };
 
-#define BY_SECCOMP "bind and listen are told by seccomp notifications, which cost each system call of a node some 30 ns"
+#define BY_SECCOMP                                                                                          \
+        "bind and listen are told by seccomp notifications, which cost each system call of a node some 30 " \
+        "ns"
 
 static const struct program_kind kinds[] = {
                 {"bpf steering", BPF_PROG_TYPE_SK_REUSEPORT, BPF_SK_REUSEPORT_SELECT_OR_MIGRATE,

@@ -256,8 +256,8 @@ int adoption_take_stored(struct director *director, const char *name, int fd) {
         }
         kernel_address(&address, &key);
         size_t listen_index = find_held(director, &address);
-        director->groups[member.group] = (struct listen_group){
-                        .used = true, .address = key, .listen = listen_index == SIZE_MAX ? 0 : listen_index};
+        director->groups[member.group] =
+                        (struct listen_group){.used = true, .address = key, .listen = listen_index == SIZE_MAX ? 0 : listen_index};
         for (size_t i = 0; i < MEMBERS_MAX; i++)
                 if (director->members[i].generation == 0) {
                         director->members[i] = member;
@@ -293,7 +293,7 @@ const struct address *adoption_missing(struct director *director, uint64_t gener
                 bool found = director->config->listen[i].transport == TRANSPORT_UNIX;
                 for (size_t j = 0; !found && j < MEMBERS_MAX; j++)
                         found = director->members[j].generation == generation &&
-                                        director->groups[director->members[j].group].listen == i;
+                                director->groups[director->members[j].group].listen == i;
                 if (!found)
                         return &director->config->listen[i];
         }

@@ -3,8 +3,8 @@
 #include "../lib/log.h"
 #include "../lib/release.h"
 #include "events.h"
-#include "keeper_link.h"
 #include "jobs.h"
+#include "keeper_link.h"
 #include "unit.h"
 #include <jansson.h>
 
@@ -134,8 +134,8 @@ static int snapshot_arguments(struct director *director, const char *verb, const
         _cleanup_strv_ char **arguments = NULL;
         char limit[32];
         (void) snprintf(limit, sizeof(limit), "%lu", state->copy_limit);
-        const char *fixed[] = {"interrex-archivist", verb, name, kind, "--directory", director->state_directory,
-                        "--copy-limit", limit, "--want", kind_name(state->snapshot)};
+        const char *fixed[] = {"interrex-archivist", verb, name, kind, "--directory", director->state_directory, "--copy-limit",
+                        limit, "--want", kind_name(state->snapshot)};
         int r = 0;
         for (size_t i = 0; r >= 0 && i < ELEMENTS(fixed); i++)
                 if (fixed[i])

@@ -15,8 +15,8 @@
 static struct check *check_new(struct director *director, uint64_t generation, size_t probe) {
         for (size_t i = 0; i < CHECKS_MAX; i++)
                 if (director->checks[i].id == 0) {
-                        director->checks[i] = (struct check){
-                                        .id = ++director->last_check, .generation = generation, .probe = probe};
+                        director->checks[i] =
+                                        (struct check){.id = ++director->last_check, .generation = generation, .probe = probe};
                         return &director->checks[i];
                 }
         return NULL;
@@ -241,9 +241,9 @@ void probing_watch_output(struct director *director, struct unit *unit) {
         struct prober_watch_notify notify = {.generation = unit->generation};
         if (director->prober < 0)
                 return;
-        const char *pattern = config->gate.kind == GATE_LOG ? config->gate.pattern
-                        : config->height.source == HEIGHT_LOG ? config->height.pattern
-                                                              : NULL;
+        const char *pattern = config->gate.kind == GATE_LOG         ? config->gate.pattern
+                              : config->height.source == HEIGHT_LOG ? config->height.pattern
+                                                                    : NULL;
         (void) snprintf(log.prefix, sizeof(log.prefix), "%.24s %.24s g%lu", config->node, unit->release, unit->generation);
         if (pattern) {
                 log.height_is_watched = 1;

@@ -13,11 +13,11 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#define UNITS_MAX 8            /* generations known at once */
-#define MEMBERS_MAX 256        /* adopted sockets */
-#define JOBS_MAX 16            /* helpers and archivists under way */
-#define DEFERRED_MAX 128       /* keeper messages that came while an answer was awaited */
-#define CHECKS_MAX 48          /* checks under way at the prober */
+#define UNITS_MAX 8      /* generations known at once */
+#define MEMBERS_MAX 256  /* adopted sockets */
+#define JOBS_MAX 16      /* helpers and archivists under way */
+#define DEFERRED_MAX 128 /* keeper messages that came while an answer was awaited */
+#define CHECKS_MAX 48    /* checks under way at the prober */
 #define PROBES_MAX 32
 #define WAITERS_MAX 32
 
@@ -30,14 +30,14 @@ struct unit {
         int pid, pidfd, cgroup_fd;
         bool is_running, is_empty, empty_was_told, exit_was_told, is_past_fence, waits_at_fence, is_frozen, was_proved;
         bool is_terminated, was_killed;
-        uint64_t later_locks; /* past the fence: each was asked about, in vain */
+        uint64_t later_locks;     /* past the fence: each was asked about, in vain */
         bool spawn_is_pending;    /* its release is still being verified */
         enum machine_fence fence; /* asked for by the machine */
         int fence_kind;           /* enum keeper_fence, as spawned */
         uint64_t started_at;      /* monotonic */
         uint64_t exited_at;
-        char failure[256];        /* of exec, or of spawning */
-        char ending[256];         /* how it ended */
+        char failure[256]; /* of exec, or of spawning */
+        char ending[256];  /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
         int log_fd, notify_fd;
@@ -69,7 +69,7 @@ struct job {
         uint64_t for_generation; /* VERIFY before a spawn; PROBE, HEIGHT */
         size_t probe;
         char release[MACHINE_RELEASE_MAX];
-        int command_fd; /* VERIFY: what is being verified */
+        int command_fd;      /* VERIFY: what is being verified */
         uint16_t aimed_port; /* of a command: its connections from there go to for_generation; 0: none */
         int output_fd;
         sd_event_source *output_source, *deadline;
@@ -105,16 +105,16 @@ struct watch {
 /* The journal's row of the machine, with what the shell must remember beside it. */
 struct record {
         struct machine machine;
-        uint64_t swap;             /* the journal's id of the swap under way; else of the last */
-        bool boundary_is_ours;     /* the swap put its boundary into the schedule */
-        bool takes_lock;           /* the node was seen to take a lock below its state directory */
-        char snapshot_kind[16];    /* as planned last; empty: none is possible or wanted */
+        uint64_t swap;                               /* the journal's id of the swap under way; else of the last */
+        bool boundary_is_ours;                       /* the swap put its boundary into the schedule */
+        bool takes_lock;                             /* the node was seen to take a lock below its state directory */
+        char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
-        uint64_t keeper_instance;  /* of the keeper under which the node was started */
+        uint64_t keeper_instance;                    /* of the keeper under which the node was started */
 };
 
 struct rate {
-        uint64_t height, at; /* the last observation; at 0: none */
+        uint64_t height, at;   /* the last observation; at 0: none */
         double usec_per_block; /* 0: not known */
 };
 
@@ -182,8 +182,8 @@ struct director {
         int control_fd;
         int unix_fds[WIRE_FDS_MAX]; /* listeners of unix: addresses, by index into config->listen; -1: none */
         struct waiter waiters[WAITERS_MAX];
-        uint32_t restarts; /* of the node, by crashes */
-        char near_miss[160]; /* a listener that is not held, but nearly */
+        uint32_t restarts;              /* of the node, by crashes */
+        char near_miss[160];            /* a listener that is not held, but nearly */
         struct machine_event later[16]; /* events to be fed from the loop */
         char later_text[16][512];
         size_t n_later;

@@ -109,7 +109,8 @@ static int on_schedule_import(sd_bus_message *message, void *userdata, sd_bus_er
         struct refusal refusal = {0};
         size_t n = 0;
         int r = sd_bus_message_enter_container(message, 'a', "(ts)");
-        while (r >= 0 && n < BOUNDARIES_MAX && (r = sd_bus_message_read(message, "(ts)", &boundaries[n].height, &boundaries[n].range)) > 0)
+        while (r >= 0 && n < BOUNDARIES_MAX &&
+                        (r = sd_bus_message_read(message, "(ts)", &boundaries[n].height, &boundaries[n].range)) > 0)
                 n++;
         if (r < 0)
                 return r;

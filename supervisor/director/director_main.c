@@ -68,7 +68,8 @@ static int read_config(struct director *director, int fd) {
         }
         int r = config_parse(text, length, &director->config, &mistakes);
         for (size_t i = 0; i < mistakes.n; i++)
-                (void) fprintf(stderr, "%s:%u: %s\n", director->welcome.config_path, mistakes.items[i].line, mistakes.items[i].text);
+                (void) fprintf(stderr, "%s:%u: %s\n", director->welcome.config_path, mistakes.items[i].line,
+                                mistakes.items[i].text);
         config_mistakes_done(&mistakes);
         if (r < 0)
                 log_error("%s is not right (see above); nothing was started", director->welcome.config_path);
@@ -128,7 +129,8 @@ static void fill_settings(struct director *director) {
 static int check_access(const char *path) {
         if (access(path, R_OK | W_OK | X_OK) >= 0)
                 return 0;
-        log_error("the director (uid %u) cannot use %s: %m; every folder above it must be open to others: chmod o+x", geteuid(), path);
+        log_error("the director (uid %u) cannot use %s: %m; every folder above it must be open to others: chmod o+x", geteuid(),
+                        path);
         return EXIT_FAILED;
 }
 
@@ -147,7 +149,8 @@ static int open_journal(struct director *director) {
                 if (size == sizeof(*record) && record->machine.format == MACHINE_FORMAT && record->machine.phase < PHASES)
                         director->record = *record;
                 else {
-                        log_error("the journal %s was written by another version of interrex and cannot be gone on from; move it away to begin anew", path);
+                        log_error("the journal %s was written by another version of interrex and cannot be gone on from; move it away to begin anew",
+                                        path);
                         free(value);
                         return EXIT_FAILED;
                 }

@@ -20,8 +20,7 @@
 
 static void note_step(struct director *director, const struct machine *before, const struct machine *after,
                 const struct machine_event *event) {
-        struct journal_step step = {
-                        .swap = director->record.swap, .at = now_realtime(), .monotonic_us = now_monotonic()};
+        struct journal_step step = {.swap = director->record.swap, .at = now_realtime(), .monotonic_us = now_monotonic()};
         text_copy(step.phase, sizeof(step.phase), machine_phase_name(after->phase));
         text_copy(step.event, sizeof(step.event), machine_event_name(event->type));
         text_copy(step.note, sizeof(step.note), event->text ? event->text : "");

@@ -11,8 +11,7 @@
 #include <sys/syscall.h>
 
 static void let_go_on(struct director *director, const struct keeper_fenced *fenced, bool is_done) {
-        struct keeper_continue request = {
-                        .generation = fenced->generation, .request = fenced->request, .is_done = is_done};
+        struct keeper_continue request = {.generation = fenced->generation, .request = fenced->request, .is_done = is_done};
         keeper_tell(director, KEEPER_CONTINUE, &request, sizeof(request), NULL, 0);
 }
 

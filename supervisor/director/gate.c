@@ -229,7 +229,7 @@ void gate_disarm(struct director *director) {
 
 bool gate_must_precede(const struct director *director, uint64_t generation) {
         return director->config->gate.kind == GATE_UPROBE && director->gate && director->gate->generation == generation &&
-                        director->gate->height != MACHINE_NO_HEIGHT;
+               director->gate->height != MACHINE_NO_HEIGHT;
 }
 
 uint64_t gate_height(const struct director *director, uint64_t generation) {

@@ -6,13 +6,11 @@
 
 /* Where each calling convention passes its integer arguments. C: System V AMD64; Go: the register ABI of Go 1.17 on. */
 #if defined(__x86_64__)
-static const uint32_t c_registers[] = {offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi),
-                offsetof(struct pt_regs, rdx), offsetof(struct pt_regs, rcx), offsetof(struct pt_regs, r8),
-                offsetof(struct pt_regs, r9)};
-static const uint32_t go_registers[] = {offsetof(struct pt_regs, rax), offsetof(struct pt_regs, rbx),
-                offsetof(struct pt_regs, rcx), offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi),
-                offsetof(struct pt_regs, r8), offsetof(struct pt_regs, r9), offsetof(struct pt_regs, r10),
-                offsetof(struct pt_regs, r11)};
+static const uint32_t c_registers[] = {offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdx),
+                offsetof(struct pt_regs, rcx), offsetof(struct pt_regs, r8), offsetof(struct pt_regs, r9)};
+static const uint32_t go_registers[] = {offsetof(struct pt_regs, rax), offsetof(struct pt_regs, rbx), offsetof(struct pt_regs, rcx),
+                offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, r8),
+                offsetof(struct pt_regs, r9), offsetof(struct pt_regs, r10), offsetof(struct pt_regs, r11)};
 #elif defined(__aarch64__)
 /* struct user_pt_regs begins with x0 to x30; both conventions count from x0. */
 static const uint32_t c_registers[] = {0, 8, 16, 24, 32, 40, 48, 56};
@@ -47,9 +45,9 @@ static int locate_usdt(int file, const struct gate_config *gate, struct gate_loc
                 return r;
         *ret_location = (struct gate_location){.offset = probe.offset,
                         .reference_counter_offset = probe.semaphore_offset,
-                        .kind = probe.kind == USDT_CONSTANT   ? GATE_ARGUMENT_CONSTANT
-                                        : probe.kind == USDT_MEMORY ? GATE_ARGUMENT_MEMORY
-                                                                    : GATE_ARGUMENT_REGISTER,
+                        .kind = probe.kind == USDT_CONSTANT ? GATE_ARGUMENT_CONSTANT
+                                : probe.kind == USDT_MEMORY ? GATE_ARGUMENT_MEMORY
+                                                            : GATE_ARGUMENT_REGISTER,
                         .register_offset = probe.register_offset,
                         .displacement = probe.value,
                         .size = probe.size};

@@ -109,7 +109,8 @@ struct job *jobs_start_archivist(struct director *director, enum job_kind kind, 
 
 /* The operator's command as execvp would find it, in the standard folders only. */
 static int open_command(const char *name, char *path, size_t size) {
-        static const char *const folders[] = {"", "/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"};
+        static const char *const folders[] = {"", "/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/",
+                        "/bin/"};
         for (size_t i = *name == '/' ? 0 : 1; i < (*name == '/' ? 1 : ELEMENTS(folders)); i++) {
                 (void) snprintf(path, size, "%s%s", folders[i], name);
                 int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -154,8 +155,8 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
         if (r >= 0)
                 r = job_start(job, request, fd, -1);
         if (r >= 0)
-                r = sd_event_add_time_relative(director->event, &job->deadline, CLOCK_MONOTONIC, timeout_us, 0,
-                                on_job_deadline, job);
+                r = sd_event_add_time_relative(director->event, &job->deadline, CLOCK_MONOTONIC, timeout_us, 0, on_job_deadline,
+                                job);
         if (r < 0)
                 job_done(job);
         return r;

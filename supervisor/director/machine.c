@@ -25,8 +25,7 @@ void act(struct step *step, enum machine_action_type type, uint64_t generation) 
 
 void act_with(struct step *step, enum machine_action_type type, uint64_t generation, uint64_t value) {
         INVARIANT(step->actions->n < MACHINE_ACTIONS_MAX);
-        step->actions->items[step->actions->n++] =
-                        (struct machine_action){.type = type, .generation = generation, .value = value};
+        step->actions->items[step->actions->n++] = (struct machine_action){.type = type, .generation = generation, .value = value};
 }
 
 void set_deadline(struct step *step, uint64_t usec) {

@@ -15,51 +15,51 @@
 
 enum machine_phase {
         PHASE_STOPPED,
-        PHASE_STARTING,     /* the current generation comes up; connections wait */
-        PHASE_BACKOFF,      /* it crashed; waiting before the next try; connections wait */
+        PHASE_STARTING, /* the current generation comes up; connections wait */
+        PHASE_BACKOFF,  /* it crashed; waiting before the next try; connections wait */
         PHASE_RUNNING,
-        PHASE_ARMED,        /* running, an upgrade is planned for a height */
-        PHASE_PREPARING,    /* the candidate comes up to the fence (exclusive) or fully (overlap) */
-        PHASE_GATING,       /* the candidate is ready, the old generation is not yet at the boundary */
-        PHASE_QUIESCING,    /* the old generation is ending */
+        PHASE_ARMED,     /* running, an upgrade is planned for a height */
+        PHASE_PREPARING, /* the candidate comes up to the fence (exclusive) or fully (overlap) */
+        PHASE_GATING,    /* the candidate is ready, the old generation is not yet at the boundary */
+        PHASE_QUIESCING, /* the old generation is ending */
         PHASE_SNAPSHOTTING,
-        PHASE_PROVING,      /* the candidate is past the fence and is probed before any user reaches it */
-        PHASE_DRAINING,     /* overlap: users go to the candidate, the old one serves what it has */
+        PHASE_PROVING,  /* the candidate is past the fence and is probed before any user reaches it */
+        PHASE_DRAINING, /* overlap: users go to the candidate, the old one serves what it has */
         PHASE_PROBATION,
-        PHASE_ABORTING,     /* the candidate ends; the old generation never stopped */
-        PHASE_RETURNING,    /* the candidate ends; the old release has to come back */
-        PHASE_RESTORING,    /* the snapshot is being put back */
-        PHASE_REVIVING,     /* the old release comes up again */
+        PHASE_ABORTING,  /* the candidate ends; the old generation never stopped */
+        PHASE_RETURNING, /* the candidate ends; the old release has to come back */
+        PHASE_RESTORING, /* the snapshot is being put back */
+        PHASE_REVIVING,  /* the old release comes up again */
         PHASE_HELD,
         PHASE_STOPPING,
         PHASES,
 };
 
 enum machine_event_type {
-        EVENT_RESUME,          /* the director was restarted: do again what the phase asks for */
-        EVENT_START,           /* nothing runs: begin, or go on after a keeper's death; text: the release if none is in force */
-        EVENT_UPGRADE,         /* text: release; height: boundary or none; flag: the boundary is breaking */
+        EVENT_RESUME,  /* the director was restarted: do again what the phase asks for */
+        EVENT_START,   /* nothing runs: begin, or go on after a keeper's death; text: the release if none is in force */
+        EVENT_UPGRADE, /* text: release; height: boundary or none; flag: the boundary is breaking */
         EVENT_ROLLBACK,
         EVENT_RESTART,
         EVENT_CANCEL,
         EVENT_STOP,
-        EVENT_NEAR,            /* the boundary is close: time to prepare */
-        EVENT_VERIFIED,        /* the release's bytes are what was added */
-        EVENT_VERIFY_FAILED,   /* text: why */
-        EVENT_AT_FENCE,        /* generation waits at the fence */
-        EVENT_SPAWN_FAILED,    /* generation, text */
-        EVENT_PROVED,          /* generation listens on all held addresses and every probe is healthy */
-        EVENT_UNHEALTHY,       /* generation, text: a probe failed so often that it counts, or no progress */
-        EVENT_EXITED,          /* generation's first process ended, text: how */
-        EVENT_EMPTY,           /* nothing is left in generation's cgroup; always after EXITED */
-        EVENT_GATE_HIT,        /* height: the last one committed */
+        EVENT_NEAR,          /* the boundary is close: time to prepare */
+        EVENT_VERIFIED,      /* the release's bytes are what was added */
+        EVENT_VERIFY_FAILED, /* text: why */
+        EVENT_AT_FENCE,      /* generation waits at the fence */
+        EVENT_SPAWN_FAILED,  /* generation, text */
+        EVENT_PROVED,        /* generation listens on all held addresses and every probe is healthy */
+        EVENT_UNHEALTHY,     /* generation, text: a probe failed so often that it counts, or no progress */
+        EVENT_EXITED,        /* generation's first process ended, text: how */
+        EVENT_EMPTY,         /* nothing is left in generation's cgroup; always after EXITED */
+        EVENT_GATE_HIT,      /* height: the last one committed */
         EVENT_SNAPSHOT_TAKEN,
         EVENT_SNAPSHOT_FAILED, /* text */
         EVENT_RESTORED,
-        EVENT_RESTORE_FAILED,  /* text */
+        EVENT_RESTORE_FAILED, /* text */
         EVENT_DRAINED,
         EVENT_PROBATION_PASSED,
-        EVENT_DEADLINE,        /* the phase's deadline has passed */
+        EVENT_DEADLINE, /* the phase's deadline has passed */
         EVENTS,
 };
 
@@ -72,27 +72,27 @@ struct machine_event {
 };
 
 enum machine_action_type {
-        ACTION_VERIFY,        /* the candidate's release */
-        ACTION_SPAWN,         /* generation; fence: enum machine_fence */
-        ACTION_PASS,          /* generation may pass the fence */
-        ACTION_TERMINATE,     /* generation, gently */
-        ACTION_KILL,          /* generation's cgroup */
+        ACTION_VERIFY,    /* the candidate's release */
+        ACTION_SPAWN,     /* generation; fence: enum machine_fence */
+        ACTION_PASS,      /* generation may pass the fence */
+        ACTION_TERMINATE, /* generation, gently */
+        ACTION_KILL,      /* generation's cgroup */
         ACTION_FREEZE,
         ACTION_THAW,
-        ACTION_PROVE,         /* begin to probe generation until it is proved */
-        ACTION_FLIP,          /* new connections go to generation */
-        ACTION_RETIRE,        /* drop generation's sockets: what waits in them moves to the one flipped to */
-        ACTION_ARM_GATE,      /* stop generation before value, or before the first height the schedule denies it */
+        ACTION_PROVE,    /* begin to probe generation until it is proved */
+        ACTION_FLIP,     /* new connections go to generation */
+        ACTION_RETIRE,   /* drop generation's sockets: what waits in them moves to the one flipped to */
+        ACTION_ARM_GATE, /* stop generation before value, or before the first height the schedule denies it */
         ACTION_DISARM_GATE,
         ACTION_SNAPSHOT,
         ACTION_RESTORE,
         ACTION_DROP_SNAPSHOT,
-        ACTION_DRAIN,         /* watch generation's connections until none is left */
-        ACTION_WATCH,         /* probation: health and progress of generation */
-        ACTION_DEADLINE,      /* value: usec from now; 0: none */
-        ACTION_READY,         /* users are served */
-        ACTION_FINISH,        /* the swap has ended: outcome and reason are in the state */
-        ACTION_EXIT,          /* nothing runs any more and nothing shall */
+        ACTION_DRAIN,    /* watch generation's connections until none is left */
+        ACTION_WATCH,    /* probation: health and progress of generation */
+        ACTION_DEADLINE, /* value: usec from now; 0: none */
+        ACTION_READY,    /* users are served */
+        ACTION_FINISH,   /* the swap has ended: outcome and reason are in the state */
+        ACTION_EXIT,     /* nothing runs any more and nothing shall */
 };
 
 enum machine_fence { MACHINE_PASS_AT_ONCE, MACHINE_WAIT_AT_FENCE };
@@ -116,37 +116,37 @@ enum machine_outcome { OUTCOME_NONE, OUTCOME_COMMITTED, OUTCOME_ROLLED_BACK, OUT
 struct machine {
         uint32_t format;
         enum machine_phase phase;
-        uint64_t last_generation;                 /* the highest number given so far */
-        uint64_t serving;                         /* whom new connections are routed to, alive or not; 0: nobody yet */
-        uint64_t current;                         /* the generation of the release in force; 0: none */
+        uint64_t last_generation; /* the highest number given so far */
+        uint64_t serving;         /* whom new connections are routed to, alive or not; 0: nobody yet */
+        uint64_t current;         /* the generation of the release in force; 0: none */
         char current_release[MACHINE_RELEASE_MAX];
         char previous_release[MACHINE_RELEASE_MAX]; /* what `rollback` goes back to; empty: nothing */
-        bool current_is_gone;                     /* its cgroup is empty */
-        uint32_t crashes;                         /* in a row */
+        bool current_is_gone;                       /* its cgroup is empty */
+        uint32_t crashes;                           /* in a row */
 
-        enum machine_swap_kind kind;              /* SWAP_NONE: no swap is planned or under way */
+        enum machine_swap_kind kind; /* SWAP_NONE: no swap is planned or under way */
         uint64_t candidate;
         char candidate_release[MACHINE_RELEASE_MAX];
-        uint64_t boundary;                        /* MACHINE_NO_HEIGHT: now */
-        bool breaking;                            /* the old release may not run from the boundary on */
-        bool overlap;                             /* of this swap */
+        uint64_t boundary; /* MACHINE_NO_HEIGHT: now */
+        bool breaking;     /* the old release may not run from the boundary on */
+        bool overlap;      /* of this swap */
         bool verified, candidate_started, candidate_ready, candidate_is_gone, gate_was_hit;
         bool snapshot_taken, past_fence, flipped, restored;
-        bool restore_is_wanted;                   /* the old release could not run on the state as it is */
-        bool must_not_run;                        /* held: the release in force may not run on the state as it is */
-        bool stop_is_wanted;                      /* stop as soon as the state is whole again */
-        uint32_t kills;                           /* asked for in this phase */
+        bool restore_is_wanted; /* the old release could not run on the state as it is */
+        bool must_not_run;      /* held: the release in force may not run on the state as it is */
+        bool stop_is_wanted;    /* stop as soon as the state is whole again */
+        uint32_t kills;         /* asked for in this phase */
         enum machine_outcome outcome;
-        char reason[MACHINE_REASON_MAX];          /* why it ended so, or why it is held */
+        char reason[MACHINE_REASON_MAX]; /* why it ended so, or why it is held */
 };
 
 struct machine_settings {
         bool overlap;
-        bool snapshot;            /* one can be taken and is wanted */
-        bool signer_inside;       /* I8: no state rollback past the fence */
-        bool gate_holds;          /* the gate can keep the old release from going past the boundary (uprobe) */
+        bool snapshot;      /* one can be taken and is wanted */
+        bool signer_inside; /* I8: no state rollback past the fence */
+        bool gate_holds;    /* the gate can keep the old release from going past the boundary (uprobe) */
         uint64_t prepare_us, gate_us, snapshot_us, prove_us, drain_us, stop_us;
-        uint64_t probation_us;    /* longest time that probation may take, health and progress included */
+        uint64_t probation_us; /* longest time that probation may take, health and progress included */
         const uint64_t *backoff_us;
         size_t n_backoff;
         uint32_t give_up_after;
@@ -160,7 +160,7 @@ struct machine machine_initial(void);
 int machine_step(struct machine *machine, const struct machine_settings *settings, const struct machine_event *event,
                 struct machine_actions *ret_actions);
 
-const char *machine_phase_name(enum machine_phase phase);      /* for the journal: every phase has its own */
+const char *machine_phase_name(enum machine_phase phase);       /* for the journal: every phase has its own */
 const char *machine_phase_for_status(enum machine_phase phase); /* the contract's word */
 const char *machine_event_name(enum machine_event_type type);
 const char *machine_outcome_name(enum machine_outcome outcome);

@@ -52,7 +52,7 @@ int on_cancel(struct step *step) {
 static bool has_overshot(const struct step *step) {
         const struct machine *m = step->machine;
         return step->settings->gate_holds && m->breaking && m->boundary != MACHINE_NO_HEIGHT &&
-                        step->event->height != MACHINE_NO_HEIGHT && step->event->height >= m->boundary;
+               step->event->height != MACHINE_NO_HEIGHT && step->event->height >= m->boundary;
 }
 
 static int on_overshot(struct step *step) {
@@ -299,7 +299,7 @@ int on_restore_failed(struct step *step) {
         text_copy(first, sizeof(first), m->reason);
         (void) snprintf(m->reason, sizeof(m->reason), "%.200s; and the state could not be put back: %.250s", first,
                         step->event->type == EVENT_DEADLINE ? "it took longer than deadlines.snapshot"
-                                        : step->event->text ? step->event->text
+                        : step->event->text                 ? step->event->text
                                                             : "");
         m->snapshot_taken = false;
         m->must_not_run = true;

@@ -11,7 +11,8 @@ int node_user_find(struct director *director) {
                 const struct passwd *user = getpwnam(exec->user);
                 int n = ELEMENTS(director->node_groups);
                 if (!user) {
-                        log_error("exec.user %s does not exist on this host; make it with `adduser --system %s`", exec->user, exec->user);
+                        log_error("exec.user %s does not exist on this host; make it with `adduser --system %s`", exec->user,
+                                        exec->user);
                         return EXIT_USAGE;
                 }
                 director->node_uid = user->pw_uid;
@@ -23,7 +24,8 @@ int node_user_find(struct director *director) {
         if (exec->group) {
                 const struct group *group = getgrnam(exec->group);
                 if (!group) {
-                        log_error("exec.group %s does not exist on this host; make it with `addgroup --system %s`", exec->group, exec->group);
+                        log_error("exec.group %s does not exist on this host; make it with `addgroup --system %s`", exec->group,
+                                        exec->group);
                         return EXIT_USAGE;
                 }
                 director->node_gid = group->gr_gid;

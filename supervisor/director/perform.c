@@ -39,7 +39,7 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
 static void set_phase_deadline(struct director *director, uint64_t usec) {
         director->phase_timer = sd_event_source_disable_unref(director->phase_timer);
         if (usec != 0 && sd_event_add_time_relative(director->event, &director->phase_timer, CLOCK_MONOTONIC, usec, 1000,
-                                          on_phase_deadline, director) < 0)
+                                         on_phase_deadline, director) < 0)
                 log_error("out of memory: this phase has no deadline");
 }
 

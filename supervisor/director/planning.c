@@ -62,8 +62,9 @@ static int check_release(struct director *director, const char *version, struct 
         int r = release_load(director->releases_dir, version, &release);
         release_done(&release);
         if (r < 0)
-                return refuse(refusal, CONTROL_ERROR_REFUSED, "release %.100s is not here (%s); add it with `interrex release add %s %.100s PATH`",
-                                version, strerror(-r), director->config->node, version);
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "release %.100s is not here (%s); add it with `interrex release add %s %.100s PATH`", version,
+                                strerror(-r), director->config->node, version);
         return 0;
 }
 
@@ -84,7 +85,8 @@ static int check_height(struct director *director, uint64_t height, struct refus
                 return refuse(refusal, CONTROL_ERROR_REFUSED, "height %lu is not ahead: the node is at %lu", height, now);
         if (height <= height_by_now(director, now))
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
-                                "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed", height, now);
+                                "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed",
+                                height, now);
         return 0;
 }
 
@@ -168,7 +170,8 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         if (check_release(director, version, ret_refusal) < 0)
                 return -1;
         if (director->record.machine.phase == PHASE_RUNNING && strcmp(version, director->record.machine.current_release) == 0)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s runs already; to start it anew use `interrex restart`", version);
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s runs already; to start it anew use `interrex restart`",
+                                version);
         if (now)
                 height = MACHINE_NO_HEIGHT;
         else if (check_height(director, height, ret_refusal) < 0 || make_boundary(director, version, height, ret_refusal) < 0)
@@ -190,15 +193,16 @@ int planning_rollback(struct director *director, uint64_t *ret_swap, struct refu
         if (!is_idle(director))
                 return refuse_busy(director, ret_refusal);
         if (*machine->previous_release == '\0')
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "there is nothing to go back to: %s is the first release that ran here",
-                                machine->current_release);
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "there is nothing to go back to: %s is the first release that ran here", machine->current_release);
         if (check_release(director, machine->previous_release, ret_refusal) < 0)
                 return -1;
         if (!allows(director, machine->previous_release, next_height(director)))
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
                                 "the schedule does not allow %s at height %lu: going back would run the wrong version",
                                 machine->previous_release, next_height(director));
-        return begin_swap(director, EVENT_ROLLBACK, "rollback", machine->previous_release, MACHINE_NO_HEIGHT, ret_swap, ret_refusal);
+        return begin_swap(director, EVENT_ROLLBACK, "rollback", machine->previous_release, MACHINE_NO_HEIGHT, ret_swap,
+                        ret_refusal);
 }
 
 int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal) {
@@ -232,7 +236,8 @@ int planning_load_schedule(struct director *director) {
                 if (r >= 0)
                         r = schedule_add(&schedule, boundaries[i].height, &range, NULL);
                 if (r < 0)
-                        log_error("the boundary at height %lu (%s) is not usable and left out", boundaries[i].height, boundaries[i].range);
+                        log_error("the boundary at height %lu (%s) is not usable and left out", boundaries[i].height,
+                                        boundaries[i].range);
         }
         schedule_done(&director->schedule);
         director->schedule = schedule;
@@ -258,7 +263,8 @@ int planning_import(struct director *director, const struct planned_boundary *bo
                                         "%.200s is not a version range; write it like \">=1.4.0 <2.0.0\"", boundaries[i].range);
         }
         if (write_boundaries(director, boundaries, n) < 0 || planning_load_schedule(director) < 0)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written", director->directories.state);
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written",
+                                director->directories.state);
         if (machine->phase == PHASE_RUNNING)
                 (void) gate_arm(director, machine->current, planning_gate_height(director, machine->current, MACHINE_NO_HEIGHT));
         return 0;
@@ -293,10 +299,13 @@ int planning_first_release(struct director *director, char *release, size_t size
                 (void) snprintf(why, why_size, "no release is here yet; add one with `interrex release add %s VERSION PATH`",
                                 director->config->node);
         else if (r >= 0 && wanted)
-                (void) snprintf(why, why_size, "release %s from the configuration is not here; add it with `interrex release add %s %s PATH`",
+                (void) snprintf(why, why_size,
+                                "release %s from the configuration is not here; add it with `interrex release add %s %s PATH`",
                                 wanted, director->config->node, wanted);
         else
-                (void) snprintf(why, why_size, "%zu releases are here and nothing says which one starts: write `release:` into the configuration", n);
+                (void) snprintf(why, why_size,
+                                "%zu releases are here and nothing says which one starts: write `release:` into the configuration",
+                                n);
         release_list_free(releases, n);
         return found ? 0 : -ENOENT;
 }

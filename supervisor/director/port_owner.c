@@ -26,7 +26,8 @@ static bool is_the_one(int fd, const struct address *wanted, uint64_t namespace_
         struct address address;
         uint64_t cookie = 0;
         int type = 0, listens = 0;
-        socklen_t length = sizeof(sockaddr), cookie_length = sizeof(cookie), type_length = sizeof(type), listens_length = sizeof(listens);
+        socklen_t length = sizeof(sockaddr), cookie_length = sizeof(cookie), type_length = sizeof(type),
+                  listens_length = sizeof(listens);
         if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
                         type != (wanted->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM) ||
                         getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
@@ -35,7 +36,8 @@ static bool is_the_one(int fd, const struct address *wanted, uint64_t namespace_
                 return false;
         if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &cookie_length) == 0 && cookie != namespace_cookie)
                 return false;
-        return wanted->transport == TRANSPORT_UDP || (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
+        return wanted->transport == TRANSPORT_UDP ||
+               (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
 }
 
 static uint64_t own_namespace(void) {

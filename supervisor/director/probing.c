@@ -129,7 +129,8 @@ static void check_probation(struct director *director) {
                 watch->progress_ends_at = 0;
         if (watch->progress_ends_at && now >= watch->progress_ends_at) {
                 watch->is_probation = false;
-                (void) snprintf(text, sizeof(text), "no progress: %u blocks were expected within %lu ms, the height is %ld after %ld",
+                (void) snprintf(text, sizeof(text),
+                                "no progress: %u blocks were expected within %lu ms, the height is %ld after %ld",
                                 director->config->progress_blocks, director->config->progress_within_us / USEC_PER_MSEC,
                                 (long) unit->height, (long) watch->height_at_begin);
                 (void) events_feed_about(director, EVENT_UNHEALTHY, watch->generation, text);
@@ -141,8 +142,7 @@ static void check_probation(struct director *director) {
         }
 }
 
-void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height,
-                const char *text) {
+void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height, const char *text) {
         struct watch *watch = &director->watch;
         if (generation != watch->generation || probe > PROBES_MAX)
                 return;

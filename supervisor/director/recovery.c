@@ -116,7 +116,7 @@ static void retire_leftovers(struct director *director) {
         for (size_t i = 0; i < MEMBERS_MAX; i++) {
                 uint64_t generation = director->members[i].generation;
                 bool is_needed = generation == machine->serving || generation == machine->candidate ||
-                                (generation == machine->current && !machine->current_is_gone);
+                                 (generation == machine->current && !machine->current_is_gone);
                 if (generation != 0 && !is_needed)
                         adoption_retire(director, generation);
         }
@@ -130,7 +130,8 @@ static int resume(struct director *director) {
         jobs_plan_snapshot(director);
         if (journal_swap_get(director->journal, director->record.swap, &director->swap) >= 0 && director->swap.ended_at == 0 &&
                         director->record.machine.kind == SWAP_NONE)
-                planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome), director->record.machine.reason);
+                planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome),
+                                director->record.machine.reason);
         (void) events_feed(director, &event);
         retire_leftovers(director);
         tell_what_was_missed(director);

@@ -2,8 +2,7 @@
 
 static size_t place_of(const struct schedule *schedule, uint64_t height);
 
-int schedule_add(
-                struct schedule *schedule, uint64_t height, const struct range *range, char **ret_conflict) {
+int schedule_add(struct schedule *schedule, uint64_t height, const struct range *range, char **ret_conflict) {
         size_t i = place_of(schedule, height);
         if (i < schedule->n && schedule->boundaries[i].height == height) {
                 const char *present = schedule->boundaries[i].range.text;
@@ -34,8 +33,7 @@ void schedule_remove(struct schedule *schedule, uint64_t height) {
         if (i == schedule->n || schedule->boundaries[i].height != height)
                 return;
         schedule->n--;
-        memmove(schedule->boundaries + i, schedule->boundaries + i + 1,
-                        (schedule->n - i) * sizeof(*schedule->boundaries));
+        memmove(schedule->boundaries + i, schedule->boundaries + i + 1, (schedule->n - i) * sizeof(*schedule->boundaries));
 }
 
 void schedule_done(struct schedule *schedule) {
@@ -62,13 +60,12 @@ bool schedule_allows(const struct schedule *schedule, const struct version *vers
         return !range || range_allows(range, version);
 }
 
-int schedule_select(
-                const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height) {
+int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height) {
         int best = -1;
         for (size_t i = 0; i < n; i++)
                 if (schedule_allows(schedule, &versions[i], height) &&
                                 (best < 0 || version_compare(&versions[i], &versions[best]) > 0))
-                        best = (int)i;
+                        best = (int) i;
         return best;
 }
 
@@ -80,10 +77,10 @@ void schedule_refusal(const struct schedule *schedule, const struct version *ver
         int best = schedule_select(schedule, versions, n, height);
         if (best >= 0) {
                 version_format(&versions[best], would, sizeof(would));
-                (void)snprintf(text, size, "height %lu asks for \"%s\", which %s is not; %s would do",
-                                height, range ? range->text : "*", name, would);
+                (void) snprintf(text, size, "height %lu asks for \"%s\", which %s is not; %s would do", height,
+                                range ? range->text : "*", name, would);
         } else
-                (void)snprintf(text, size,
+                (void) snprintf(text, size,
                                 "height %lu asks for \"%s\", which %s and all other releases here are not; "
                                 "add one that is "
                                 "with `interrex release add`",

@@ -29,8 +29,7 @@ const struct boundary *schedule_next(const struct schedule *schedule, uint64_t h
 bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height);
 
 /* The highest of N versions that is allowed at the height: its index, or -1. */
-int schedule_select(
-                const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height);
+int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height);
 
 /* One sentence: why VERSION may not run at the height and which of N versions would do. */
 void schedule_refusal(const struct schedule *schedule, const struct version *version, uint64_t height,

@@ -63,9 +63,9 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
                 struct keeper_spawn *ret_request) {
         const struct exec_config *exec = &director->config->exec;
         const char *path = jobs_verified_path(director, unit->release);
-        const char *folder = exec->working_directory ? exec->working_directory
-                                                     : director->config->state.directory ? director->config->state.directory
-                                                                                         : "/";
+        const char *folder = exec->working_directory             ? exec->working_directory
+                             : director->config->state.directory ? director->config->state.directory
+                                                                 : "/";
         ret_request->kind = SPAWN_GENERATION;
         ret_request->generation = unit->generation;
         ret_request->fence = (uint32_t) unit->fence_kind;
@@ -98,8 +98,8 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
         return r;
 }
 
-int spawn_request_for_helper(struct director *director, uint64_t number, const char *path, char *const *command, char *const *environment,
-                struct keeper_spawn *ret_request) {
+int spawn_request_for_helper(struct director *director, uint64_t number, const char *path, char *const *command,
+                char *const *environment, struct keeper_spawn *ret_request) {
         ret_request->kind = SPAWN_HELPER;
         ret_request->generation = number;
         set_user(director, ret_request);

@@ -7,8 +7,8 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
                 struct keeper_spawn *ret_request);
 
 /* A command of the operator's, as the node's user, with some more environment (may be NULL). */
-int spawn_request_for_helper(struct director *director, uint64_t number, const char *path, char *const *command, char *const *environment,
-                struct keeper_spawn *ret_request);
+int spawn_request_for_helper(struct director *director, uint64_t number, const char *path, char *const *command,
+                char *const *environment, struct keeper_spawn *ret_request);
 
 int spawn_request_for_archivist(struct director *director, uint64_t number, char *const *arguments,
                 struct keeper_spawn *ret_request);

@@ -31,7 +31,8 @@ static json_t *next(struct director *director) {
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(machine->candidate_release));
-        (void) json_object_set_new(object, "eta_s", eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+        (void) json_object_set_new(object, "eta_s",
+                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;
 }
 
@@ -52,8 +53,10 @@ static json_t *listeners(struct director *director) {
                         sum.probed += one.probed;
                 }
                 json_t *object = json_object();
-                (void) json_object_set_new(object, "address", json_string(director->config->listen[director->groups[group].listen].text));
-                (void) json_object_set_new(object, "family", json_string(director->groups[group].address.family == AF_INET ? "ipv4" : "ipv6"));
+                (void) json_object_set_new(object, "address",
+                                json_string(director->config->listen[director->groups[group].listen].text));
+                (void) json_object_set_new(object, "family",
+                                json_string(director->groups[group].address.family == AF_INET ? "ipv4" : "ipv6"));
                 (void) json_object_set_new(object, "slot", number(slot));
                 (void) json_object_set_new(object, "queued", number(queued));
                 (void) json_object_set_new(object, "steered", number(sum.steered));
@@ -111,7 +114,8 @@ static json_t *last_swap(struct director *director) {
                 (void) json_object_set_new(object, "kind", json_string(swap->kind));
                 (void) json_object_set_new(object, "from", json_string(swap->from));
                 (void) json_object_set_new(object, "to", json_string(swap->to));
-                (void) json_object_set_new(object, "at_height", swap->at_height == UINT64_MAX ? json_null() : number(swap->at_height));
+                (void) json_object_set_new(object, "at_height",
+                                swap->at_height == UINT64_MAX ? json_null() : number(swap->at_height));
                 (void) json_object_set_new(object, "outcome", json_string(swap->outcome));
                 (void) json_object_set_new(object, "reason", text_or_null(swap->reason));
                 (void) json_object_set_new(object, "gap_ms", json_real((double) swap->gap_us / (double) USEC_PER_MSEC));
@@ -145,7 +149,8 @@ static json_t *degraded(struct director *director) {
         append(array, director->near_miss);
         append(array, probing_complaint(director));
         if (*director->no_hooks) {
-                (void) snprintf(text, sizeof(text), "%.180s; sockets are found by seccomp notifications, which cost each system call some 30 ns",
+                (void) snprintf(text, sizeof(text),
+                                "%.180s; sockets are found by seccomp notifications, which cost each system call some 30 ns",
                                 director->no_hooks);
                 append(array, text);
         }
@@ -156,7 +161,8 @@ static json_t *degraded(struct director *director) {
                 (void) snprintf(text, sizeof(text), "no snapshot can be taken: %.250s", director->snapshot_reason);
                 append(array, text);
         }
-        if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory && !director->record.takes_lock)
+        if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
+                        !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
         if (config->gate.kind == GATE_OBSERVE)
                 append(array, "the gate `observe` may overshoot: the height is only polled");

@@ -17,13 +17,13 @@ struct steering {
         struct listen_bpf *listen;
         struct ring_buffer *events;
         sd_event_source *events_source;
-        int stored_maps[16];  /* in the order of stored_map_names; -1: a first start */
+        int stored_maps[16]; /* in the order of stored_map_names; -1: a first start */
         bool links_are_stored;
 };
 
 /* What must outlive the director: the route and the sockets in it, and events nobody has read. */
-static const char *const stored_map_names[] = {
-                "route", "probe_ports", "groups", "sockets", "members", "counters", "flows", "held", "listen_events"};
+static const char *const stored_map_names[] = {"route", "probe_ports", "groups", "sockets", "members", "counters", "flows", "held",
+                "listen_events"};
 
 static struct steering *get(struct director *director) {
         if (!director->steering) {
@@ -107,8 +107,9 @@ static void do_without_hooks(struct director *director, int error) {
                 (void) snprintf(stored, sizeof(stored), "link.steering.%s", hook_names[i]);
                 keeper_drop(director, stored);
         }
-        (void) snprintf(director->no_hooks, sizeof(director->no_hooks), "no kernel program can be attached to the node's cgroup: %s%s",
-                        strerror(-error), error == -EPERM ? " (a cgroup above it has one that allows no other)" : "");
+        (void) snprintf(director->no_hooks, sizeof(director->no_hooks),
+                        "no kernel program can be attached to the node's cgroup: %s%s", strerror(-error),
+                        error == -EPERM ? " (a cgroup above it has one that allows no other)" : "");
         log_warning("%s: its sockets are found by seccomp notifications instead", director->no_hooks);
 }
 
@@ -155,8 +156,8 @@ int steering_open(struct director *director) {
         steering->events = ring_buffer__new(bpf_map__fd(steering->listen->maps.listen_events), on_listen_event, director, NULL);
         if (!steering->events)
                 return log_errno(-errno, "cannot read listen events");
-        return sd_event_add_io(director->event, &steering->events_source, ring_buffer__epoll_fd(steering->events), EPOLLIN,
-                        on_ring, director);
+        return sd_event_add_io(director->event, &steering->events_source, ring_buffer__epoll_fd(steering->events), EPOLLIN, on_ring,
+                        director);
 }
 
 struct held_address steering_held_form(const struct address *address) {
@@ -276,8 +277,7 @@ void steering_count(struct director *director, uint32_t group, uint32_t slot, st
         uint32_t cell = cell_of(group, slot);
         struct steering_counters sum = {0};
         _cleanup_free_ struct steering_counters *values = calloc(cpus > 0 ? (size_t) cpus : 1, sizeof(*values));
-        if (!values || cpus <= 0 ||
-                        bpf_map_lookup_elem(bpf_map__fd(get(director)->steer->maps.counters), &cell, values) < 0)
+        if (!values || cpus <= 0 || bpf_map_lookup_elem(bpf_map__fd(get(director)->steer->maps.counters), &cell, values) < 0)
                 return;
         for (int i = 0; i < cpus; i++) {
                 sum.steered += values[i].steered;

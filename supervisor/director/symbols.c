@@ -43,7 +43,7 @@ static int refuse(char **ret_error, int error, const char *format, ...) _printf_
 
 static void elf_end_at(Elf **elf) {
         if (*elf)
-                (void)elf_end(*elf);
+                (void) elf_end(*elf);
 }
 
 int symbol_find(int fd, const char *name, struct symbol_location *ret_location, char **ret_error) {
@@ -69,8 +69,7 @@ int symbol_find(int fd, const char *name, struct symbol_location *ret_location, 
                                 "another gate",
                                 name);
         struct symbol_location location = {.address = search.symbol.st_value, .size = search.symbol.st_size};
-        if (to_file_offset(elf, location.address, &location.offset) < 0 ||
-                        location.offset >= (uint64_t)st.st_size)
+        if (to_file_offset(elf, location.address, &location.offset) < 0 || location.offset >= (uint64_t) st.st_size)
                 return refuse(ret_error, -ENOEXEC,
                                 "the function \"%.200s\" lies outside of the code that is loaded: the "
                                 "binary is damaged or not linked; add the release again from its source",
@@ -83,8 +82,7 @@ int symbol_find(int fd, const char *name, struct symbol_location *ret_location, 
 static int open_elf(int fd, Elf **ret_elf, char **ret_error) {
         GElf_Ehdr header;
         if (elf_version(EV_CURRENT) == EV_NONE)
-                return refuse(ret_error, -ENOSYS,
-                                "the installed libelf is too old to read binaries: install a newer one");
+                return refuse(ret_error, -ENOSYS, "the installed libelf is too old to read binaries: install a newer one");
         _cleanup_(elf_end_at) Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
         if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
                 return refuse(ret_error, -ENOEXEC,
@@ -105,7 +103,7 @@ static unsigned distance(const char *wanted, size_t m, const char *name, size_t 
         unsigned row[NEAREST_NAME_MAX];
         size_t longer = m > n ? m : n, shorter = m > n ? n : m;
         if (shorter >= 4 && (strcasestr(name, wanted) || strcasestr(wanted, name)))
-                return (unsigned)((longer - shorter) / 16 + 1);
+                return (unsigned) ((longer - shorter) / 16 + 1);
         if (longer - shorter > limit || longer >= ELEMENTS(row))
                 return UINT32_MAX;
         for (unsigned j = 0; j <= n; j++)
@@ -114,8 +112,7 @@ static unsigned distance(const char *wanted, size_t m, const char *name, size_t 
                 unsigned diagonal = row[0];
                 row[0] = i;
                 for (size_t j = 1; j <= n; j++) {
-                        bool differs = tolower((unsigned char)wanted[i - 1]) !=
-                                       tolower((unsigned char)name[j - 1]);
+                        bool differs = tolower((unsigned char) wanted[i - 1]) != tolower((unsigned char) name[j - 1]);
                         unsigned above = row[j], best = diagonal + (differs ? 1U : 0U);
                         best = above + 1 < best ? above + 1 : best;
                         row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
@@ -126,8 +123,7 @@ static unsigned distance(const char *wanted, size_t m, const char *name, size_t 
 }
 
 static void note_near(struct search *search, const char *name, size_t length) {
-        unsigned how_far = distance(
-                        search->name, search->length, name, length, (unsigned)(search->length / 3 + 1));
+        unsigned how_far = distance(search->name, search->length, name, length, (unsigned) (search->length / 3 + 1));
         size_t i = search->n_nearest;
         if (how_far == UINT32_MAX)
                 return;
@@ -140,17 +136,15 @@ static void note_near(struct search *search, const char *name, size_t length) {
                 return;
         if (search->n_nearest < NEAREST)
                 search->n_nearest++;
-        memmove(&search->nearest[i + 1], &search->nearest[i],
-                        (search->n_nearest - 1 - i) * sizeof(search->nearest[0]));
+        memmove(&search->nearest[i + 1], &search->nearest[i], (search->n_nearest - 1 - i) * sizeof(search->nearest[0]));
         search->nearest[i].distance = how_far;
         text_copy(search->nearest[i].name, sizeof(search->nearest[i].name), name);
 }
 
 static void look_at(struct search *search, const GElf_Sym *symbol, const Elf_Data *names) {
-        if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
-                        symbol->st_name >= names->d_size)
+        if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF || symbol->st_name >= names->d_size)
                 return;
-        const char *name = (const char *)names->d_buf + symbol->st_name;
+        const char *name = (const char *) names->d_buf + symbol->st_name;
         size_t room = names->d_size - symbol->st_name;
         if (*name == '\0')
                 return;
@@ -172,8 +166,7 @@ static void look_at(struct search *search, const GElf_Sym *symbol, const Elf_Dat
 
 static int search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, struct search *search) {
         Elf_Scn *names_section = elf_getscn(elf, header->sh_link);
-        Elf_Data *data = elf_getdata(section, NULL),
-                 *names = names_section ? elf_getdata(names_section, NULL) : NULL;
+        Elf_Data *data = elf_getdata(section, NULL), *names = names_section ? elf_getdata(names_section, NULL) : NULL;
         size_t entry = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
         if (!data || !data->d_buf || data->d_type != ELF_T_SYM || !names || !names->d_buf || entry == 0)
                 return 0;
@@ -183,7 +176,7 @@ static int search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, str
         search->n_seen += n;
         for (size_t i = 0; i < n; i++) {
                 GElf_Sym symbol;
-                if (gelf_getsym(data, (int)i, &symbol))
+                if (gelf_getsym(data, (int) i, &symbol))
                         look_at(search, &symbol, names);
         }
         return 0;
@@ -193,8 +186,7 @@ static int search_tables(Elf *elf, struct search *search, char **ret_error) {
         search->n_seen = 0;
         for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
                 GElf_Shdr header;
-                if (!gelf_getshdr(section, &header) ||
-                                (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
+                if (!gelf_getshdr(section, &header) || (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
                         continue;
                 search->has_full_table |= header.sh_type == SHT_SYMTAB;
                 if (search_table(elf, section, &header, search) < 0)
@@ -214,23 +206,19 @@ static int to_file_offset(Elf *elf, uint64_t address, uint64_t *ret_offset) {
                 return -ENOEXEC;
         for (size_t i = 0; i < n && i <= INT32_MAX; i++) {
                 GElf_Phdr segment;
-                if (!gelf_getphdr(elf, (int)i, &segment))
+                if (!gelf_getphdr(elf, (int) i, &segment))
                         return -ENOEXEC;
                 if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) || address < segment.p_vaddr ||
                                 address - segment.p_vaddr >= segment.p_filesz)
                         continue;
-                return __builtin_add_overflow(address - segment.p_vaddr, segment.p_offset, ret_offset)
-                                       ? -ENOEXEC
-                                       : 0;
+                return __builtin_add_overflow(address - segment.p_vaddr, segment.p_offset, ret_offset) ? -ENOEXEC : 0;
         }
         return -ENOEXEC;
 }
 
 static int refuse_missing(const struct search *search, char **ret_error) {
         char near[NEAREST * (NEAREST_NAME_MAX + 2)] = "";
-        const char *stripped = search->has_full_table
-                                               ? ""
-                                               : " (it is stripped: only exported functions can be found)";
+        const char *stripped = search->has_full_table ? "" : " (it is stripped: only exported functions can be found)";
         if (search->n_functions == 0)
                 return refuse(ret_error, -ENOEXEC,
                                 "the binary is stripped, so its function \"%.200s\" cannot be found: use "
@@ -238,16 +226,15 @@ static int refuse_missing(const struct search *search, char **ret_error) {
                                 search->name);
         for (size_t i = 0; i < search->n_nearest; i++) {
                 size_t used = strlen(near);
-                (void)snprintf(near + used, sizeof(near) - used, "%s%s", i ? ", " : "",
-                                search->nearest[i].name);
+                (void) snprintf(near + used, sizeof(near) - used, "%s%s", i ? ", " : "", search->nearest[i].name);
         }
         if (search->n_nearest == 0)
                 return refuse(ret_error, -ENOENT,
                                 "the binary has no function \"%.200s\"%s, and none that comes near: `nm` "
                                 "lists those it has",
                                 search->name, stripped);
-        return refuse(ret_error, -ENOENT, "the binary has no function \"%.200s\"%s; the nearest are: %s",
-                        search->name, stripped, near);
+        return refuse(ret_error, -ENOENT, "the binary has no function \"%.200s\"%s; the nearest are: %s", search->name, stripped,
+                        near);
 }
 
 static int refuse(char **ret_error, int error, const char *format, ...) {

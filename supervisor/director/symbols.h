@@ -30,5 +30,4 @@ struct usdt_location {
 };
 
 /* "provider:name". */
-int usdt_find(int fd, const char *probe, unsigned argument, struct usdt_location *ret_location,
-                char **ret_error);
+int usdt_find(int fd, const char *probe, unsigned argument, struct usdt_location *ret_location, char **ret_error);

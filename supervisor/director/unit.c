@@ -124,7 +124,7 @@ static bool wants_notify(const struct config *config) {
 static enum keeper_fence choose_fence(const struct director *director, const struct unit *unit) {
         if (unit->fence == MACHINE_WAIT_AT_FENCE) {
                 bool by_lock = director->config->state.fence == FENCE_LOCK && director->state_directory &&
-                                director->record.takes_lock;
+                               director->record.takes_lock;
                 return by_lock ? SPAWN_FENCE_LOCK : SPAWN_FENCE_EXEC;
         }
         /* To learn whether it takes one. */
@@ -207,13 +207,16 @@ void unit_control(struct director *director, uint64_t generation, enum keeper_cg
                 unit->is_frozen = verb == CGROUP_FREEZE;
         int r = keeper_ask(director, KEEPER_CGROUP, &request, sizeof(request), NULL, 0, request.serial, NULL);
         if (r < 0 && r != -ESRCH)
-                log_errno(r, "cannot %s generation %lu", verb == CGROUP_KILL ? "kill" : verb == CGROUP_FREEZE ? "freeze" : "thaw", generation);
+                log_errno(r, "cannot %s generation %lu",
+                                verb == CGROUP_KILL     ? "kill"
+                                : verb == CGROUP_FREEZE ? "freeze"
+                                                        : "thaw",
+                                generation);
 }
 
 void unit_pass(struct director *director, uint64_t generation) {
         struct unit *unit = unit_find(director, generation);
-        struct keeper_forget request = {
-                        .serial = keeper_serial(director), .generation = generation, .kind = SPAWN_GENERATION};
+        struct keeper_forget request = {.serial = keeper_serial(director), .generation = generation, .kind = SPAWN_GENERATION};
         if (!unit)
                 return;
         unit->fence = MACHINE_PASS_AT_ONCE;

@@ -138,13 +138,15 @@ static uint64_t find_base(Elf *elf, size_t names) {
         return 0;
 }
 
-static int search_notes(Elf *elf, Elf_Data *data, const char *wanted, unsigned argument, uint64_t base, struct usdt_location *ret_location) {
+static int search_notes(Elf *elf, Elf_Data *data, const char *wanted, unsigned argument, uint64_t base,
+                struct usdt_location *ret_location) {
         GElf_Nhdr note;
         size_t name_at, description_at, r = -1UL;
         int result = -ENOENT;
         for (size_t at = 0; result == -ENOENT && (r = gelf_getnote(data, at, &note, &name_at, &description_at)) > 0; at = r)
                 if (note.n_type == NOTE_TYPE_STAPSDT && description_at + note.n_descsz <= data->d_size)
-                        result = take_note(elf, (const char *) data->d_buf + description_at, note.n_descsz, wanted, argument, base, ret_location);
+                        result = take_note(elf, (const char *) data->d_buf + description_at, note.n_descsz, wanted, argument, base,
+                                        ret_location);
         return result;
 }
 
@@ -163,7 +165,9 @@ int usdt_find(int fd, const char *probe, unsigned argument, struct usdt_location
                 Elf_Data *data = elf_getdata(section, NULL);
                 int r = data ? search_notes(elf, data, probe, argument, base, ret_location) : -ENOENT;
                 if (r != -ENOENT)
-                        return r < 0 ? say(ret_error, r, "the probe %s does not have that argument in a form that can be read", probe) : 0;
+                        return r < 0 ? say(ret_error, r, "the probe %s does not have that argument in a form that can be read",
+                                                       probe)
+                                     : 0;
         }
         return say(ret_error, -ENOENT, "it has no USDT probe %s; `readelf -n` lists those it has", probe);
 }

@@ -30,11 +30,9 @@ static int add_lock_rules(scmp_filter_ctx filter) {
         static const unsigned flock_operations[] = {LOCK_EX, LOCK_SH, LOCK_EX | LOCK_NB, LOCK_SH | LOCK_NB};
         int r = 0;
         for (size_t i = 0; r >= 0 && i < ELEMENTS(lock_commands); i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 1,
-                                SCMP_A1_32(SCMP_CMP_EQ, lock_commands[i]));
+                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(fcntl), 1, SCMP_A1_32(SCMP_CMP_EQ, lock_commands[i]));
         for (size_t i = 0; r >= 0 && i < ELEMENTS(flock_operations); i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(flock), 1,
-                                SCMP_A1_32(SCMP_CMP_EQ, flock_operations[i]));
+                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(flock), 1, SCMP_A1_32(SCMP_CMP_EQ, flock_operations[i]));
         return r;
 }
 
@@ -143,8 +141,7 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
 
 int fence_serve(struct generation *generation, int listener) {
         generation->listener_fd = listener;
-        return sd_event_add_io(generation->keeper->event, &generation->listener_source, listener, EPOLLIN, on_listener,
-                        generation);
+        return sd_event_add_io(generation->keeper->event, &generation->listener_source, listener, EPOLLIN, on_listener, generation);
 }
 
 void fence_pass(struct generation *generation) {

@@ -12,8 +12,7 @@
 #define END_TIMEOUT_US (10 * USEC_PER_SEC)
 
 static void cgroup_name(uint32_t kind, uint64_t number, char *name, size_t size) {
-        static const char *const kinds[] = {
-                        [SPAWN_GENERATION] = "gen", [SPAWN_HELPER] = "helper", [SPAWN_ARCHIVIST] = "archivist"};
+        static const char *const kinds[] = {[SPAWN_GENERATION] = "gen", [SPAWN_HELPER] = "helper", [SPAWN_ARCHIVIST] = "archivist"};
         INVARIANT(kind < ELEMENTS(kinds) && kinds[kind]);
         (void) snprintf(name, size, "%s-%lu", kinds[kind], number);
 }
@@ -55,8 +54,9 @@ static void release_record(struct generation *generation) {
 }
 
 static void tell_started(struct generation *generation, int error, const char *step) {
-        struct keeper_started started = {
-                        .generation = generation->known.generation, .kind = generation->known.kind, .error = error};
+        struct keeper_started started = {.generation = generation->known.generation,
+                        .kind = generation->known.kind,
+                        .error = error};
         text_copy(started.step, sizeof(started.step), step);
         generation->known.is_started = 1;
         generation->known.exec_error = error;
@@ -67,8 +67,7 @@ static void tell_started(struct generation *generation, int error, const char *s
 static int receive_report(int fd, struct spawn_report *ret_report, int *ret_listener) {
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
         struct iovec part = {ret_report, sizeof(*ret_report)};
-        struct msghdr message = {
-                        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
         ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
@@ -135,8 +134,7 @@ static int watch(struct generation *generation) {
         generation->events_fd = openat(generation->cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
         if (generation->events_fd < 0)
                 return -errno;
-        int r = sd_event_add_io(event, &generation->events_source, generation->events_fd, EPOLLPRI, on_cgroup_events,
-                        generation);
+        int r = sd_event_add_io(event, &generation->events_source, generation->events_fd, EPOLLPRI, on_cgroup_events, generation);
         if (r < 0)
                 return r;
         return sd_event_add_io(event, &generation->status_source, generation->status_fd, EPOLLIN, on_status, generation);
@@ -149,8 +147,7 @@ static int spawn_into_record(struct generation *generation, const struct spawn_p
         int r = cgroup_make(keeper->cgroup_fd, name, &generation->cgroup_fd);
         if (r < 0)
                 return r;
-        r = spawn_child(keeper, plan, generation->cgroup_fd, &generation->known.pid, &generation->pidfd,
-                        &generation->status_fd);
+        r = spawn_child(keeper, plan, generation->cgroup_fd, &generation->known.pid, &generation->pidfd, &generation->status_fd);
         if (r < 0)
                 return r;
         generation->known.is_running = 1;
@@ -162,8 +159,8 @@ static int spawn_into_record(struct generation *generation, const struct spawn_p
 
 int generation_tell_one(struct generation *generation) {
         int fds[2] = {generation->pidfd, generation->cgroup_fd};
-        return wire_send(generation->keeper->director_link, KEEPER_GENERATION, &generation->known,
-                        sizeof(generation->known), fds, 2);
+        return wire_send(generation->keeper->director_link, KEEPER_GENERATION, &generation->known, sizeof(generation->known), fds,
+                        2);
 }
 
 int generation_spawn(struct keeper *keeper, const struct keeper_spawn *request, const int *fds, size_t n_fds) {

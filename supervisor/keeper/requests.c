@@ -104,14 +104,13 @@ static void handle_generation_request(struct keeper *keeper, struct wire_message
         switch (message->type) {
         case KEEPER_SPAWN:
                 keeper->has_spawned = keeper->has_spawned || ((struct keeper_spawn *) body)->kind == SPAWN_GENERATION;
-                answer(keeper, ((struct keeper_spawn *) body)->serial,
-                                generation_spawn(keeper, body, message->fds, message->n_fds), -1);
+                answer(keeper, ((struct keeper_spawn *) body)->serial, generation_spawn(keeper, body, message->fds, message->n_fds),
+                                -1);
                 break;
         case KEEPER_SIGNAL:
                 generation = generation_find(keeper, SPAWN_GENERATION, ((struct keeper_signal *) body)->generation);
                 if (generation && generation->known.is_running)
-                        (void) syscall(SYS_pidfd_send_signal, generation->pidfd,
-                                        ((struct keeper_signal *) body)->signal, NULL, 0);
+                        (void) syscall(SYS_pidfd_send_signal, generation->pidfd, ((struct keeper_signal *) body)->signal, NULL, 0);
                 break;
         case KEEPER_CGROUP:
                 answer(keeper, ((struct keeper_cgroup *) body)->serial, generation_control(keeper, body), -1);

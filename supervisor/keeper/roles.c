@@ -70,8 +70,8 @@ static int send_welcome(struct keeper *keeper) {
 static int tell_everything(struct keeper *keeper) {
         int r = send_welcome(keeper);
         if (r >= 0 && keeper->is_set_up)
-                r = wire_send(keeper->director_link, KEEPER_DIRECTORIES, &keeper->directories,
-                                sizeof(keeper->directories), &keeper->cgroup_fd, 1);
+                r = wire_send(keeper->director_link, KEEPER_DIRECTORIES, &keeper->directories, sizeof(keeper->directories),
+                                &keeper->cgroup_fd, 1);
         if (r >= 0)
                 r = store_tell(keeper);
         if (r >= 0)
@@ -86,12 +86,10 @@ static int tell_everything(struct keeper *keeper) {
 }
 
 int roles_start_director(struct keeper *keeper) {
-        int r = start(&keeper->director, "interrex-director", keeper->director_uid, keeper->director_gid,
-                        &keeper->director_link);
+        int r = start(&keeper->director, "interrex-director", keeper->director_uid, keeper->director_gid, &keeper->director_link);
         if (r < 0)
                 return log_errno(r, "cannot start the director");
-        r = sd_event_add_io(keeper->event, &keeper->director_source, keeper->director_link, EPOLLIN, requests_on_link,
-                        keeper);
+        r = sd_event_add_io(keeper->event, &keeper->director_source, keeper->director_link, EPOLLIN, requests_on_link, keeper);
         if (r < 0)
                 return log_errno(r, "cannot watch the director");
         (void) tell_everything(keeper); /* a director that died meanwhile is reaped and started again */
@@ -141,8 +139,8 @@ static void log_death(const char *name, const siginfo_t *how) {
         if (how->si_code == CLD_EXITED)
                 log_warning("the %s ended with status %d; starting it again, the node goes on", name, how->si_status);
         else
-                log_warning("the %s was killed by signal %d (%s); starting it again, the node goes on", name,
-                                how->si_status, strsignal(how->si_status));
+                log_warning("the %s was killed by signal %d (%s); starting it again, the node goes on", name, how->si_status,
+                                strsignal(how->si_status));
 }
 
 static int director_reaped(struct keeper *keeper, const siginfo_t *how) {

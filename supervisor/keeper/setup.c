@@ -29,7 +29,9 @@ static int refuse(struct keeper *keeper, int error, const char *format, ...) {
 
 static int make_folder(struct keeper *keeper, const char *parent, const char *node, char *path, size_t size) {
         if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-                return refuse(keeper, -errno, "cannot make %s: %m; make its parent folder, or choose another by --state-dir and --run-dir", parent);
+                return refuse(keeper, -errno,
+                                "cannot make %s: %m; make its parent folder, or choose another by --state-dir and --run-dir",
+                                parent);
         int n = snprintf(path, size, "%s/%s", parent, node);
         if (n < 0 || (size_t) n >= size)
                 return refuse(keeper, -ENAMETOOLONG, "%s/%s is too long a path", parent, node);

@@ -10,11 +10,11 @@ enum transport { TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX };
 
 struct address {
         enum transport transport;
-        int family;       /* AF_INET, AF_INET6, AF_UNIX */
-        uint8_t ip[16];   /* network order; the first four bytes for AF_INET */
-        uint16_t port;    /* host order; 0 for AF_UNIX */
-        char path[108];   /* AF_UNIX only */
-        char text[128];   /* as written, for messages */
+        int family;     /* AF_INET, AF_INET6, AF_UNIX */
+        uint8_t ip[16]; /* network order; the first four bytes for AF_INET */
+        uint16_t port;  /* host order; 0 for AF_UNIX */
+        char path[108]; /* AF_UNIX only */
+        char text[128]; /* as written, for messages */
 };
 
 /* Parses an address. "[::]" and "0.0.0.0" are wildcards; a host must be a numeric address or "localhost".

@@ -21,17 +21,17 @@
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Moves ownership out of a variable with a cleanup attribute. */
-#define TAKE_POINTER(pointer)                                                                               \
-        ({                                                                                                  \
-                typeof(pointer) taken_ = (pointer);                                                         \
-                (pointer) = NULL;                                                                           \
-                taken_;                                                                                     \
+#define TAKE_POINTER(pointer)                       \
+        ({                                          \
+                typeof(pointer) taken_ = (pointer); \
+                (pointer) = NULL;                   \
+                taken_;                             \
         })
-#define TAKE_FD(fd)                                                                                         \
-        ({                                                                                                  \
-                int taken_ = (fd);                                                                          \
-                (fd) = -1;                                                                                  \
-                taken_;                                                                                     \
+#define TAKE_FD(fd)                \
+        ({                         \
+                int taken_ = (fd); \
+                (fd) = -1;         \
+                taken_;            \
         })
 
 #define USEC_PER_MSEC UINT64_C(1000)
@@ -40,10 +40,10 @@
 
 /* States an invariant. Stays on in release builds: going on with a broken one is worse than dying, because
  * every process here is restarted by another one that still knows the truth. */
-#define INVARIANT(condition)                                                                                \
-        do {                                                                                                \
-                if (!(condition))                                                                           \
-                        invariant_broken(#condition, __FILE__, __LINE__);                                   \
+#define INVARIANT(condition)                                              \
+        do {                                                              \
+                if (!(condition))                                         \
+                        invariant_broken(#condition, __FILE__, __LINE__); \
         } while (0)
 
 _Noreturn void invariant_broken(const char *condition, const char *file, int line);

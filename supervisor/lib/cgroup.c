@@ -103,7 +103,7 @@ int cgroup_kill_and_wait(int cgroup_fd, uint64_t timeout_us) {
                 if (now >= deadline)
                         return -ETIMEDOUT;
                 struct pollfd wait = {.fd = events, .events = POLLPRI};
-                if (poll(&wait, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
+                if (poll(&wait, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
                         return -errno;
         }
 }
@@ -123,12 +123,12 @@ static int for_each_folder(int cgroup_fd, folder_visitor visit, void *userdata) 
         for (struct dirent *entry; r >= 0 && (entry = readdir(folder));)
                 if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
                         r = visit(cgroup_fd, entry->d_name, userdata);
-        (void) closedir(folder);
+        (void)closedir(folder);
         return r;
 }
 
 static int remove_folder(int parent_fd, const char *name, void *userdata) {
-        (void) userdata;
+        (void)userdata;
         return cgroup_remove(parent_fd, name);
 }
 

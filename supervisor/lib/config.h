@@ -9,7 +9,14 @@
 #define PROBES_CONFIGURED_MAX 32
 
 enum fence_kind { FENCE_LOCK, FENCE_EXEC };
-enum snapshot_kind { SNAPSHOT_AUTO, SNAPSHOT_BTRFS, SNAPSHOT_REFLINK, SNAPSHOT_COPY, SNAPSHOT_HOOK, SNAPSHOT_NONE };
+enum snapshot_kind {
+        SNAPSHOT_AUTO,
+        SNAPSHOT_BTRFS,
+        SNAPSHOT_REFLINK,
+        SNAPSHOT_COPY,
+        SNAPSHOT_HOOK,
+        SNAPSHOT_NONE
+};
 enum signer_kind { SIGNER_NONE, SIGNER_FILES, SIGNER_INSIDE };
 enum height_source {
         HEIGHT_NONE,
@@ -133,7 +140,8 @@ struct config_mistakes {
  * lists and exec.env. Unknown keys are mistakes, with the nearest known key named. TEXT may be hostile: time and
  * memory stay small. Nothing that is taken is too long for the messages that carry it; no duration is over a
  * year (deadlines.gate_us may be USEC_INFINITY). Pure, thread safe. */
-int config_parse(const char *text, size_t length, struct config **ret_config, struct config_mistakes *ret_mistakes);
+int config_parse(const char *text, size_t length, struct config **ret_config,
+                struct config_mistakes *ret_mistakes);
 
 void config_free(struct config *config);
 void config_free_at(struct config **config);

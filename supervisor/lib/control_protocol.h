@@ -21,10 +21,10 @@
  *                               restarted) is simply asked again
  * Errors carry one of these names and a sentence for the operator. */
 #define CONTROL_HEIGHT_NONE UINT64_MAX
-#define CONTROL_ERROR_REFUSED "org.interrex.Error.Refused"        /* exit 1 */
-#define CONTROL_ERROR_BUSY "org.interrex.Error.Busy"              /* exit 1: something is under way */
-#define CONTROL_ERROR_USAGE "org.interrex.Error.Usage"            /* exit 2 */
-#define CONTROL_ERROR_PERMISSION "org.interrex.Error.Permission"  /* exit 6 */
+#define CONTROL_ERROR_REFUSED "org.interrex.Error.Refused"       /* exit 1 */
+#define CONTROL_ERROR_BUSY "org.interrex.Error.Busy"             /* exit 1: something is under way */
+#define CONTROL_ERROR_USAGE "org.interrex.Error.Usage"           /* exit 2 */
+#define CONTROL_ERROR_PERMISSION "org.interrex.Error.Permission" /* exit 6 */
 
 enum exit_status {
         EXIT_DONE = 0,

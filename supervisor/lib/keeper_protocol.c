@@ -1,7 +1,9 @@
 #include "keeper_protocol.h"
 
-#define REQUEST(name, body, least, most) {name, sizeof(struct body), least, most, #name}
-#define EMPTY(name, least, most) {name, 0, least, most, #name}
+#define REQUEST(name, body, least, most) \
+        { name, sizeof(struct body), least, most, #name }
+#define EMPTY(name, least, most) \
+        { name, 0, least, most, #name }
 
 _Static_assert(sizeof(struct keeper_spawn) <= WIRE_BODY_MAX, "the largest message must fit");
 

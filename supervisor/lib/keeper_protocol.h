@@ -15,36 +15,36 @@
 
 enum keeper_message_type {
         /* director -> keeper */
-        KEEPER_SETUP = 1,   /* struct keeper_setup: the configuration is right, the node's name is this */
-        KEEPER_READY,       /* struct keeper_status: I1 begins here; tells systemd READY=1 and STATUS= */
-        KEEPER_STORE,       /* struct keeper_name; 1 fd: hold it under this name; replaces one of that name */
-        KEEPER_DROP,        /* struct keeper_name: close it */
-        KEEPER_SPAWN,       /* struct keeper_spawn; fds: command, output, [LISTEN_FDS...] -> DONE */
-        KEEPER_SIGNAL,      /* struct keeper_signal: to the first process of a generation */
-        KEEPER_CGROUP,      /* struct keeper_cgroup: kill, freeze, thaw the whole cgroup -> DONE */
-        KEEPER_FORGET,      /* struct keeper_forget: remove an empty generation's cgroup and record */
-        KEEPER_PASS,        /* struct keeper_forget: the generation is past the fence; parked requests go on -> DONE */
-        KEEPER_CONTINUE,    /* struct keeper_continue: one call that waits for our answer goes on */
-        KEEPER_PARK,        /* struct keeper_park: seize this stopped thread, let the others run -> DONE */
-        KEEPER_UNPARK,      /* struct keeper_forget: the generation's parked threads run on */
-        KEEPER_UPROBE,      /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
-        KEEPER_OPEN,        /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
-        KEEPER_CHOWN,       /* struct keeper_chown; 1 fd: this socket is to count as that user's -> DONE */
-        KEEPER_EXIT,        /* struct keeper_status: all is over, end with this exit status */
+        KEEPER_SETUP = 1, /* struct keeper_setup: the configuration is right, the node's name is this */
+        KEEPER_READY,     /* struct keeper_status: I1 begins here; tells systemd READY=1 and STATUS= */
+        KEEPER_STORE,     /* struct keeper_name; 1 fd: hold it under this name; replaces one of that name */
+        KEEPER_DROP,      /* struct keeper_name: close it */
+        KEEPER_SPAWN,     /* struct keeper_spawn; fds: command, output, [LISTEN_FDS...] -> DONE */
+        KEEPER_SIGNAL,    /* struct keeper_signal: to the first process of a generation */
+        KEEPER_CGROUP,    /* struct keeper_cgroup: kill, freeze, thaw the whole cgroup -> DONE */
+        KEEPER_FORGET,    /* struct keeper_forget: remove an empty generation's cgroup and record */
+        KEEPER_PASS, /* struct keeper_forget: the generation is past the fence; parked requests go on -> DONE */
+        KEEPER_CONTINUE, /* struct keeper_continue: one call that waits for our answer goes on */
+        KEEPER_PARK,     /* struct keeper_park: seize this stopped thread, let the others run -> DONE */
+        KEEPER_UNPARK,   /* struct keeper_forget: the generation's parked threads run on */
+        KEEPER_UPROBE,   /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
+        KEEPER_OPEN,     /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
+        KEEPER_CHOWN,    /* struct keeper_chown; 1 fd: this socket is to count as that user's -> DONE */
+        KEEPER_EXIT,     /* struct keeper_status: all is over, end with this exit status */
 
         /* keeper -> director */
         KEEPER_WELCOME = 64, /* struct keeper_welcome; fds: the configuration, or (restart) none */
-        KEEPER_DIRECTORIES,  /* struct keeper_directories; answer to SETUP; fd: the generations' parent cgroup */
-        KEEPER_STORED,       /* struct keeper_name; 1 fd */
-        KEEPER_GENERATION,   /* struct keeper_generation; fds: pidfd, cgroup directory */
-        KEEPER_FENCED,       /* struct keeper_fenced: a generation asked for a lock (or binds, or listens) and waits */
-        KEEPER_EXITED,       /* struct keeper_exited: the generation's first process ended */
-        KEEPER_EMPTY,        /* struct keeper_forget: no process is left in the generation's cgroup */
-        KEEPER_STARTED,      /* struct keeper_started: exec worked, or why it did not */
-        KEEPER_PROBER,       /* no body; 1 fd: the link to a (new) prober */
-        KEEPER_RESUME,       /* no body: everything known has been said */
-        KEEPER_DONE,         /* struct keeper_done; 0..2 fds */
-        KEEPER_STOP,         /* struct keeper_stop: the keeper was asked to end (SIGTERM, SIGINT) */
+        KEEPER_DIRECTORIES, /* struct keeper_directories; answer to SETUP; fd: the generations' parent cgroup */
+        KEEPER_STORED,      /* struct keeper_name; 1 fd */
+        KEEPER_GENERATION, /* struct keeper_generation; fds: pidfd, cgroup directory */
+        KEEPER_FENCED, /* struct keeper_fenced: a generation asked for a lock (or binds, or listens) and waits */
+        KEEPER_EXITED,  /* struct keeper_exited: the generation's first process ended */
+        KEEPER_EMPTY,   /* struct keeper_forget: no process is left in the generation's cgroup */
+        KEEPER_STARTED, /* struct keeper_started: exec worked, or why it did not */
+        KEEPER_PROBER,  /* no body; 1 fd: the link to a (new) prober */
+        KEEPER_RESUME,  /* no body: everything known has been said */
+        KEEPER_DONE,    /* struct keeper_done; 0..2 fds */
+        KEEPER_STOP,    /* struct keeper_stop: the keeper was asked to end (SIGTERM, SIGINT) */
 };
 
 struct keeper_setup {
@@ -64,8 +64,8 @@ struct keeper_name {
 
 enum keeper_spawn_kind {
         SPAWN_GENERATION = 1, /* a node, in cgroup gen-N */
-        SPAWN_HELPER,         /* a command of the operator's (probe, height): user as given, cgroup helper-N, killed as a whole */
-        SPAWN_ARCHIVIST,      /* this executable as archivist: stays root and drops what it does not need */
+        SPAWN_HELPER, /* a command of the operator's (probe, height): user as given, cgroup helper-N, killed as a whole */
+        SPAWN_ARCHIVIST, /* this executable as archivist: stays root and drops what it does not need */
 };
 
 enum keeper_fence { SPAWN_NO_FENCE, SPAWN_FENCE_LOCK, SPAWN_FENCE_EXEC };
@@ -150,8 +150,8 @@ struct keeper_welcome {
         uint32_t restarts; /* of the director; 0: the first start */
         uint32_t is_pid_1;
         uint32_t director_uid, director_gid;
-        uint64_t instance; /* no other keeper ever had this number */
-        char node[NODE_NAME_MAX]; /* empty before SETUP */
+        uint64_t instance;                 /* no other keeper ever had this number */
+        char node[NODE_NAME_MAX];          /* empty before SETUP */
         char state_dir[512], run_dir[512]; /* the parents: --state-dir and --run-dir */
         char config_path[512];             /* for messages */
 };
@@ -170,8 +170,8 @@ struct keeper_generation {
         uint32_t is_running, is_empty, is_past_fence, is_started, is_frozen;
         int32_t exit_code, exit_status; /* as siginfo's si_code and si_status, if not running */
         int32_t exec_error;
-        uint32_t parked;                /* threads kept in their stop */
-        uint64_t later_locks;           /* lock requests since the fence: each costs the node some microseconds */
+        uint32_t parked;      /* threads kept in their stop */
+        uint64_t later_locks; /* lock requests since the fence: each costs the node some microseconds */
 };
 
 #define KEEPER_FENCED_AT_EXEC (-1)

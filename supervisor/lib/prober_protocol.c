@@ -1,6 +1,7 @@
 #include "prober_protocol.h"
 
-#define TYPE(name, body, least, most) {name, sizeof(struct body), least, most, #name}
+#define TYPE(name, body, least, most) \
+        { name, sizeof(struct body), least, most, #name }
 
 const struct wire_type prober_requests[] = {
                 TYPE(PROBER_CHECK, prober_check, 1, 1),

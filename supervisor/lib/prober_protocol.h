@@ -14,12 +14,12 @@
 
 enum prober_message_type {
         /* director -> prober */
-        PROBER_CHECK = 1,  /* struct prober_check; 1 fd: a socket, bound to a source port, not connected */
-        PROBER_CANCEL,     /* struct prober_cancel: answer nothing more to this check */
-        PROBER_WATCH_LOG,  /* struct prober_watch_log; 1 fd: the read end of the generation's output pipe */
+        PROBER_CHECK = 1, /* struct prober_check; 1 fd: a socket, bound to a source port, not connected */
+        PROBER_CANCEL,    /* struct prober_cancel: answer nothing more to this check */
+        PROBER_WATCH_LOG, /* struct prober_watch_log; 1 fd: the read end of the generation's output pipe */
         PROBER_WATCH_NOTIFY, /* struct prober_watch_notify; 1 fd: a bound AF_UNIX datagram socket */
-        PROBER_READ_TEXT,  /* struct prober_read_text; 1 fd: file or pipe, read to its end or the limit */
-        PROBER_FORGET,     /* struct prober_forget: drop the watches of a generation that is gone */
+        PROBER_READ_TEXT,    /* struct prober_read_text; 1 fd: file or pipe, read to its end or the limit */
+        PROBER_FORGET,       /* struct prober_forget: drop the watches of a generation that is gone */
         /* prober -> director */
         PROBER_READY = 64, /* struct prober_ready: sandboxed, loop about to run */
         PROBER_RESULT,     /* struct prober_result: the answer to CHECK or READ_TEXT */
@@ -29,13 +29,13 @@ enum prober_message_type {
 };
 
 enum prober_check_kind {
-        CHECK_TCP = 1,     /* connected within the timeout is healthy */
-        CHECK_HTTP,        /* GET url; status and contains as asked */
-        CHECK_ETHEREUM,    /* POST eth_blockNumber; result is a hex string */
-        CHECK_COMETBFT,    /* GET url (the director appends /status); result.sync_info.latest_block_height */
-        CHECK_FLOW,        /* GET url; [0].header.height */
-        CHECK_METRICS,     /* GET url; Prometheus text; value of the metric (argument) */
-        CHECK_BITCOIN,     /* POST getblockcount; user:password from the URL */
+        CHECK_TCP = 1,  /* connected within the timeout is healthy */
+        CHECK_HTTP,     /* GET url; status and contains as asked */
+        CHECK_ETHEREUM, /* POST eth_blockNumber; result is a hex string */
+        CHECK_COMETBFT, /* GET url (the director appends /status); result.sync_info.latest_block_height */
+        CHECK_FLOW,     /* GET url; [0].header.height */
+        CHECK_METRICS,  /* GET url; Prometheus text; value of the metric (argument) */
+        CHECK_BITCOIN,  /* POST getblockcount; user:password from the URL */
 };
 
 struct prober_check {
@@ -56,9 +56,9 @@ struct prober_cancel {
 
 struct prober_watch_log {
         uint64_t generation;
-        uint32_t height_is_watched; /* 0: only relay */
-        uint32_t relay;             /* 1: write each line to stderr behind the prefix */
-        char prefix[64];            /* e.g. "anvil 1.7.0 g3" */
+        uint32_t height_is_watched;       /* 0: only relay */
+        uint32_t relay;                   /* 1: write each line to stderr behind the prefix */
+        char prefix[64];                  /* e.g. "anvil 1.7.0 g3" */
         char pattern[PROBER_PATTERN_MAX]; /* POSIX ERE; its first group is the height */
 };
 
@@ -86,7 +86,7 @@ struct prober_result {
         uint64_t height;     /* PROBER_HEIGHT_NONE if none was asked for or told */
         uint64_t latency_us; /* from the request's receipt to the answer's last byte */
         uint32_t healthy;
-        uint32_t status;     /* HTTP status, 0 if it never came to one */
+        uint32_t status;            /* HTTP status, 0 if it never came to one */
         char text[PROBER_TEXT_MAX]; /* if not healthy: one sentence that says what was wrong */
 };
 
@@ -108,7 +108,6 @@ struct prober_log_ended {
         uint64_t generation;
         char text[PROBER_TEXT_MAX]; /* the last non-empty lines, joined by " | ", newest last, printable */
 };
-
 
 /* The types each side accepts; defined in prober_protocol.c. */
 extern const struct wire_type prober_requests[];

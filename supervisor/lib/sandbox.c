@@ -7,16 +7,15 @@
 
 static void cap_free_at(cap_t *capabilities) {
         if (*capabilities)
-                (void) cap_free(*capabilities);
+                (void)cap_free(*capabilities);
 }
 
 static int set_capabilities(const cap_value_t *capabilities, size_t n) {
         _cleanup_(cap_free_at) cap_t set = cap_init();
         if (!set)
                 return -ENOMEM;
-        if (n > 0 &&
-                        (cap_set_flag(set, CAP_PERMITTED, (int) n, capabilities, CAP_SET) < 0 ||
-                                        cap_set_flag(set, CAP_EFFECTIVE, (int) n, capabilities, CAP_SET) < 0))
+        if (n > 0 && (cap_set_flag(set, CAP_PERMITTED, (int)n, capabilities, CAP_SET) < 0 ||
+                                     cap_set_flag(set, CAP_EFFECTIVE, (int)n, capabilities, CAP_SET) < 0))
                 return -errno;
         return cap_set_proc(set) < 0 ? -errno : 0;
 }
@@ -44,8 +43,8 @@ int sandbox_become(uid_t uid, gid_t gid, const cap_value_t *capabilities, size_t
         int r = drop_bounding_set(NULL, 0);
         if (r < 0)
                 return r;
-        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
-                        setresuid(uid, uid, uid) < 0)
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+                        setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
                 return -errno;
         r = set_capabilities(capabilities, n_capabilities);
         if (r < 0)

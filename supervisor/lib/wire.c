@@ -16,8 +16,8 @@ static const struct wire_type *find_type(const struct wire_type *types, size_t n
 }
 
 int wire_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds) {
-        struct wire_header header = {.type = type, .size = (uint32_t) size};
-        struct iovec parts[2] = {{&header, sizeof(header)}, {(void *) body, size}};
+        struct wire_header header = {.type = type, .size = (uint32_t)size};
+        struct iovec parts[2] = {{&header, sizeof(header)}, {(void *)body, size}};
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)] = {0};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = size ? 2 : 1};
 
@@ -74,9 +74,9 @@ int wire_receive(int socket, const struct wire_type *types, size_t n_types, stru
                 return -ECONNRESET;
         take_descriptors(&raw, message);
         const struct wire_type *type =
-                        (size_t) n >= sizeof(header) ? find_type(types, n_types, header.type) : NULL;
+                        (size_t)n >= sizeof(header) ? find_type(types, n_types, header.type) : NULL;
         if (!type || (raw.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || header.size != type->size ||
-                        (size_t) n != sizeof(header) + header.size || message->n_fds < type->fds_min ||
+                        (size_t)n != sizeof(header) + header.size || message->n_fds < type->fds_min ||
                         message->n_fds > type->fds_max) {
                 wire_message_done(message);
                 return -EBADMSG;

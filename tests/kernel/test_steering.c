@@ -202,12 +202,17 @@ static void a_probe_reaches_whom_it_is_aimed_at(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                        cmocka_unit_test_setup_teardown(the_route_decides_and_one_write_changes_it, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(I1_what_waits_in_a_closed_socket_moves_on, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
-                                        I1_the_waiting_room_is_emptied_by_shutdown_and_used_again, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(a_slot_without_a_socket_falls_back_to_the_other, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(a_probe_reaches_whom_it_is_aimed_at, set_up, tear_down),
+                                        the_route_decides_and_one_write_changes_it, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        I1_what_waits_in_a_closed_socket_moves_on, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        I1_the_waiting_room_is_emptied_by_shutdown_and_used_again, set_up,
+                                        tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        a_slot_without_a_socket_falls_back_to_the_other, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        a_probe_reaches_whom_it_is_aimed_at, set_up, tear_down),
         };
         return cmocka_run_group_tests_name("steering", tests, NULL, NULL);
 }

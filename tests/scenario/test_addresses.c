@@ -40,13 +40,16 @@ SCENARIO(swaps_a_node_that_takes_its_sockets) {
 static bool echo(int fd, const struct sockaddr_in *to) {
         char answer[64];
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
-        if (sendto(fd, "hello", 5, 0, (const struct sockaddr *)to, sizeof(*to)) != 5 || poll(&waiting, 1, 2000) != 1)
+        if (sendto(fd, "hello", 5, 0, (const struct sockaddr *)to, sizeof(*to)) != 5 ||
+                        poll(&waiting, 1, 2000) != 1)
                 return false;
         return recv(fd, answer, sizeof(answer), 0) >= 5;
 }
 
 SCENARIO(steers_datagrams_to_the_new_release) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(8546), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                        .sin_port = htons(8546),
+                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
         begin(s, &(struct scenario_testnode){.arguments = "--udp, '127.0.0.1:8546'",
                                  .more = "listen: [\"tcp:127.0.0.1:8545\", \"udp:127.0.0.1:8546\"]"});
         _cleanup_close_ int before = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -59,8 +62,9 @@ SCENARIO(steers_datagrams_to_the_new_release) {
 }
 
 SCENARIO(reads_the_height_from_the_log_and_gates_by_it) {
-        begin(s, &(struct scenario_testnode){.more = "height: {source: log, pattern: 'committed height=([0-9]+)'}\n"
-                                                     "gate: {kind: log, pattern: 'committed height=([0-9]+)'}"});
+        begin(s, &(struct scenario_testnode){
+                                 .more = "height: {source: log, pattern: 'committed height=([0-9]+)'}\n"
+                                         "gate: {kind: log, pattern: 'committed height=([0-9]+)'}"});
         scenario_wait_height(s, 5, SCENARIO_START_TIMEOUT_US);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "40", "--wait", NULL);
         json_t *status = scenario_status(s);

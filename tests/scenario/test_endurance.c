@@ -6,9 +6,11 @@
 
 static void swap_back_and_forth(struct scenario *s, const char *state, unsigned stop_ms, unsigned start_ms) {
         char arguments[96];
-        (void) snprintf(arguments, sizeof(arguments), "--stop-ms, '%u', --start-ms, '%u'", stop_ms, start_ms);
-        struct scenario_testnode testnode = {
-                        .release = "1.0.0", .arguments = arguments, .state = state, .lock = strstr(state, "overlap") ? "none" : NULL,
+        (void)snprintf(arguments, sizeof(arguments), "--stop-ms, '%u', --start-ms, '%u'", stop_ms, start_ms);
+        struct scenario_testnode testnode = {.release = "1.0.0",
+                        .arguments = arguments,
+                        .state = state,
+                        .lock = strstr(state, "overlap") ? "none" : NULL,
                         .more = "probation: 200ms\ndeadlines: {prepare: 10s, prove: 10s, drain: 1s}"};
         scenario_configure_testnode(s, &testnode);
         scenario_add_testnode(s, "1.0.0", "");
@@ -44,10 +46,11 @@ static uint64_t upgrade_soon(struct scenario *s, const char *version) {
                 char at[24];
                 json_t *status = scenario_status(s);
                 assert_non_null(status);
-                uint64_t height = (uint64_t) scenario_number(status, "height") + lead;
+                uint64_t height = (uint64_t)scenario_number(status, "height") + lead;
                 json_decref(status);
-                (void) snprintf(at, sizeof(at), "%lu", height);
-                struct process_result result = scenario_cli(s, "upgrade", s->node, version, "--at", at, "--wait", NULL);
+                (void)snprintf(at, sizeof(at), "%lu", height);
+                struct process_result result =
+                                scenario_cli(s, "upgrade", s->node, version, "--at", at, "--wait", NULL);
                 bool was_too_late = result.status == 1 && strstr(result.error, "is not ahead");
                 bool was_too_near = result.status == 1 && strstr(result.error, "is too near");
                 bool armed_too_late = result.status == 1 && strstr(result.error, "armed too late");
@@ -67,9 +70,11 @@ SCENARIO(I4_a_hundred_upgrades_are_exact_with_the_uprobe_gate) {
         struct ledger_range ranges[GATED_SWAPS + 1];
         static char versions[GATED_SWAPS + 1][16];
         uint64_t boundary = 0;
-        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20, .more = "probation: 10ms"});
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){
+                                           .release = "1.0.0", .block_ms = 20, .more = "probation: 10ms"});
         for (unsigned i = 0; i <= GATED_SWAPS; i++) {
-                (void) snprintf(versions[i], sizeof(versions[i]), "1.%u.0", i);
+                (void)snprintf(versions[i], sizeof(versions[i]), "1.%u.0", i);
                 scenario_add_testnode(s, versions[i], "");
         }
         scenario_start(s);

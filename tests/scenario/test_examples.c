@@ -15,7 +15,10 @@
 
 static bool runs(const char *const *arguments) {
         struct process_result result;
-        bool worked = process_run(&(struct process_start){.arguments = arguments, .output_fd = -1, .error_fd = -1, .cgroup_fd = -1},
+        bool worked = process_run(&(struct process_start){.arguments = arguments,
+                                                  .output_fd = -1,
+                                                  .error_fd = -1,
+                                                  .cgroup_fd = -1},
                                       DEMO_TIMEOUT_US, &result) == 0;
         if (!worked)
                 return false;
@@ -30,7 +33,8 @@ static void run_demo(const char *path) {
         char load[4096], top[4096];
         assert_non_null(realpath(".", top));
         assert_non_null(interrex);
-        (void)snprintf(load, sizeof(load), "%.*s/tests/nodes/load", (int)(strrchr(interrex, '/') - interrex), interrex);
+        (void)snprintf(load, sizeof(load), "%.*s/tests/nodes/load", (int)(strrchr(interrex, '/') - interrex),
+                        interrex);
         assert_int_equal(network_isolate(), 0);
         int r = process_run(&(struct process_start){.arguments = (const char *const[]){path, NULL},
                                             .environment = (const char *const[]){"LOAD", load, NULL},

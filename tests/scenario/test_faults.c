@@ -9,10 +9,11 @@
 
 static void begin(struct scenario *s, const char *state) {
         scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
-                                                         .state = state,
-                                                         .lock = strstr(state, "overlap") ? "none" : NULL,
-                                                         .arguments = "--stop-ms, '100', --start-ms, '100'",
-                                                         .more = "probation: 300ms\ndeadlines: {drain: 300ms}\nrestart: {backoff: [300ms]}"});
+                                                       .state = state,
+                                                       .lock = strstr(state, "overlap") ? "none" : NULL,
+                                                       .arguments = "--stop-ms, '100', --start-ms, '100'",
+                                                       .more = "probation: 300ms\ndeadlines: {drain: "
+                                                               "300ms}\nrestart: {backoff: [300ms]}"});
         scenario_add_testnode(s, "1.0.0", "");
         scenario_add_testnode(s, "2.0.0", "");
         scenario_start(s);
@@ -30,7 +31,7 @@ static void end(struct scenario *s, bool two_may_run) {
 static bool is_traced(int pid) {
         char path[64], line[256];
         int tracer = 0;
-        (void) snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
         _cleanup_fclose_ FILE *file = fopen(path, "re");
         while (file && fgets(line, sizeof(line), file))
                 if (sscanf(line, "TracerPid: %d", &tracer) == 1)
@@ -51,10 +52,12 @@ static void kill_at_sync(struct scenario *s, unsigned n, struct process *ret_tra
         char pid[16], inject[64];
         int director = scenario_role(s, "interrex-director");
         assert_true(director > 0);
-        (void) snprintf(pid, sizeof(pid), "%d", director);
-        (void) snprintf(inject, sizeof(inject), "inject=fdatasync:signal=KILL:when=%u", n);
-        const char *command[] = {"strace", "-qq", "-o", "/dev/null", "-p", pid, "-e", "trace=fdatasync", "-e", inject, NULL};
-        const struct process_start start = {.arguments = command, .output_fd = -1, .error_fd = -1, .cgroup_fd = -1};
+        (void)snprintf(pid, sizeof(pid), "%d", director);
+        (void)snprintf(inject, sizeof(inject), "inject=fdatasync:signal=KILL:when=%u", n);
+        const char *command[] = {"strace", "-qq", "-o", "/dev/null", "-p", pid, "-e", "trace=fdatasync",
+                        "-e", inject, NULL};
+        const struct process_start start = {
+                        .arguments = command, .output_fd = -1, .error_fd = -1, .cgroup_fd = -1};
         assert_int_equal(process_start(&start, ret_tracer), 0);
         wait_until_traced(ret_tracer, director);
 }
@@ -107,7 +110,8 @@ static void campaign_at_random(struct scenario *s, const char *role, const char 
                                 kills++;
                         }
                         /* A different point of the swap each time. */
-                        assert_false(process_ends_within(&s->supervisor, (17 + 31 * i + 53 * j) * USEC_PER_MSEC));
+                        assert_false(process_ends_within(
+                                        &s->supervisor, (17 + 31 * i + 53 * j) * USEC_PER_MSEC));
                 }
                 scenario_wait_phase(s, "running", 4 * ROLE_TIMEOUT_US);
                 status = scenario_status(s);
@@ -138,7 +142,7 @@ SCENARIO(I1_the_node_is_killed) {
         for (unsigned i = 0; i < 3; i++) {
                 json_t *status = scenario_status(s);
                 int64_t generation = scenario_number(status, "generation");
-                scenario_kill((int) scenario_number(status, "pid"));
+                scenario_kill((int)scenario_number(status, "pid"));
                 json_decref(status);
                 do {
                         status = scenario_status(s);

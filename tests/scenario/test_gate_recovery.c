@@ -25,10 +25,12 @@ SCENARIO(I4_a_director_that_comes_back_waits_for_the_height) {
         json_decref(status);
         scenario_expect(s, 0, "cancel", s->node, NULL);
         scenario_stop(s);
-        scenario_assert_ranges(s, (const struct ledger_range[]){{1, 39, "1.0.0"}, {40, UINT64_MAX, "2.0.0"}}, 2);
+        scenario_assert_ranges(
+                        s, (const struct ledger_range[]){{1, 39, "1.0.0"}, {40, UINT64_MAX, "2.0.0"}}, 2);
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = {SCENARIO_TEST(I4_a_director_that_comes_back_waits_for_the_height)};
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I4_a_director_that_comes_back_waits_for_the_height)};
         return cmocka_run_group_tests_name("the gate after a director's death", tests, NULL, NULL);
 }

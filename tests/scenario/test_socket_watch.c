@@ -12,7 +12,8 @@ static void forbid_other_programs(struct scenario *s) {
                         {.code = BPF_JMP | BPF_EXIT},
         };
         LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_CGROUP_INET4_BIND);
-        _cleanup_close_ int program = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "alone", "GPL", code, ELEMENTS(code), &options);
+        _cleanup_close_ int program = bpf_prog_load(
+                        BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "alone", "GPL", code, ELEMENTS(code), &options);
         assert_true(program >= 0);
         assert_int_equal(bpf_prog_attach(program, s->cgroup_fd, BPF_CGROUP_INET4_BIND, 0), 0);
 }
@@ -42,7 +43,9 @@ static void swap_under_load(struct scenario *s) {
 
 static void start_without_hooks(struct scenario *s, const char *command, const char *arguments) {
         forbid_other_programs(s);
-        scenario_configure_testnode(s, &(struct scenario_testnode){.command = command, .arguments = arguments, .release = "1.0.0"});
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){
+                                           .command = command, .arguments = arguments, .release = "1.0.0"});
         if (command) {
                 scenario_add_testnode_go(s, "1.0.0");
                 scenario_add_testnode_go(s, "2.0.0");

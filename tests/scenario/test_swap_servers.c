@@ -44,17 +44,21 @@ static void swap_nginx(struct scenario *s, const char *listen) {
         need("/usr/sbin/nginx");
         (void)snprintf(text, sizeof(text),
                         "worker_processes 2;\npid %s/nginx.pid;\nerror_log stderr;\nevents {}\n"
-                        "http {\n  access_log off;\n  client_body_temp_path %s/body;\n  proxy_temp_path %s/proxy;\n"
-                        "  fastcgi_temp_path %s/fastcgi;\n  uwsgi_temp_path %s/uwsgi;\n  scgi_temp_path %s/scgi;\n"
+                        "http {\n  access_log off;\n  client_body_temp_path %s/body;\n  proxy_temp_path "
+                        "%s/proxy;\n"
+                        "  fastcgi_temp_path %s/fastcgi;\n  uwsgi_temp_path %s/uwsgi;\n  scgi_temp_path "
+                        "%s/scgi;\n"
                         "  server { %s location / { return 200 '{}'; } }\n}\n",
                         s->data, s->data, s->data, s->data, s->data, s->data, listen);
         write_file(s, "nginx.conf", 0644, text);
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
-                        "exec: {command: nginx, args: [-p, \"{state}\", -e, stderr, -c, %s/nginx.conf, -g, \"daemon off;\"], user: nobody, "
+                        "exec: {command: nginx, args: [-p, \"{state}\", -e, stderr, -c, %s/nginx.conf, -g, "
+                        "\"daemon off;\"], user: nobody, "
                         "stop_signal: SIGQUIT, stop_timeout: 5s}\n"
                         "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
-                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: 200, every: 100ms}\n"
+                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: "
+                        "200, every: 100ms}\n"
                         "probation: 1s\n",
                         s->node, s->directory, s->data);
         swap_under_load(s, "/usr/sbin/nginx");
@@ -72,14 +76,17 @@ SCENARIO(gunicorn_with_workers) {
         need("/usr/bin/gunicorn");
         write_file(s, "application.py", 0644,
                         "def application(environ, start_response):\n"
-                        "    start_response('200 OK', [('Content-Type', 'application/json'), ('Content-Length', '2')])\n"
+                        "    start_response('200 OK', [('Content-Type', 'application/json'), "
+                        "('Content-Length', '2')])\n"
                         "    return [b'{}']\n");
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
-                        "exec: {command: gunicorn, args: [--bind, \"127.0.0.1:8545\", --workers, '2', --chdir, %s, "
+                        "exec: {command: gunicorn, args: [--bind, \"127.0.0.1:8545\", --workers, '2', "
+                        "--chdir, %s, "
                         "--worker-tmp-dir, /dev/shm, application], user: nobody, stop_timeout: 5s}\n"
                         "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
-                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: 200, every: 100ms}\n"
+                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: "
+                        "200, every: 100ms}\n"
                         "probation: 1s\n",
                         s->node, s->directory, s->data);
         swap_under_load(s, "/usr/bin/gunicorn");
@@ -89,14 +96,16 @@ SCENARIO(nodejs_http_server) {
         need("/usr/bin/node");
         write_file(s, "server.js", 0755,
                         "#!/usr/bin/node\n"
-                        "const server = require('http').createServer((q, a) => { q.resume(); q.on('end', () => a.end('{}')); });\n"
+                        "const server = require('http').createServer((q, a) => { q.resume(); q.on('end', () "
+                        "=> a.end('{}')); });\n"
                         "server.listen(8545, '127.0.0.1');\n"
                         "process.on('SIGTERM', () => server.close(() => process.exit(0)));\n");
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
                         "exec: {command: server.js, user: nobody, stop_timeout: 2s}\n"
                         "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
-                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: 200, every: 100ms}\n"
+                        "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: "
+                        "200, every: 100ms}\n"
                         "probation: 1s\n",
                         s->node, s->data);
         char program[320];

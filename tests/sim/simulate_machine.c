@@ -23,12 +23,14 @@ int main(int argc, char **argv) {
                 if (*world->violation)
                         return fail(world, seed, world->violation);
                 if (!world_may_rest(world) && steps < STEPS_MAX)
-                        return fail(world, seed, "I6: nothing can happen any more, and the machine is not at rest");
+                        return fail(world, seed,
+                                        "I6: nothing can happen any more, and the machine is not at rest");
                 if (steps == STEPS_MAX)
                         return fail(world, seed, "I6: it does not come to rest");
                 rested[world->machine.phase]++;
         }
-        printf("%lu lives: %lu running, %lu held, %lu stopped\n", lives, rested[PHASE_RUNNING], rested[PHASE_HELD], rested[PHASE_STOPPED]);
+        printf("%lu lives: %lu running, %lu held, %lu stopped\n", lives, rested[PHASE_RUNNING],
+                        rested[PHASE_HELD], rested[PHASE_STOPPED]);
         printf("%lu passed, 0 failed\n", lives);
         free(world);
         return 0;

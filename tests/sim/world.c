@@ -2,7 +2,7 @@
 
 static uint32_t draw(struct world *world, uint32_t below) {
         world->random = world->random * 6364136223846793005ULL + 1442695040888963407ULL;
-        return (uint32_t) (world->random >> 33) % below;
+        return (uint32_t)(world->random >> 33) % below;
 }
 
 static struct world_unit *find(struct world *world, uint64_t generation) {
@@ -18,14 +18,15 @@ static bool is_alive(const struct world_unit *unit) {
 
 static void violate(struct world *world, const char *invariant) {
         if (!*world->violation)
-                (void) snprintf(world->violation, sizeof(world->violation), "%s in phase %s", invariant,
+                (void)snprintf(world->violation, sizeof(world->violation), "%s in phase %s", invariant,
                                 machine_phase_name(world->machine.phase));
 }
 
 static void trace(struct world *world, const char *text, uint64_t generation) {
         size_t used = strlen(world->trace);
         if (used + 80 < sizeof(world->trace))
-                (void) snprintf(world->trace + used, sizeof(world->trace) - used, "%s %lu\n", text, generation);
+                (void)snprintf(world->trace + used, sizeof(world->trace) - used, "%s %lu\n", text,
+                                generation);
 }
 
 static void check_two(struct world *world) {
@@ -42,7 +43,8 @@ static void pass(struct world *world, struct world_unit *unit) {
         if (unit->is_new_release)
                 world->state_is_new = true;
         else if (world->state_is_new && world->swap_is_breaking && !world->settings.overlap)
-                violate(world, "I3: the old release runs on a state of the new one past a breaking boundary");
+                violate(world, "I3: the old release runs on a state of the new one past a breaking "
+                               "boundary");
         check_two(world);
 }
 
@@ -52,10 +54,13 @@ static void spawn(struct world *world, const struct machine_action *action) {
         for (size_t i = 0; i < WORLD_UNITS; i++)
                 if (world->units[i].generation == 0) {
                         struct world_unit *unit = &world->units[i];
-                        *unit = (struct world_unit){.generation = action->generation, .state = UNIT_AT_FENCE};
+                        *unit = (struct world_unit){
+                                        .generation = action->generation, .state = UNIT_AT_FENCE};
                         unit->is_new_release = action->generation == world->machine.candidate
-                                        ? strcmp(world->machine.candidate_release, "2.0.0") == 0
-                                        : strcmp(world->machine.current_release, "2.0.0") == 0;
+                                                               ? strcmp(world->machine.candidate_release,
+                                                                                 "2.0.0") == 0
+                                                               : strcmp(world->machine.current_release,
+                                                                                 "2.0.0") == 0;
                         if (action->fence == MACHINE_PASS_AT_ONCE)
                                 pass(world, unit);
                         return;
@@ -138,12 +143,18 @@ static void apply(struct world *world, const struct machine_action *action) {
 
 static void check_state_work(struct world *world) {
         for (size_t i = 0; (world->snapshot_runs || world->restore_runs) && i < WORLD_UNITS; i++)
-                if (world->units[i].state == UNIT_UP && world->units[i].past_fence && !world->units[i].frozen)
+                if (world->units[i].state == UNIT_UP && world->units[i].past_fence &&
+                                !world->units[i].frozen)
                         violate(world, "the state is copied or replaced while a generation runs on it");
 }
 
-static void feed(struct world *world, enum machine_event_type type, uint64_t generation, const char *text, bool flag) {
-        struct machine_event event = {.type = type, .generation = generation, .text = text, .flag = flag, .height = MACHINE_NO_HEIGHT};
+static void feed(struct world *world, enum machine_event_type type, uint64_t generation, const char *text,
+                bool flag) {
+        struct machine_event event = {.type = type,
+                        .generation = generation,
+                        .text = text,
+                        .flag = flag,
+                        .height = MACHINE_NO_HEIGHT};
         struct machine_actions actions = {0};
         enum machine_phase before = world->machine.phase;
         if (type == EVENT_UPGRADE && draw(world, 2))
@@ -208,13 +219,15 @@ static void offer_of_units(struct world *world, struct choice *choices, size_t *
                 struct world_unit *unit = &world->units[i];
                 if (unit->generation == 0)
                         continue;
-                if (is_alive(unit) && !unit->frozen && (unit->terminating || (unit->past_fence && is_bad(world, unit))))
+                if (is_alive(unit) && !unit->frozen &&
+                                (unit->terminating || (unit->past_fence && is_bad(world, unit))))
                         choices[(*n)++] = (struct choice){.what = DO_END, .generation = unit->generation};
                 if (is_alive(unit) && unit->killed)
                         choices[(*n)++] = (struct choice){.what = DO_END, .generation = unit->generation};
                 if (unit->state == UNIT_ENDED && unit->killed)
                         choices[(*n)++] = (struct choice){.what = DO_EMPTY, .generation = unit->generation};
-                if (unit->state == UNIT_AT_FENCE && !unit->past_fence && !unit->killed && !unit->was_seen_at_fence)
+                if (unit->state == UNIT_AT_FENCE && !unit->past_fence && !unit->killed &&
+                                !unit->was_seen_at_fence)
                         offer(choices, n, EVENT_AT_FENCE, unit->generation);
                 if (unit->state == UNIT_UP && unit->generation == world->proving && !is_bad(world, unit))
                         offer(choices, n, EVENT_PROVED, unit->generation);
@@ -237,7 +250,8 @@ static void offer_of_jobs(struct world *world, struct choice *choices, size_t *n
 }
 
 static void offer_of_operator(struct world *world, struct choice *choices, size_t *n) {
-        static const enum machine_event_type commands[] = {EVENT_UPGRADE, EVENT_ROLLBACK, EVENT_RESTART, EVENT_CANCEL, EVENT_STOP};
+        static const enum machine_event_type commands[] = {
+                        EVENT_UPGRADE, EVENT_ROLLBACK, EVENT_RESTART, EVENT_CANCEL, EVENT_STOP};
         if (world->faults_left == 0)
                 return;
         offer(choices, n, commands[draw(world, ELEMENTS(commands))], 0);
@@ -250,7 +264,8 @@ static void offer_of_operator(struct world *world, struct choice *choices, size_
 static void end_unit(struct world *world, uint64_t generation) {
         struct world_unit *unit = find(world, generation);
         unit->state = UNIT_ENDED;
-        unit->killed = unit->killed || draw(world, 2); /* nothing left behind, or something that must be killed */
+        unit->killed = unit->killed ||
+                       draw(world, 2); /* nothing left behind, or something that must be killed */
         feed(world, EVENT_EXITED, generation, "ended", false);
         unit = find(world, generation);
 }
@@ -311,7 +326,11 @@ static void run(struct world *world, const struct choice *choice) {
                 if (choice->type == EVENT_UPGRADE || choice->type == EVENT_STOP)
                         world->faults_left--;
                 feed(world, choice->type, choice->generation,
-                                choice->type == EVENT_UPGRADE ? strcmp(world->machine.current_release, "1.0.0") == 0 ? "2.0.0" : "1.0.0" : NULL,
+                                choice->type == EVENT_UPGRADE
+                                                ? strcmp(world->machine.current_release, "1.0.0") == 0
+                                                                  ? "2.0.0"
+                                                                  : "1.0.0"
+                                                : NULL,
                                 false);
                 break;
         }
@@ -329,12 +348,13 @@ bool world_step(struct world *world) {
         offer_of_operator(world, choices, &n);
         if (world->machine.phase == PHASE_ARMED)
                 offer(choices, &n, EVENT_NEAR, 0);
-        if (world->machine.phase == PHASE_ARMED || world->machine.phase == PHASE_PREPARING || world->machine.phase == PHASE_GATING)
+        if (world->machine.phase == PHASE_ARMED || world->machine.phase == PHASE_PREPARING ||
+                        world->machine.phase == PHASE_GATING)
                 if (world->machine.boundary != MACHINE_NO_HEIGHT)
                         offer(choices, &n, EVENT_GATE_HIT, world->machine.current);
         if (n == 0)
                 return false;
-        run(world, &choices[draw(world, (uint32_t) n)]);
+        run(world, &choices[draw(world, (uint32_t)n)]);
         return true;
 }
 

@@ -17,19 +17,21 @@ struct world_unit {
 
 struct world {
         uint64_t random;
-        struct machine machine;    /* as in the journal */
+        struct machine machine; /* as in the journal */
         struct machine_settings settings;
         struct world_unit units[WORLD_UNITS];
-        uint64_t routed;           /* the generation new connections go to */
+        uint64_t routed; /* the generation new connections go to */
         bool was_ready;
-        bool snapshot_exists, state_is_new; /* the new release has touched the state since the last restore */
+        bool snapshot_exists,
+                        state_is_new; /* the new release has touched the state since the last restore */
         bool verify_runs, snapshot_runs, restore_runs, deadline_is_set, drain_runs;
         uint64_t proving, watching;
-        bool new_release_is_bad, old_release_is_bad; /* the latter only on a state that the new one touched */
+        bool new_release_is_bad,
+                        old_release_is_bad; /* the latter only on a state that the new one touched */
         bool swap_is_breaking;
-        bool ended;                /* ACTION_EXIT */
+        bool ended; /* ACTION_EXIT */
         unsigned faults_left;
-        char violation[256];       /* what invariant was broken; empty: none */
+        char violation[256]; /* what invariant was broken; empty: none */
         char trace[16384];
 };
 

@@ -319,7 +319,7 @@ static void test_what_does_not_go_together_is_told_with_its_sections_line(void *
                         {HEAD "probes:\n  - {name: a, kind: tcp, address: \"host:1\"}\n", 4,
                                         "the host must be"},
                         {HEAD "probes:\n  - {name: a, kind: exec}\n", 4, "exec needs `command`"},
-                        {HEAD "probes:\n  - {name: a, kind: exec, command: [bin/true]}\n", 4, "absolute path"},
+                        {HEAD "probes:\n  - {name: a, kind: exec, command: [b/c]}\n", 4, "absolute path"},
                         {HEAD "probes:\n  - {name: a, kind: http, url: \"http://localhost/\", status: 99}\n",
                                         4, "HTTP status"},
                         {HEAD "probes:\n  - {name: a, kind: http, url: \"http://localhost/\", failures: "
@@ -345,7 +345,7 @@ static void test_what_does_not_go_together_is_told_with_its_sections_line(void *
                         {HEAD "state: {directory: /a, signer: files, keep: [k], overlap: true}\n", 3,
                                         "sign at once"},
                         {HEAD "state: {directory: /a, snapshot: hook}\n", 3, "hook needs state.hook"},
-                        {HEAD "state: {directory: /a, snapshot: hook, hook: [bin/hook]}\n", 3, "absolute path"},
+                        {HEAD "state: {directory: /a, snapshot: hook, hook: [b/c]}\n", 3, "absolute path"},
                         {HEAD "listen:\n  - tcp:127.0.0.1:1\n  - tcp:localhost:1\n", 5, "stands here twice"},
                         {HEAD "listen:\n  - tcp:127.0.0.1:1\n  - tcp:host:1\n", 5, "the host must be"},
                         {HEAD "\nlisten: [\"unix:/a\"]\n", 4, "exec.listen_fds: true"},

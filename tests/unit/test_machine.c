@@ -28,13 +28,15 @@ struct life {
 };
 
 static int feed(struct life *life, enum machine_event_type type, uint64_t generation, const char *text) {
-        struct machine_event event = {.type = type, .generation = generation, .text = text, .height = MACHINE_NO_HEIGHT};
+        struct machine_event event = {
+                        .type = type, .generation = generation, .text = text, .height = MACHINE_NO_HEIGHT};
         life->actions.n = 0;
         return machine_step(&life->machine, &life->settings, &event, &life->actions);
 }
 
 static int feed_at(struct life *life, const char *release, uint64_t height, bool breaking) {
-        struct machine_event event = {.type = EVENT_UPGRADE, .text = release, .height = height, .flag = breaking};
+        struct machine_event event = {
+                        .type = EVENT_UPGRADE, .text = release, .height = height, .flag = breaking};
         return machine_step(&life->machine, &life->settings, &event, &life->actions);
 }
 
@@ -64,7 +66,10 @@ static struct life running(void) {
 /* Up to the fence's release: the old generation is gone, the candidate is being proved. */
 static struct life proving(bool breaking) {
         struct life life = running();
-        struct machine_event event = {.type = EVENT_UPGRADE, .text = "2.0.0", .height = MACHINE_NO_HEIGHT, .flag = breaking};
+        struct machine_event event = {.type = EVENT_UPGRADE,
+                        .text = "2.0.0",
+                        .height = MACHINE_NO_HEIGHT,
+                        .flag = breaking};
         assert_int_equal(machine_step(&life.machine, &life.settings, &event, &life.actions), 1);
         assert_int_equal(feed(&life, EVENT_VERIFIED, 0, NULL), 1);
         assert_int_equal(feed(&life, EVENT_AT_FENCE, 2, NULL), 1);
@@ -81,7 +86,7 @@ static struct life proving(bool breaking) {
 
 static void a_swap_commits(void **state) {
         struct life life = proving(false);
-        (void) state;
+        (void)state;
         assert_true(did(&life, ACTION_PASS, 2));
         assert_int_equal(feed(&life, EVENT_PROVED, 2, NULL), 1);
         assert_int_equal(life.machine.phase, PHASE_PROBATION);
@@ -96,20 +101,20 @@ static void a_swap_commits(void **state) {
 
 static void I2_the_fence_is_released_only_when_the_old_cgroup_is_empty(void **state) {
         struct life life = running();
-        (void) state;
-        (void) feed(&life, EVENT_UPGRADE, 0, "2.0.0");
-        (void) feed(&life, EVENT_VERIFIED, 0, NULL);
-        (void) feed(&life, EVENT_AT_FENCE, 2, NULL);
-        (void) feed(&life, EVENT_EXITED, 1, "");
+        (void)state;
+        (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_AT_FENCE, 2, NULL);
+        (void)feed(&life, EVENT_EXITED, 1, "");
         assert_false(did(&life, ACTION_PASS, 2));
-        (void) feed(&life, EVENT_DEADLINE, 0, NULL);
+        (void)feed(&life, EVENT_DEADLINE, 0, NULL);
         assert_true(did(&life, ACTION_KILL, 1));
         assert_false(did(&life, ACTION_PASS, 2));
 }
 
 static void a_release_that_fails_before_the_flip_is_taken_back_with_the_state(void **state) {
         struct life life = proving(false);
-        (void) state;
+        (void)state;
         assert_int_equal(feed(&life, EVENT_EXITED, 2, "it exited with status 2"), 1);
         assert_int_equal(life.machine.phase, PHASE_RETURNING);
         assert_int_equal(feed(&life, EVENT_EMPTY, 2, NULL), 1);
@@ -125,9 +130,9 @@ static void a_release_that_fails_before_the_flip_is_taken_back_with_the_state(vo
 
 static void a_release_that_fails_before_the_fence_changes_nothing(void **state) {
         struct life life = running();
-        (void) state;
-        (void) feed(&life, EVENT_UPGRADE, 0, "2.0.0");
-        (void) feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)state;
+        (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
         assert_int_equal(feed(&life, EVENT_EXITED, 2, "it exited with status 1"), 1);
         assert_int_equal(feed(&life, EVENT_EMPTY, 2, NULL), 1);
         assert_int_equal(life.machine.phase, PHASE_RUNNING);
@@ -135,37 +140,39 @@ static void a_release_that_fails_before_the_fence_changes_nothing(void **state) 
         assert_int_equal(life.machine.outcome, OUTCOME_ABORTED);
 }
 
-static void I3_at_a_breaking_boundary_the_old_release_does_not_come_back_without_an_exact_gate(void **state) {
+static void I3_at_a_breaking_boundary_the_old_release_does_not_come_back_without_an_exact_gate(
+                void **state) {
         struct life life = proving(true);
-        (void) state;
-        (void) feed(&life, EVENT_EXITED, 2, "it exited with status 2");
-        (void) feed(&life, EVENT_EMPTY, 2, NULL);
+        (void)state;
+        (void)feed(&life, EVENT_EXITED, 2, "it exited with status 2");
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
         assert_int_equal(feed(&life, EVENT_RESTORED, 0, NULL), 1);
         assert_int_equal(life.machine.phase, PHASE_HELD);
         assert_int_equal(life.machine.outcome, OUTCOME_HELD);
         assert_false(did(&life, ACTION_SPAWN, 3));
         /* Not after a power cut either. */
-        (void) feed(&life, EVENT_START, 0, NULL);
+        (void)feed(&life, EVENT_START, 0, NULL);
         assert_int_equal(life.machine.phase, PHASE_HELD);
 }
 
 static void I8_a_state_with_signing_memory_inside_is_never_restored(void **state) {
         struct life life = proving(false);
-        (void) state;
+        (void)state;
         life.settings.signer_inside = true;
-        (void) feed(&life, EVENT_EXITED, 2, "");
-        (void) feed(&life, EVENT_EMPTY, 2, NULL);
+        (void)feed(&life, EVENT_EXITED, 2, "");
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
         assert_int_equal(life.machine.phase, PHASE_REVIVING);
         assert_false(did(&life, ACTION_RESTORE, 0));
 }
 
 static void I6_a_node_that_does_not_come_up_is_held_in_the_end(void **state) {
         struct life life = running();
-        (void) state;
+        (void)state;
         for (unsigned i = 0; i < 3 && life.machine.phase != PHASE_HELD; i++) {
-                assert_int_equal(feed(&life, EVENT_EXITED, life.machine.current, "it exited with status 1"), 1);
-                (void) feed(&life, EVENT_EMPTY, life.machine.current, NULL);
-                (void) feed(&life, EVENT_DEADLINE, 0, NULL);
+                assert_int_equal(feed(&life, EVENT_EXITED, life.machine.current, "it exited with status 1"),
+                                1);
+                (void)feed(&life, EVENT_EMPTY, life.machine.current, NULL);
+                (void)feed(&life, EVENT_DEADLINE, 0, NULL);
         }
         assert_int_equal(life.machine.phase, PHASE_HELD);
         assert_non_null(strstr(life.machine.reason, "gave up"));
@@ -175,22 +182,22 @@ static void I6_a_node_that_does_not_come_up_is_held_in_the_end(void **state) {
 static void a_second_upgrade_is_busy(void **state) {
         struct life life = proving(false);
         struct machine before = life.machine;
-        (void) state;
+        (void)state;
         assert_int_equal(feed(&life, EVENT_UPGRADE, 0, "3.0.0"), -EBUSY);
         assert_memory_equal(&before, &life.machine, sizeof(before));
 }
 
 static void an_armed_upgrade_waits_for_its_height(void **state) {
         struct life life = running();
-        (void) state;
+        (void)state;
         assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
         assert_int_equal(life.machine.phase, PHASE_ARMED);
         assert_int_equal(feed(&life, EVENT_NEAR, 1, NULL), 1);
-        (void) feed(&life, EVENT_VERIFIED, 0, NULL);
-        (void) feed(&life, EVENT_AT_FENCE, 2, NULL);
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_AT_FENCE, 2, NULL);
         assert_int_equal(life.machine.phase, PHASE_GATING);
         assert_true(did(&life, ACTION_ARM_GATE, 1));
-        (void) feed(&life, EVENT_GATE_HIT, 1, NULL);
+        (void)feed(&life, EVENT_GATE_HIT, 1, NULL);
         assert_int_equal(life.machine.phase, PHASE_QUIESCING);
 }
 
@@ -198,7 +205,7 @@ static void an_armed_upgrade_waits_for_its_height(void **state) {
 static void I3_a_gate_that_was_armed_too_late_starts_nothing(void **state) {
         struct life life = running();
         struct machine_event late = {.type = EVENT_GATE_HIT, .generation = 1, .height = 100};
-        (void) state;
+        (void)state;
         life.settings.gate_holds = true;
         assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
         life.actions.n = 0;
@@ -212,19 +219,19 @@ static void I3_a_gate_that_was_armed_too_late_starts_nothing(void **state) {
 
 static void overlap_goes_back_at_once(void **state) {
         struct life life = running();
-        (void) state;
+        (void)state;
         life.settings.overlap = true;
-        (void) feed(&life, EVENT_UPGRADE, 0, "2.0.0");
-        (void) feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
         assert_int_equal(feed(&life, EVENT_PROVED, 2, NULL), 1);
         assert_int_equal(life.machine.phase, PHASE_DRAINING);
         assert_false(did(&life, ACTION_RETIRE, 1));
-        (void) feed(&life, EVENT_DRAINED, 0, NULL);
+        (void)feed(&life, EVENT_DRAINED, 0, NULL);
         assert_true(did(&life, ACTION_FREEZE, 1));
-        (void) feed(&life, EVENT_UNHEALTHY, 2, "status 500");
+        (void)feed(&life, EVENT_UNHEALTHY, 2, "status 500");
         assert_int_equal(life.machine.phase, PHASE_ABORTING);
         assert_true(place_of(&life, ACTION_THAW) < place_of(&life, ACTION_FLIP));
-        (void) feed(&life, EVENT_EMPTY, 2, NULL);
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
         assert_int_equal(life.machine.phase, PHASE_RUNNING);
         assert_int_equal(life.machine.current, 1);
         assert_int_equal(life.machine.outcome, OUTCOME_ROLLED_BACK);
@@ -233,7 +240,7 @@ static void overlap_goes_back_at_once(void **state) {
 static void I5_entering_a_phase_again_asks_for_the_same(void **state) {
         struct life life = proving(false);
         struct machine before = life.machine;
-        (void) state;
+        (void)state;
         struct machine_actions first = life.actions;
         assert_int_equal(feed(&life, EVENT_RESUME, 0, NULL), 1);
         assert_memory_equal(&before, &life.machine, sizeof(before));
@@ -247,7 +254,8 @@ int main(void) {
                         cmocka_unit_test(I2_the_fence_is_released_only_when_the_old_cgroup_is_empty),
                         cmocka_unit_test(a_release_that_fails_before_the_flip_is_taken_back_with_the_state),
                         cmocka_unit_test(a_release_that_fails_before_the_fence_changes_nothing),
-                        cmocka_unit_test(I3_at_a_breaking_boundary_the_old_release_does_not_come_back_without_an_exact_gate),
+                        cmocka_unit_test(
+                                        I3_at_a_breaking_boundary_the_old_release_does_not_come_back_without_an_exact_gate),
                         cmocka_unit_test(I8_a_state_with_signing_memory_inside_is_never_restored),
                         cmocka_unit_test(I6_a_node_that_does_not_come_up_is_held_in_the_end),
                         cmocka_unit_test(a_second_upgrade_is_busy),
