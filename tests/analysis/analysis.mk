@@ -50,22 +50,28 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz
 FUZZ_SEEDS := $(patsubst examples/%.yaml,$(BUILD)/tests/fuzz/fuzz_config.corpus/%.yaml,$(wildcard examples/*/*.yaml)) \
   $(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf
 
+# clang, because its sanitizers share one file of reports; gcc's do not.
 check-sanitize:
-	@$(MAKE) BUILD=$(BUILD)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' SANITIZED=1 sanitized-tests
+	@$(MAKE) BUILD=$(BUILD)/sanitize CC=$(CLANG) WARNINGS= CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' SANITIZED=1 sanitized-tests
 	@$(MAKE) fuzz FUZZ_SECONDS=5
 
 fuzz:
 	@$(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) WARNINGS= SANITIZED=1 FUZZ_SECONDS=$(FUZZ_SECONDS) \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZERS)' sanitized-fuzzers
 
-# Fortified calls go past the sanitizers.
+REPORTS = $(abspath $(BUILD))/reports
 ifdef SANITIZED
+# Fortified calls go past the sanitizers.
 IX_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(IX_CFLAGS))
+$(BUILD)/interrex: $(BUILD)/tests/analysis/sanitizer_reports.o
+$(BUILD)/tests/analysis/sanitizer_reports.o: IX_CFLAGS += -DSANITIZER_REPORTS='"$(REPORTS)"'
 endif
 
 sanitized-tests: all tests $(BUILD)/tests/sim/simulate_machine
+	@install -m 666 /dev/null $(REPORTS)
 	@$(BUILD)/tests/sim/simulate_machine $(SANITIZED_LIVES)
-	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run-all $(BUILD)
+	@ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 INTERREX_TEST_PATIENCE=3 tests/run-all $(BUILD)
+	@! grep . $(REPORTS)
 
 # What a run finds is kept in the build, and tried first by the next one; an input that fails is named X.crash-*.
 sanitized-fuzzers: $(FUZZERS) $(FUZZ_SEEDS)
