@@ -55,6 +55,7 @@ static void start_without_hooks(struct scenario *s, const char *command, const c
         }
         scenario_start(s);
         assert_degraded(s, "seccomp notifications");
+        scenario_wait_height(s, 3, SCENARIO_START_TIMEOUT_US); /* else the first release may have committed nothing */
 }
 
 SCENARIO(swaps_without_kernel_programs_at_the_cgroup) {
