@@ -95,7 +95,10 @@ $(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf:
 	  $(CC) -shared -nostdlib -Wl,-z,noseparate-code,-z,max-page-size=16,--build-id=none -x c -o $@.so -
 	@{ printf '\001\014commit_block'; cat $@.so; } >$@ && rm $@.so
 
-check-valgrind: $(UNIT_TESTS)
-	@set -e; for t in $^; do \
-	  valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=definite,indirect,possible \
-	    --error-exitcode=99 --trace-children=no $$t; done
+# Debian's valgrind knows no openat2(2), by which releases are read.
+check-valgrind: $(filter-out %/test_release,$(UNIT_TESTS))
+	@echo "skipped under valgrind: test_release (it needs openat2, which valgrind 3.19 does not know)"
+	@failed=; for t in $^; do \
+	  valgrind --quiet --suppressions=tests/analysis/valgrind-suppressions.txt --leak-check=full --show-leak-kinds=all \
+	    --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 $$t || failed="$$failed $$t"; done; \
+	  [ -z "$$failed" ] || { echo "valgrind finds errors in$$failed" >&2; exit 1; }

@@ -263,6 +263,7 @@ static void a_reader_is_not_in_the_writers_way(void **state) {
                              journal_set(writer, "k", "new", 3) == 0 && write(to_parent[1], "w", 1) == 1 &&
                              read(to_child[0], &byte, 1) == 1 && journal_commit(writer) == 0 &&
                              write(to_parent[1], "c", 1) == 1 && read(to_child[0], &byte, 1) == 1;
+                journal_close(writer);
                 _exit(right ? 0 : 1);
         }
         assert_int_equal(read(to_parent[0], &byte, 1), 1);
@@ -435,6 +436,7 @@ static void somebody_who_may_only_read_can_read(void **state) {
                                 journal_open(scratch->path, false, &journal) < 0)
                         _exit(1);
                 bool right = journal_swap_list(journal, 1, &swaps, &n) == 0 && n == 0;
+                free(swaps);
                 journal_close(journal);
                 _exit(right ? 0 : 2);
         }
