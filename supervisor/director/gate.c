@@ -70,23 +70,26 @@ static void unpark(struct director *director, uint64_t generation) {
         keeper_tell(director, KEEPER_UNPARK, &request, sizeof(request), NULL, 0);
 }
 
+static void deal_with_stop(struct director *director, const struct gate_event *event) {
+        struct gate *gate = get(director);
+        park(director, event);
+        if (event->generation != gate->generation || gate->height == MACHINE_NO_HEIGHT || event->height < gate->height)
+                unpark(director, event->generation); /* stopped by a gate that has been disarmed since */
+        else if (!gate->was_hit) {
+                gate->was_hit = true;
+                events_gate_hit(director, gate->generation, event->height - 1);
+        }
+}
+
 static int on_gate_event(void *userdata, void *data, size_t size) {
         struct director *director = userdata;
         const struct gate_event *event = data;
-        struct gate *gate = get(director);
-        if (size < sizeof(*event) || !event->stopped)
+        if (size < sizeof(*event))
                 return 0;
-        uint32_t thread = event->thread;
-        struct gate_event hit = *event;
-        park(director, &hit);
-        if (hit.generation != gate->generation || gate->height == MACHINE_NO_HEIGHT || hit.height < gate->height)
-                unpark(director, hit.generation); /* stopped by a gate that has been disarmed since */
-        else if (!gate->was_hit) {
-                gate->was_hit = true;
-                events_gate_hit(director, gate->generation, hit.height - 1);
-        }
+        if (event->stopped)
+                deal_with_stop(director, event);
         /* Only now that the machine's row says so: until then the next director must find it here. */
-        (void) bpf_map_delete_elem(bpf_map__fd(gate->program->maps.gate_stopped), &thread);
+        (void) bpf_map_delete_elem(bpf_map__fd(get(director)->program->maps.gate_stopped), &event->thread);
         return 0;
 }
 
@@ -244,8 +247,6 @@ void gate_resume(struct director *director) {
                 return;
         int map = bpf_map__fd(gate->program->maps.gate_stopped);
         /* Each is taken out when it is dealt with, so the first one is always the next. */
-        while (bpf_map_get_next_key(map, NULL, &thread) == 0 && bpf_map_lookup_elem(map, &thread, &event) == 0) {
+        while (bpf_map_get_next_key(map, NULL, &thread) == 0 && bpf_map_lookup_elem(map, &thread, &event) == 0)
                 (void) on_gate_event(director, &event, sizeof(event));
-                (void) bpf_map_delete_elem(map, &thread);
-        }
 }
