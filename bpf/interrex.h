@@ -8,6 +8,7 @@
 #define STEERING_MEMBERS 64             /* sockets of one generation on one address */
 #define STEERING_WAITING STEERING_SLOTS /* the slot of interrex's own sockets: the waiting room */
 #define STEERING_CELLS (STEERING_GROUPS * (STEERING_SLOTS + 1))
+#define STEERING_CELL(group, slot) ((group) * (STEERING_SLOTS + 1) + (slot))
 #define STEERING_SOCKETS (STEERING_CELLS * STEERING_MEMBERS)
 
 /* Where new connections go, in one word so that one write changes it. */

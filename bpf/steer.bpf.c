@@ -1,6 +1,6 @@
 /* Picks the socket for a new connection (or for one whose socket was closed while it waited): the slot named by
- * route[0], which is a generation's or the waiting room's, or the one named for its source port if it is a probe of ours. Of the migrating kind, so that what waits
- * in a closed socket's queue moves on instead of being reset (Linux 5.14). */
+ * route[0], which is a generation's or the waiting room's, or the one named for its source port if it is a probe of ours.
+ * Of the migrating kind, so that what waits in a closed socket's queue moves on instead of being reset (Linux 5.14). */
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/types.h>
@@ -63,7 +63,7 @@ struct {
 } flows SEC(".maps");
 
 static __always_inline int select_in_slot(struct sk_reuseport_md *ctx, __u32 group, __u32 slot) {
-        __u32 cell = group * (STEERING_SLOTS + 1) + slot;
+        __u32 cell = STEERING_CELL(group, slot);
         __u32 *n = bpf_map_lookup_elem(&members, &cell);
         if (!n || *n == 0)
                 return -1;
@@ -72,7 +72,7 @@ static __always_inline int select_in_slot(struct sk_reuseport_md *ctx, __u32 gro
 }
 
 static __always_inline struct steering_counters *count_for(__u32 group, __u32 slot) {
-        __u32 cell = group * (STEERING_SLOTS + 1) + slot;
+        __u32 cell = STEERING_CELL(group, slot);
         return bpf_map_lookup_elem(&counters, &cell);
 }
 
@@ -153,6 +153,16 @@ static __always_inline int steer_flow(struct sk_reuseport_md *ctx, __u32 group, 
         return 0;
 }
 
+/* 1: the slot has a socket, which takes what the routed one cannot. */
+static __always_inline int steer_astray(struct sk_reuseport_md *ctx, __u32 group, __u32 slot) {
+        if (select_in_slot(ctx, group, slot) != 0)
+                return 0;
+        struct steering_counters *count = count_for(group, slot);
+        if (count)
+                count->astray++;
+        return 1;
+}
+
 SEC("sk_reuseport/migrate")
 int steer(struct sk_reuseport_md *ctx) {
         __u32 group, zero = 0, source[4] = {};
@@ -191,21 +201,12 @@ int steer(struct sk_reuseport_md *ctx) {
                         count->steered++;
                 return SK_PASS;
         }
-        if (otherwise != slot && select_in_slot(ctx, group, otherwise) == 0) {
-                count = count_for(group, otherwise);
-                if (count)
-                        count->astray++;
+        if (otherwise != slot && steer_astray(ctx, group, otherwise))
                 return SK_PASS;
-        }
         /* A queue that somebody may still serve is better than a refusal. */
-        for (__u32 other = 0; other < STEERING_SLOTS; other++) {
-                if (other == slot || select_in_slot(ctx, group, other) != 0)
-                        continue;
-                count = count_for(group, other);
-                if (count)
-                        count->astray++;
-                return SK_PASS;
-        }
+        for (__u32 other = 0; other < STEERING_SLOTS; other++)
+                if (other != slot && steer_astray(ctx, group, other))
+                        return SK_PASS;
         return SK_PASS;
 }
 

@@ -208,7 +208,7 @@ uint32_t steering_routed_slot(struct director *director) {
 
 static uint32_t cell_of(uint32_t group, uint32_t slot) {
         INVARIANT(group < STEERING_GROUPS && slot <= STEERING_WAITING);
-        return group * (STEERING_SLOTS + 1) + slot;
+        return STEERING_CELL(group, slot);
 }
 
 static int add(struct director *director, uint32_t cell, uint32_t index, int socket) {
