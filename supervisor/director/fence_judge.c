@@ -8,7 +8,6 @@
 #include "process_sockets.h"
 #include "socket_watch.h"
 #include "unit.h"
-#include <sys/syscall.h>
 
 static void let_go_on(struct director *director, const struct keeper_fenced *fenced, bool is_done) {
         struct keeper_continue request = {.generation = fenced->generation, .request = fenced->request, .is_done = is_done};
@@ -36,7 +35,7 @@ void fence_judge(struct director *director, const struct keeper_fenced *fenced) 
         bool at_exec = fenced->call == KEEPER_FENCED_AT_EXEC;
         if (!unit)
                 return;
-        if (fenced->call == SYS_bind || fenced->call == SYS_listen) {
+        if (keeper_fenced_is_about_socket(fenced)) {
                 let_go_on(director, fenced, socket_watch_judge(director, unit, fenced));
                 return;
         }

@@ -4,7 +4,7 @@
 
 #include "context.h"
 
-/* The verified command of a release, if it was verified since this director started; -1 or NULL otherwise. */
+/* The verified command of a release, if this director or one before it has verified it; -1 or NULL otherwise. */
 int jobs_verified_fd(const struct director *director, const char *release);
 const char *jobs_verified_path(struct director *director, const char *release);
 

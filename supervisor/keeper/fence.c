@@ -41,10 +41,6 @@ static int add_socket_rules(scmp_filter_ctx filter) {
         return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(listen), 0);
 }
 
-static bool is_about_socket(const struct keeper_fenced *fenced) {
-        return fenced->call == SYS_bind || fenced->call == SYS_listen;
-}
-
 /* libseccomp 2.5.4 cannot load with WAIT_KILLABLE_RECV, which Go's preemption signals need: export and load by hand. */
 static int export_program(bool for_locks, bool for_sockets, struct sock_filter *program, size_t *ret_n) {
         _cleanup_(filter_release_at) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -87,7 +83,7 @@ static void let_go(struct generation *generation, uint64_t request, bool is_done
         struct seccomp_notif_resp answer = {.id = request, .flags = is_done ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE};
         /* ENOENT: the thread was killed or its call interrupted meanwhile; it asks again if it still wants. */
         if (ioctl(generation->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 && errno != ENOENT)
-                log_warning("cannot let generation %lu go on with its lock: %m", generation->known.generation);
+                log_warning("cannot let generation %lu go on with its call: %m", generation->known.generation);
 }
 
 static void stop_serving(struct generation *generation) {
@@ -115,7 +111,7 @@ static void receive(struct generation *generation) {
                         .call = request.data.nr,
                         .arguments = {request.data.args[0], request.data.args[1], request.data.args[2]},
         };
-        if (generation->known.is_past_fence && !is_about_socket(&told)) {
+        if (generation->known.is_past_fence && !keeper_fenced_is_about_socket(&told)) {
                 let_go(generation, request.id, false);
                 count_later_lock(generation);
                 return;
@@ -148,7 +144,7 @@ void fence_pass(struct generation *generation) {
         generation->known.is_past_fence = 1;
         size_t n_kept = 0;
         for (size_t i = 0; i < generation->n_fenced; i++)
-                if (is_about_socket(&generation->fenced[i].told))
+                if (keeper_fenced_is_about_socket(&generation->fenced[i].told))
                         generation->fenced[n_kept++] = generation->fenced[i];
                 else
                         let_go(generation, generation->fenced[i].id, false);

@@ -1,5 +1,7 @@
 #include "keeper_protocol.h"
 
+#include <sys/syscall.h>
+
 #define REQUEST(name, body, least, most) \
         { name, sizeof(struct body), least, most, #name }
 #define EMPTY(name, least, most) \
@@ -42,3 +44,7 @@ const struct wire_type keeper_events[] = {
                 REQUEST(KEEPER_STOP, keeper_stop, 0, 0),
 };
 const size_t n_keeper_events = ELEMENTS(keeper_events);
+
+bool keeper_fenced_is_about_socket(const struct keeper_fenced *fenced) {
+        return fenced->call == SYS_bind || fenced->call == SYS_listen;
+}

@@ -184,6 +184,9 @@ struct keeper_fenced {
         uint64_t arguments[3];
 };
 
+/* Does it wait with bind or listen, and not for a lock? */
+bool keeper_fenced_is_about_socket(const struct keeper_fenced *fenced);
+
 struct keeper_exited {
         uint64_t generation;
         uint32_t kind;
