@@ -126,13 +126,17 @@ static void assert_answered(struct stage *stage, size_t from, size_t n) {
                 assert_int_equal(recv(stage->clients[i], &byte, 1, 0), 1);
 }
 
-static void the_route_decides_and_one_write_changes_it(void **state) {
-        struct stage *stage = *state;
+static void let_hundred_wait_and_flip(struct stage *stage) {
         add_listener(stage, 0);
         add_listener(stage, 1);
         set_route(stage, 0, 0);
         connect_many(stage, 0, 100);
         set_route(stage, 1, 1);
+}
+
+static void the_route_decides_and_one_write_changes_it(void **state) {
+        struct stage *stage = *state;
+        let_hundred_wait_and_flip(stage);
         connect_many(stage, 100, 50);
         assert_int_equal(listener_queued(stage->listeners[0]), 100);
         assert_int_equal(listener_queued(stage->listeners[1]), 50);
@@ -142,11 +146,7 @@ static void the_route_decides_and_one_write_changes_it(void **state) {
 
 static void I1_what_waits_in_a_closed_socket_moves_on(void **state) {
         struct stage *stage = *state;
-        add_listener(stage, 0);
-        add_listener(stage, 1);
-        set_route(stage, 0, 0);
-        connect_many(stage, 0, 100);
-        set_route(stage, 1, 1);
+        let_hundred_wait_and_flip(stage);
         stage->listeners[0] = close_fd(stage->listeners[0]);
         assert_int_equal(listener_queued(stage->listeners[1]), 100);
         assert_int_equal(count(stage, 1).migrated, 100);

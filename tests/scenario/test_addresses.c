@@ -19,9 +19,7 @@ static void begin(struct scenario *s, const struct scenario_testnode *testnode) 
 static void swap_under_load(struct scenario *s) {
         scenario_start_load(s, 300, 20);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
 }
 
 static void end(struct scenario *s) {
@@ -67,10 +65,7 @@ SCENARIO(reads_the_height_from_the_log_and_gates_by_it) {
                                          "gate: {kind: log, pattern: 'committed height=([0-9]+)'}"});
         scenario_wait_height(s, 5, SCENARIO_START_TIMEOUT_US);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "40", "--wait", NULL);
-        json_t *status = scenario_status(s);
-        assert_non_null(status);
-        assert_string_equal(scenario_text(status, "release"), "2.0.0");
-        json_decref(status);
+        scenario_assert_release(s, "2.0.0");
         end(s);
 }
 

@@ -20,9 +20,7 @@ static void begin(struct scenario *s, const char *state) {
 }
 
 static void end(struct scenario *s, bool two_may_run) {
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         scenario_stop(s);
         if (!two_may_run) /* two chains would be in one ledger */
                 scenario_assert_ranges(s, NULL, 0);

@@ -54,11 +54,7 @@ SCENARIO(I7_who_decides_is_not_root) {
 /* In the release folder, behind interrex's back. */
 static void change_release(struct scenario *s, const char *version) {
         char path[512];
-        (void)snprintf(path, sizeof(path), "%s/%s/releases/%s/files/testnode", s->state_dir, s->node,
-                        version);
-        if (access(path, F_OK) < 0)
-                (void)snprintf(path, sizeof(path), "%s/%s/releases/%s/testnode", s->state_dir, s->node,
-                                version);
+        (void)snprintf(path, sizeof(path), "%s/%s/releases/%s/testnode", s->state_dir, s->node, version);
         assert_int_equal(chmod(path, 0755), 0);
         _cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
         assert_true(fd >= 0);

@@ -34,9 +34,7 @@ static void swap_under_load(struct scenario *s) {
         scenario_start_load(s, 300, 20);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         scenario_stop(s);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", "1.0.0", NULL});
 }
@@ -55,7 +53,8 @@ static void start_without_hooks(struct scenario *s, const char *command, const c
         }
         scenario_start(s);
         assert_degraded(s, "seccomp notifications");
-        scenario_wait_height(s, 3, SCENARIO_START_TIMEOUT_US); /* else the first release may have committed nothing */
+        scenario_wait_height(s, 3,
+                        SCENARIO_START_TIMEOUT_US); /* else the first release may have committed nothing */
 }
 
 SCENARIO(swaps_without_kernel_programs_at_the_cgroup) {
@@ -76,12 +75,8 @@ SCENARIO(swaps_without_kernel_programs_although_the_director_dies) {
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", NULL);
         scenario_kill(director);
         scenario_wait_phase(s, "running", SCENARIO_START_TIMEOUT_US);
-        json_t *load = scenario_stop_load(s), *status = scenario_status(s);
-        scenario_assert_unharmed(load);
-        assert_non_null(status);
-        assert_string_equal(scenario_text(status, "release"), "2.0.0");
-        json_decref(load);
-        json_decref(status);
+        scenario_end_load_unharmed(s);
+        scenario_assert_release(s, "2.0.0");
         scenario_stop(s);
 }
 

@@ -30,12 +30,8 @@ static void swap_under_load(struct scenario *s, const char *program) {
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
         scenario_expect(s, 0, "restart", s->node, "--wait", NULL);
-        json_t *load = scenario_stop_load(s), *status = scenario_status(s);
-        scenario_assert_unharmed(load);
-        assert_non_null(status);
-        assert_string_equal(scenario_text(status, "release"), "1.0.0");
-        json_decref(load);
-        json_decref(status);
+        scenario_end_load_unharmed(s);
+        scenario_assert_release(s, "1.0.0");
         scenario_stop(s);
 }
 

@@ -32,9 +32,7 @@ SCENARIO(upgrades_now_without_refusing_anybody) {
 static void upgrade_at_height(struct scenario *s) {
         scenario_start_load(s, 300, 20);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "40", "--wait", NULL);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         assert_swap(s, "2.0.0", "committed");
         scenario_stop(s);
         scenario_assert_ranges(
@@ -64,9 +62,7 @@ static void upgrade_now(struct scenario *s, const char *state, const char *lock,
         begin(s, &(struct scenario_testnode){.state = state, .lock = lock, .arguments = arguments}, "");
         scenario_start_load(s, 300, 20);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         assert_swap(s, "2.0.0", "committed");
         scenario_stop(s);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
@@ -173,9 +169,7 @@ SCENARIO(goes_back_when_the_operator_says_so) {
         scenario_start_load(s, 300, 20);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         assert_swap(s, "1.0.0", "committed");
         scenario_stop(s);
         scenario_assert_ranges(s, NULL, 0);
@@ -247,9 +241,7 @@ SCENARIO(upgrades_after_director_and_prober_were_killed) {
         scenario_kill(prober);
         (void)scenario_wait_role(s, "interrex-prober", prober, HEIGHT_TIMEOUT_US);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         scenario_stop(s);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }

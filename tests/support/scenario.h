@@ -111,6 +111,12 @@ json_t *scenario_stop_load(struct scenario *s);
  * something was asked. */
 void scenario_assert_unharmed(const json_t *load);
 
+/* Stops the load generator, for which all this must hold. */
+void scenario_end_load_unharmed(struct scenario *s);
+
+/* The release that runs, as the status says. */
+void scenario_assert_release(struct scenario *s, const char *version);
+
 /* The ledger is without a gap, by these versions in this order / by these versions at these heights. */
 void scenario_assert_order(struct scenario *s, const char *const *versions);
 void scenario_assert_ranges(struct scenario *s, const struct ledger_range *ranges, size_t n);

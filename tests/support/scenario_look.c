@@ -127,6 +127,19 @@ void scenario_assert_unharmed(const json_t *load) {
         assert_true(scenario_number(load, "ok") > 0);
 }
 
+void scenario_end_load_unharmed(struct scenario *s) {
+        json_t *load = scenario_stop_load(s);
+        scenario_assert_unharmed(load);
+        json_decref(load);
+}
+
+void scenario_assert_release(struct scenario *s, const char *version) {
+        json_t *status = scenario_status(s);
+        assert_non_null(status);
+        assert_string_equal(scenario_text(status, "release"), version);
+        json_decref(status);
+}
+
 static void assert_ledger(int r, struct ledger *ledger, char *why) {
         if (r < 0)
                 fail_msg("the ledger is wrong: %s", why ? why : strerror(-r));
