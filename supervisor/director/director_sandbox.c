@@ -27,7 +27,7 @@ int director_confine(void) {
                         "exit_group", "tgkill", "kill", "prlimit64", "getrlimit", "sched_getaffinity", "sched_yield",
                         "restart_syscall", "rseq", "set_robust_list", "memfd_create", "inotify_init1", "inotify_add_watch", "prctl",
                         "getcwd", "fadvise64", "sync_file_range", "utimensat", "signalfd4", "fallocate", "name_to_handle_at",
-                        "gettimeofday", "time", NULL};
+                        "membarrier", "time", NULL};
         /* Libraries ask for these without needing an answer. */
         static const char *const denied[] = {"connect", "sched_setscheduler", "setpriority", "statfs", "fstatfs", "mlock",
                         "munlock", "flock", NULL};

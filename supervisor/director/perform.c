@@ -78,12 +78,12 @@ static void flip(struct director *director, uint64_t generation) {
         int r = steering_flip(director, generation);
         if (r < 0)
                 log_errno(r, "cannot steer to generation %lu", generation);
-        else
-                waiting_room_close(director);
         if (director->record.quiesce_began_at) {
                 director->swap.gap_us = now_monotonic() - director->record.quiesce_began_at;
                 director->record.quiesce_began_at = 0;
         }
+        if (r >= 0)
+                waiting_room_close(director);
 }
 
 /* Before it hears of its end, so that it gets no connection which it would take along. When the supervisor itself ends

@@ -9,7 +9,9 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/membarrier.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 struct steering {
         struct steer_bpf *steer;
@@ -197,6 +199,12 @@ int steering_flip(struct director *director, uint64_t generation) {
 
 int steering_flip_to_waiting(struct director *director, uint64_t generation) {
         return set_route(director, STEERING_ROUTE(STEERING_WAITING, steering_slot(generation)));
+}
+
+void steering_settle(void) {
+        /* The network's side of the kernel runs in RCU read sections; of the system calls that wait for all of them, this one
+         * needs no privilege. A kernel with nohz_full refuses it, and runs the small risk. */
+        (void) syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 uint32_t steering_routed_slot(struct director *director) {

@@ -79,13 +79,13 @@ static int open_group(struct director *director, uint32_t group, int member) {
 }
 
 void waiting_room_open(struct director *director, uint64_t generation) {
-        bool is_open[STEERING_GROUPS] = {false};
+        bool opened[STEERING_GROUPS] = {false};
         for (size_t i = 0; i < MEMBERS_MAX; i++) {
                 const struct member *member = &director->members[i];
-                if (member->generation != generation || generation == 0 || is_open[member->group] ||
+                if (member->generation != generation || generation == 0 || opened[member->group] ||
                                 director->waiting_fds[member->group] < 0)
                         continue;
-                is_open[member->group] = true;
+                opened[member->group] = true;
                 int r = open_group(director, member->group, member->fd);
                 if (r < 0)
                         log_errno(r, "connections to %s wait in the node's own queue while it ends",
@@ -94,16 +94,31 @@ void waiting_room_open(struct director *director, uint64_t generation) {
         int r = steering_flip_to_waiting(director, generation);
         if (r < 0)
                 log_errno(r, "connections wait in the node's own queues while it ends");
+        else
+                steering_settle();
+}
+
+static bool is_open(const struct director *director, uint32_t group) {
+        return director->waiting_fds[group] >= 0 && listener_is_listening(director->waiting_fds[group]);
+}
+
+static bool is_any_open(const struct director *director) {
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++)
+                if (is_open(director, group))
+                        return true;
+        return false;
 }
 
 void waiting_room_close(struct director *director) {
+        if (!is_any_open(director))
+                return;
+        steering_settle();
         for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
-                int fd = director->waiting_fds[group];
-                if (fd < 0 || !listener_is_listening(fd))
+                if (!is_open(director, group))
                         continue;
                 /* It stays bound, for the next time: it only stops listening, by which the kernel moves its queue. */
                 (void) steering_unset_waiting(director, group);
-                (void) shutdown(fd, SHUT_RD);
+                (void) shutdown(director->waiting_fds[group], SHUT_RD);
         }
 }
 
