@@ -9,6 +9,7 @@
 #include "check.h"
 #include "commands.h"
 #include "help.h"
+#include <sys/prctl.h>
 
 static const struct command commands[] = {
                 {.name = "run",
@@ -203,6 +204,8 @@ static bool find_role(int argc, char **argv, int *ret_status) {
         };
         for (size_t i = 0; argc > 0 && i < ELEMENTS(roles); i++)
                 if (strcmp(argv[0], roles[i].name) == 0) {
+                        /* Else `top` and `pkill` know it by /proc/self/exe, through which it was started: as "exe". */
+                        (void)prctl(PR_SET_NAME, argv[0]);
                         *ret_status = roles[i].run(argc, argv);
                         return true;
                 }

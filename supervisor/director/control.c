@@ -2,6 +2,7 @@
 
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
+#include "../lib/memory.h"
 #include "events.h"
 #include "gate.h"
 #include "keeper_link.h"
@@ -215,6 +216,7 @@ static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error
         forget_waiters_of(userdata, bus);
         sd_bus_close(bus);
         sd_bus_unref(bus); /* the reference that serve() left */
+        memory_rest();
         return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "perform.h"
 
 #include "../lib/log.h"
+#include "../lib/memory.h"
 #include "adoption.h"
 #include "connections.h"
 #include "control.h"
@@ -100,6 +101,19 @@ static void finish_swap(struct director *director) {
         control_answer_waiters(director);
 }
 
+static int on_idle(sd_event_source *source, void *userdata) {
+        (void) userdata;
+        sd_event_source_unref(source);
+        memory_rest();
+        return 0;
+}
+
+static void rest_when_idle(struct director *director) {
+        sd_event_source *source;
+        if (sd_event_add_defer(director->event, &source, on_idle, director) >= 0)
+                (void) sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
+}
+
 static void tell_ready(struct director *director, uint64_t generation) {
         struct keeper_status status = {0};
         const struct machine *machine = &director->record.machine;
@@ -109,6 +123,7 @@ static void tell_ready(struct director *director, uint64_t generation) {
                 (void) snprintf(status.text, sizeof(status.text), "%s %s, generation %lu", machine_phase_for_status(machine->phase),
                                 release_of(director, generation), generation);
         keeper_tell(director, KEEPER_READY, &status, sizeof(status), NULL, 0);
+        rest_when_idle(director);
 }
 
 static void end(struct director *director) {

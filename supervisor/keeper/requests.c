@@ -1,6 +1,7 @@
 #include "requests.h"
 
 #include "../lib/log.h"
+#include "../lib/memory.h"
 #include "fence.h"
 #include "generation.h"
 #include "park.h"
@@ -68,6 +69,7 @@ static void become_ready(struct keeper *keeper, const struct keeper_status *stat
                 return;
         (void) sd_notifyf(0, "%sSTATUS=%s", keeper->is_ready ? "" : "READY=1\n", status->text);
         keeper->is_ready = true;
+        memory_rest();
 }
 
 static void end(struct keeper *keeper, const struct keeper_status *status) {

@@ -107,7 +107,8 @@ static bool set_options(struct check *check) {
                curl->easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, is_connected_already) == CURLE_OK &&
                curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
                curl->easy_setopt(easy, CURLOPT_WRITEDATA, check) == CURLE_OK &&
-               (!authorities.data || curl->easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities) == CURLE_OK);
+               (!authorities.data || strncmp(check->request.url, "https:", 6) != 0 ||
+                               curl->easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities) == CURLE_OK);
 }
 
 static bool set_request(struct check *check) {

@@ -1,6 +1,7 @@
 #include "prober.h"
 
 #include "../lib/log.h"
+#include "../lib/memory.h"
 #include "../lib/sandbox.h"
 #include "check.h"
 #include "confine.h"
@@ -39,6 +40,7 @@ int prober_main(int argc, char **argv) {
                 return 1;
         }
         prober_tell(prober, PROBER_READY, &ready, sizeof(ready));
+        memory_rest();
         r = sd_event_loop(prober->event);
         if (r < 0)
                 (void)log_errno(r, "the prober's loop ended");
