@@ -63,4 +63,5 @@ check-scenario: $(SCENARIO_TESTS) $(BUILD)/interrex $(NODES)
 
 -include $(TEST_SUPPORT_OBJECTS:.o=.d)
 
+include tests/bench/bench.mk
 include tests/analysis/analysis.mk
