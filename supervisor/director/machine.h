@@ -53,6 +53,7 @@ enum machine_event_type {
         EVENT_EXITED,        /* generation's first process ended, text: how */
         EVENT_EMPTY,         /* nothing is left in generation's cgroup; always after EXITED */
         EVENT_GATE_HIT,      /* height: the last one committed */
+        EVENT_GATE_FAILED,   /* generation cannot be stopped before the boundary; text: why */
         EVENT_SNAPSHOT_TAKEN,
         EVENT_SNAPSHOT_FAILED, /* text */
         EVENT_RESTORED,

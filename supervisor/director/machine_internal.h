@@ -74,6 +74,7 @@ int on_deadline_early(struct step *step);
 int on_old_exited_early(struct step *step);
 int on_gate_hit(struct step *step);
 int on_gate_hit_early(struct step *step);
+int on_gate_failed(struct step *step);
 int on_old_exited(struct step *step);
 int on_old_empty(struct step *step);
 int on_quiesce_deadline(struct step *step);

@@ -19,7 +19,7 @@ const char *machine_phase_for_status(enum machine_phase phase) {
 const char *machine_event_name(enum machine_event_type type) {
         static const char *const names[EVENTS] = {"resume", "start", "upgrade", "rollback", "restart", "cancel", "stop", "near",
                         "verified", "verify-failed", "at-fence", "spawn-failed", "proved", "unhealthy", "exited", "empty",
-                        "gate-hit", "snapshot-taken", "snapshot-failed", "restored", "restore-failed", "drained",
+                        "gate-hit", "gate-failed", "snapshot-taken", "snapshot-failed", "restored", "restore-failed", "drained",
                         "probation-passed", "deadline"};
         INVARIANT(type < EVENTS);
         return names[type];

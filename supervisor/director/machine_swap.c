@@ -47,6 +47,14 @@ int on_cancel(struct step *step) {
         return disarm(step, OUTCOME_CANCELLED);
 }
 
+/* Before it can have run past its boundary, and whatever else works: without the gate the height is not kept. */
+int on_gate_failed(struct step *step) {
+        if (!is_about(step, step->machine->current) || step->machine->boundary == MACHINE_NO_HEIGHT)
+                return 0;
+        because(step, "the gate could not be armed: ");
+        return disarm(step, OUTCOME_ABORTED);
+}
+
 /* Armed too late: the old release has committed the boundary, and the new one must not start on what it made of it. Gates
  * that do not hold may overshoot; the configuration allows it to them. */
 static bool has_overshot(const struct step *step) {

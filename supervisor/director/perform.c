@@ -171,8 +171,17 @@ static void perform_on_unit(struct director *director, const struct machine_acti
         }
 }
 
+static void arm_gate(struct director *director, const struct machine_action *action) {
+        struct machine_event failed = {.type = EVENT_GATE_FAILED, .generation = action->generation};
+        int r = gate_arm(director, action->generation, planning_gate_height(director, action->generation, action->value));
+        if (r >= 0)
+                return;
+        log_errno(r, "the gate of generation %lu is not armed", action->generation);
+        failed.text = strerror(-r);
+        events_later(director, &failed);
+}
+
 static void perform_one(struct director *director, const struct machine_action *action) {
-        int r;
         switch (action->type) {
         case ACTION_VERIFY:
                 jobs_verify(director, director->record.machine.candidate_release, 0);
@@ -181,9 +190,7 @@ static void perform_one(struct director *director, const struct machine_action *
                 flip(director, action->generation);
                 break;
         case ACTION_ARM_GATE:
-                r = gate_arm(director, action->generation, planning_gate_height(director, action->generation, action->value));
-                if (r < 0)
-                        log_errno(r, "the gate of generation %lu is not armed", action->generation);
+                arm_gate(director, action);
                 break;
         case ACTION_DISARM_GATE:
                 gate_disarm(director);

@@ -351,7 +351,8 @@ bool world_step(struct world *world) {
         if (world->machine.phase == PHASE_ARMED || world->machine.phase == PHASE_PREPARING ||
                         world->machine.phase == PHASE_GATING)
                 if (world->machine.boundary != MACHINE_NO_HEIGHT)
-                        offer(choices, &n, EVENT_GATE_HIT, world->machine.current);
+                        offer(choices, &n, draw(world, 10) ? EVENT_GATE_HIT : EVENT_GATE_FAILED,
+                                        world->machine.current);
         if (n == 0)
                 return false;
         run(world, &choices[draw(world, (uint32_t)n)]);

@@ -217,6 +217,19 @@ static void I3_a_gate_that_was_armed_too_late_starts_nothing(void **state) {
         assert_string_equal(life.machine.current_release, "1.0.0");
 }
 
+/* I4: without its gate an upgrade would slip past its height. */
+static void I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up(void **state) {
+        struct life life = running();
+        (void)state;
+        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
+        assert_int_equal(feed(&life, EVENT_GATE_FAILED, 1, "No such file or directory"), 1);
+        assert_int_equal(life.machine.phase, PHASE_RUNNING);
+        assert_int_equal(life.machine.outcome, OUTCOME_ABORTED);
+        assert_string_equal(life.machine.reason, "the gate could not be armed: No such file or directory");
+        assert_true(did(&life, ACTION_DISARM_GATE, 1));
+        assert_string_equal(life.machine.current_release, "1.0.0");
+}
+
 static void overlap_goes_back_at_once(void **state) {
         struct life life = running();
         (void)state;
@@ -261,6 +274,7 @@ int main(void) {
                         cmocka_unit_test(a_second_upgrade_is_busy),
                         cmocka_unit_test(an_armed_upgrade_waits_for_its_height),
                         cmocka_unit_test(I3_a_gate_that_was_armed_too_late_starts_nothing),
+                        cmocka_unit_test(I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up),
                         cmocka_unit_test(overlap_goes_back_at_once),
                         cmocka_unit_test(I5_entering_a_phase_again_asks_for_the_same),
         };
