@@ -11,7 +11,7 @@
 #define MACHINE_RELEASE_MAX 128
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
-#define MACHINE_FORMAT 1 /* of the state in the journal */
+#define MACHINE_FORMAT 2 /* of the state in the journal */
 
 enum machine_phase {
         PHASE_STOPPED,
@@ -118,6 +118,7 @@ struct machine {
         uint32_t format;
         enum machine_phase phase;
         uint64_t last_generation; /* the highest number given so far */
+        uint64_t stuck;           /* was killed and does not end; nothing may be begun before it has; 0: none */
         uint64_t serving;         /* whom new connections are routed to, alive or not; 0: nobody yet */
         uint64_t current;         /* the generation of the release in force; 0: none */
         char current_release[MACHINE_RELEASE_MAX];

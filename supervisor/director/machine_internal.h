@@ -29,6 +29,10 @@ void finish(struct step *step, enum machine_outcome outcome);
 /* machine_phases.c: entering a phase emits all that it asks for, also when it is entered again */
 int enter_starting(struct step *step);
 int enter_backoff(struct step *step);
+
+/* New connections go to GENERATION; the sockets of the one that served before are dropped unless they are kept. */
+void flip_to(struct step *step, uint64_t generation, bool keep_old_sockets);
+
 int enter_running(struct step *step);
 int enter_preparing(struct step *step);
 int enter_gating(struct step *step);
@@ -39,6 +43,10 @@ int enter_draining(struct step *step);
 int enter_probation(struct step *step);
 int enter_aborting(struct step *step);
 int enter_returning(struct step *step);
+
+/* The state that the new release has had must give way to the snapshot before the old one may run. */
+bool must_restore(const struct step *step);
+
 int enter_restoring(struct step *step);
 int enter_reviving(struct step *step);
 int enter_held(struct step *step);

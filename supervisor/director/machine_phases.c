@@ -7,7 +7,7 @@ static void spawn(struct step *step, uint64_t generation, enum machine_fence fen
         step->actions->items[step->actions->n - 1].fence = fence;
 }
 
-static void flip_to(struct step *step, uint64_t generation, bool keep_old_sockets) {
+void flip_to(struct step *step, uint64_t generation, bool keep_old_sockets) {
         uint64_t before = step->machine->serving;
         act(step, ACTION_FLIP, generation);
         if (before != 0 && before != generation && !keep_old_sockets)
@@ -44,8 +44,11 @@ int enter_running(struct step *step) {
         struct machine *m = step->machine;
         enter(step, m->kind == SWAP_NONE ? PHASE_RUNNING : PHASE_ARMED);
         act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
-        act(step, ACTION_FLIP, m->current);
-        act(step, ACTION_READY, m->current);
+        /* An upgrade may be armed while the node is held and dead: its clients stay where they wait. */
+        if (!m->current_is_gone) {
+                flip_to(step, m->current, false);
+                act(step, ACTION_READY, m->current);
+        }
         set_deadline(step, 0);
         return 1;
 }
@@ -164,7 +167,7 @@ int enter_aborting(struct step *step) {
         return enter_running(step);
 }
 
-static bool must_restore(const struct step *step) {
+bool must_restore(const struct step *step) {
         const struct machine *m = step->machine;
         if (!m->snapshot_taken || !m->past_fence || m->restored || step->settings->signer_inside)
                 return false;
@@ -197,15 +200,13 @@ int enter_restoring(struct step *step) {
 
 int enter_reviving(struct step *step) {
         struct machine *m = step->machine;
-        if (m->stop_is_wanted) {
-                finish(step, OUTCOME_ROLLED_BACK);
-                return enter_stopping(step);
-        }
-        /* I3: the old release would run at the boundary, or on a state of the new one that cannot be taken back. */
-        if (m->must_not_run || (m->breaking && (!step->settings->gate_holds || (m->past_fence && !m->restored)))) {
+        /* I3: the old release would run at the boundary, or on a state of the new one that cannot be taken back. It must not when
+         * it is started after a stop, either. */
+        if (m->breaking && (!step->settings->gate_holds || (m->past_fence && !m->restored)))
                 m->must_not_run = true;
-                finish(step, OUTCOME_HELD);
-                return enter_held(step);
+        if (m->must_not_run || m->stop_is_wanted) {
+                finish(step, m->must_not_run ? OUTCOME_HELD : OUTCOME_ROLLED_BACK);
+                return m->stop_is_wanted ? enter_stopping(step) : enter_held(step);
         }
         enter(step, PHASE_REVIVING);
         if (m->current_is_gone)

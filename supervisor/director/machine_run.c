@@ -21,6 +21,7 @@ int on_cold_start(struct step *step) {
         struct machine *m = step->machine;
         m->serving = 0;
         m->current_is_gone = m->candidate_is_gone = true;
+        m->stuck = 0;
         m->crashes = 0;
         if (m->current_release[0] == '\0') {
                 if (!step->event->text)
@@ -54,11 +55,6 @@ int on_started(struct step *step) {
         struct machine *m = step->machine;
         if (!is_about(step, m->current))
                 return 0;
-        uint64_t before = m->serving;
-        act(step, ACTION_FLIP, m->current);
-        if (before != 0 && before != m->current)
-                act(step, ACTION_RETIRE, before);
-        m->serving = m->current;
         m->reason[0] = '\0';
         return enter_running(step);
 }
@@ -109,10 +105,13 @@ int on_backoff_over(struct step *step) {
 }
 
 int on_current_empty(struct step *step) {
-        if (!is_about(step, step->machine->current))
-                return 0;
-        step->machine->current_is_gone = true;
-        return 1;
+        struct machine *m = step->machine;
+        bool is_current = is_about(step, m->current), was_stuck = is_about(step, m->stuck);
+        if (is_current)
+                m->current_is_gone = true;
+        if (was_stuck)
+                m->stuck = 0;
+        return is_current || was_stuck;
 }
 
 int on_stop(struct step *step) {

@@ -3,6 +3,8 @@
 
 static int begin(struct step *step, enum machine_swap_kind kind, const char *release, uint64_t boundary) {
         struct machine *m = step->machine;
+        if (m->stuck != 0)
+                return -EDEADLK;
         m->kind = kind;
         text_copy(m->candidate_release, sizeof(m->candidate_release), release);
         m->boundary = boundary;
@@ -14,16 +16,24 @@ static int begin(struct step *step, enum machine_swap_kind kind, const char *rel
 }
 
 int on_upgrade(struct step *step) {
+        const struct machine *m = step->machine;
+        /* I3: only a newer release may run on the state that made this one be held. */
+        if (m->must_not_run && strcmp(step->event->text, m->current_release) == 0)
+                return -EPERM;
         return begin(step, SWAP_UPGRADE, step->event->text, step->event->height);
 }
 
 int on_rollback_command(struct step *step) {
         if (step->machine->previous_release[0] == '\0')
                 return -ENOENT;
+        if (step->machine->must_not_run)
+                return -EPERM;
         return begin(step, SWAP_ROLLBACK, step->machine->previous_release, MACHINE_NO_HEIGHT);
 }
 
 int on_restart_command(struct step *step) {
+        if (step->machine->must_not_run)
+                return -EPERM;
         return begin(step, SWAP_RESTART, step->machine->current_release, MACHINE_NO_HEIGHT);
 }
 
@@ -264,6 +274,8 @@ int on_aborting_empty(struct step *step) {
         }
         if (!is_about(step, m->candidate) && step->event->type != EVENT_DEADLINE)
                 return 0;
+        if (step->event->type == EVENT_DEADLINE)
+                m->stuck = m->candidate;
         m->candidate_is_gone = true;
         return m->current_is_gone ? enter_returning(step) : enter_aborting(step);
 }
@@ -291,6 +303,13 @@ int on_kill_deadline(struct step *step) {
                 return 1;
         }
         because(step, "the new generation does not end although it was killed: a process in it waits in the kernel");
+        m->stuck = m->candidate;
+        /* I3: nor may the old one run on this state later, when the machine has been started anew. The snapshot is kept for the
+         * operator. */
+        if (must_restore(step) || (m->past_fence && m->breaking)) {
+                m->must_not_run = true;
+                m->snapshot_taken = false;
+        }
         finish(step, OUTCOME_HELD);
         return enter_held(step);
 }
@@ -319,12 +338,8 @@ int on_revived(struct step *step) {
         struct machine *m = step->machine;
         if (!is_about(step, m->current))
                 return 0;
-        uint64_t before = m->serving;
-        act(step, ACTION_FLIP, m->current);
-        if (before != 0 && before != m->current)
-                act(step, ACTION_RETIRE, before);
-        m->serving = m->current;
         if (m->breaking) {
+                flip_to(step, m->current, false);
                 finish(step, OUTCOME_HELD);
                 return enter_held(step);
         }

@@ -141,6 +141,15 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
                 journal_abort(director->journal);
         director->is_in_transaction = false;
         director->record.swap = before;
+        if (r == -EPERM)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "the node is held because %.100s must not run on the state as it is; upgrade to a release that may",
+                                machine->current_release);
+        if (r == -EDEADLK)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "generation %lu was killed and does not end: a process in it waits in the kernel (often for a disk "
+                                "or a network file system); nothing is begun before it has ended",
+                                machine->stuck);
         return r == -EBUSY ? refuse_busy(director, refusal)
                            : refuse(refusal, CONTROL_ERROR_REFUSED, "the node is %s: nothing can be swapped now",
                                              machine_phase_for_status(machine->phase));

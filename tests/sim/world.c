@@ -40,9 +40,10 @@ static void check_two(struct world *world) {
 static void pass(struct world *world, struct world_unit *unit) {
         unit->past_fence = true;
         unit->state = UNIT_UP;
-        if (unit->is_new_release)
+        if (unit->is_new_release) {
                 world->state_is_new = true;
-        else if (world->state_is_new && world->swap_is_breaking && !world->settings.overlap)
+                world->state_is_past = world->state_is_past || world->swap_is_breaking;
+        } else if (world->state_is_past && world->swap_is_breaking && !world->settings.overlap)
                 violate(world, "I3: the old release runs on a state of the new one past a breaking "
                                "boundary");
         check_two(world);
@@ -162,9 +163,13 @@ static void feed(struct world *world, enum machine_event_type type, uint64_t gen
         if (type == EVENT_UPGRADE)
                 event.flag = draw(world, 2);
         trace(world, machine_event_name(type), generation);
+        bool was_idle = world->machine.kind == SWAP_NONE;
         int r = machine_step(&world->machine, &world->settings, &event, &actions);
         if (r > 0 && type == EVENT_UPGRADE)
                 world->swap_is_breaking = event.flag;
+        if (r > 0 && was_idle && type == EVENT_ROLLBACK)
+                world->swap_is_breaking =
+                                false; /* the schedule, which the machine does not know, has allowed it */
         if (before != world->machine.phase) {
                 trace(world, machine_phase_name(world->machine.phase), world->machine.current);
                 world->verify_runs = world->verify_runs && world->machine.phase == PHASE_PREPARING;
@@ -278,7 +283,7 @@ static void take_job(struct world *world, enum machine_event_type type) {
         if (type == EVENT_SNAPSHOT_TAKEN)
                 world->snapshot_exists = true;
         if (type == EVENT_RESTORED)
-                world->state_is_new = false;
+                world->state_is_new = world->state_is_past = false;
         if (type == EVENT_RESTORED || type == EVENT_RESTORE_FAILED)
                 world->restore_runs = false;
         if (type == EVENT_DRAINED)

@@ -23,7 +23,8 @@ struct world {
         uint64_t routed; /* the generation new connections go to */
         bool was_ready;
         bool snapshot_exists,
-                        state_is_new; /* the new release has touched the state since the last restore */
+                        state_is_new,  /* the new release has touched the state since the last restore */
+                        state_is_past; /* and that in a breaking upgrade */
         bool verify_runs, snapshot_runs, restore_runs, deadline_is_set, drain_runs;
         uint64_t proving, watching;
         bool new_release_is_bad,
