@@ -1,8 +1,8 @@
 #include "doctor.h"
 
+#include "../lib/capabilities.h"
 #include <fcntl.h>
 #include <pwd.h>
-#include <sys/capability.h>
 #include <sys/stat.h>
 
 /* A swap that takes a second under 1,000 new connections a second fills such a queue. */
@@ -34,31 +34,12 @@ static void look_at_root(struct findings *findings) {
 }
 
 static void look_at_capabilities(struct findings *findings) {
-        static const struct {
-                cap_value_t value;
-                const char *name;
-        } needed[] = {
-                        {CAP_BPF, "CAP_BPF"},
-                        {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-                        {CAP_PERFMON, "CAP_PERFMON"},
-                        {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
-                        {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-                        {CAP_SETUID, "CAP_SETUID"},
-                        {CAP_SETGID, "CAP_SETGID"},
-                        {CAP_SETPCAP, "CAP_SETPCAP"},
-                        {CAP_KILL, "CAP_KILL"},
-                        {CAP_CHOWN, "CAP_CHOWN"},
-                        {CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE"},
-                        {CAP_FOWNER, "CAP_FOWNER"},
-                        {CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"},
-                        {CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"},
-        };
         char lacking[256] = "";
         size_t used = 0;
-        for (size_t i = 0; i < ELEMENTS(needed) && used < sizeof(lacking); i++)
-                if (cap_get_bound(needed[i].value) != 1) {
+        for (size_t i = 0; i < n_needed_capabilities && used < sizeof(lacking); i++)
+                if (cap_get_bound(needed_capabilities[i].value) != 1) {
                         int n = snprintf(lacking + used, sizeof(lacking) - used, "%s%s", used ? ", " : "",
-                                        needed[i].name);
+                                        needed_capabilities[i].name);
                         used += n > 0 ? (size_t)n : 0;
                 }
         if (used == 0)

@@ -28,9 +28,13 @@ static int refuse_busy(const struct director *director, struct refusal *refusal)
         if (machine->kind == SWAP_NONE)
                 return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
                                 machine_phase_for_status(machine->phase));
-        return refuse(refusal, CONTROL_ERROR_BUSY, "%s %s to %s is under way (%s); wait for it, or `interrex %s`",
+        char at[48] = "";
+        if (machine->boundary != MACHINE_NO_HEIGHT)
+                (void) snprintf(at, sizeof(at), " at height %lu", machine->boundary);
+        return refuse(refusal, CONTROL_ERROR_BUSY, "%s %s to %s%s is under way (%s); wait for it, or `interrex %s %s`",
                         machine->kind == SWAP_UPGRADE ? "an" : "a", machine_kind_name(machine->kind), machine->candidate_release,
-                        machine_phase_name(machine->phase), machine->past_fence ? "rollback" : "cancel");
+                        at, machine_phase_name(machine->phase), machine->past_fence ? "rollback" : "cancel",
+                        director->config->node);
 }
 
 static bool is_idle(const struct director *director) {

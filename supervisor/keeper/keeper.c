@@ -25,6 +25,8 @@ int keeper_main(const struct keeper_options *options) {
                 log_error("`interrex run` must be root: it makes cgroups, changes users and loads BPF programs; try sudo");
                 return EXIT_NOT_PERMITTED;
         }
+        if (keeper_check_capabilities() < 0)
+                return EXIT_NOT_PERMITTED;
         struct keeper *keeper = calloc(1, sizeof(*keeper));
         if (!keeper)
                 return EXIT_FAILED;

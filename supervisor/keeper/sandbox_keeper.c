@@ -1,8 +1,8 @@
 #include "sandbox_keeper.h"
 
-#include "../lib/base.h"
+#include "../lib/capabilities.h"
+#include "../lib/log.h"
 #include <seccomp.h>
-#include <sys/capability.h>
 
 static void cap_free_at(cap_t *capabilities) {
         if (*capabilities)
@@ -11,24 +11,15 @@ static void cap_free_at(cap_t *capabilities) {
 
 /* The bounding set stays: a node that runs as root gets back what it had without interrex. */
 static int reduce_capabilities(void) {
-        static const cap_value_t kept[] = {
-                        CAP_SETUID, CAP_SETGID, CAP_SETPCAP,     /* to become the node's user; roles narrow themselves */
-                        CAP_KILL,                                /* to stop nodes of other users */
-                        CAP_SYS_PTRACE,                          /* to park their threads */
-                        CAP_SYS_ADMIN,                           /* uprobes by perf_event_open; the fence without no_new_privs */
-                        CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, /* folders of the director; files of the archivist */
-                        CAP_SYS_RESOURCE,                        /* limits from the configuration */
-                        CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, /* handed on to the director */
-        };
-        _cleanup_(cap_free_at) cap_t now = cap_get_proc(), wanted = cap_init();
-        if (!now || !wanted)
+        _cleanup_(cap_free_at) cap_t wanted = cap_init();
+        if (!wanted)
                 return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTS(kept); i++) {
-                cap_flag_value_t has = CAP_CLEAR;
-                if (cap_get_flag(now, kept[i], CAP_PERMITTED, &has) < 0 || has != CAP_SET)
+        for (size_t i = 0; i < n_needed_capabilities; i++) {
+                const cap_value_t *value = &needed_capabilities[i].value;
+                if (!capability_is_permitted(*value))
                         continue;
-                if (cap_set_flag(wanted, CAP_PERMITTED, 1, &kept[i], CAP_SET) < 0 ||
-                                cap_set_flag(wanted, CAP_EFFECTIVE, 1, &kept[i], CAP_SET) < 0)
+                if (cap_set_flag(wanted, CAP_PERMITTED, 1, value, CAP_SET) < 0 ||
+                                cap_set_flag(wanted, CAP_EFFECTIVE, 1, value, CAP_SET) < 0)
                         return -errno;
         }
         return cap_set_proc(wanted) < 0 ? -errno : 0;
@@ -64,4 +55,20 @@ static int refuse_calls(void) {
 int keeper_sandbox(void) {
         int r = reduce_capabilities();
         return r < 0 ? r : refuse_calls();
+}
+
+int keeper_check_capabilities(void) {
+        int r = 0;
+        for (size_t i = 0; i < n_needed_capabilities; i++) {
+                const struct capability *capability = &needed_capabilities[i];
+                if (capability_is_permitted(capability->value))
+                        continue;
+                if (capability->is_vital)
+                        r = -EPERM;
+                log_line(capability->is_vital ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+                                "%s is missing, which interrex needs %s%s: add it to CapabilityBoundingSet= of the unit, or to the "
+                                "container (--cap-add)",
+                                capability->name, capability->purpose, capability->is_vital ? "" : "; that will not work");
+        }
+        return r;
 }

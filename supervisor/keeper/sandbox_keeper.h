@@ -3,3 +3,6 @@
 
 /* -errno. */
 int keeper_sandbox(void);
+
+/* Says which capabilities are missing and what for. -EPERM: one that interrex cannot start without. */
+int keeper_check_capabilities(void);

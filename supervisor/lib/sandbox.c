@@ -1,5 +1,6 @@
 #include "sandbox.h"
 
+#include "capabilities.h"
 #include <grp.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -10,13 +11,17 @@ static void cap_free_at(cap_t *capabilities) {
                 (void)cap_free(*capabilities);
 }
 
-static int set_capabilities(const cap_value_t *capabilities, size_t n) {
+/* Of those wanted, the ones there are: the keeper has said what does not work without the others. */
+static int set_capabilities(const cap_value_t *wanted, size_t n) {
         _cleanup_(cap_free_at) cap_t set = cap_init();
         if (!set)
                 return -ENOMEM;
-        if (n > 0 && (cap_set_flag(set, CAP_PERMITTED, (int)n, capabilities, CAP_SET) < 0 ||
-                                     cap_set_flag(set, CAP_EFFECTIVE, (int)n, capabilities, CAP_SET) < 0))
-                return -errno;
+        for (size_t i = 0; i < n; i++)
+                if (capability_is_permitted(wanted[i]) &&
+                                (cap_set_flag(set, CAP_PERMITTED, 1, &wanted[i], CAP_SET) < 0 ||
+                                                cap_set_flag(set, CAP_EFFECTIVE, 1, &wanted[i], CAP_SET) <
+                                                                0))
+                        return -errno;
         return cap_set_proc(set) < 0 ? -errno : 0;
 }
 
