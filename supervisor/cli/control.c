@@ -91,11 +91,14 @@ static int call(const struct node *node, const char *method, uint64_t timeout_us
                 return 0;
         if (is_broken(r))
                 return -ECONNRESET;
+        /* The director has not even let us in: it does so for whom it sees, and from another PID namespace it sees nobody. */
+        if (r == -EPERM)
+                return r;
         /* Errors made on this side are named after errno. */
         if (sd_bus_error_is_set(ret_error) && strncmp(ret_error->name, "System.Error.", 13) != 0 &&
                         r != -ETIMEDOUT)
                 return -EREMOTEIO;
-        return r == -EPERM ? -EACCES : r;
+        return r;
 }
 
 static int start_bus(int fd, sd_bus **ret_bus) {
@@ -186,6 +189,12 @@ int control_explain(const struct node *node, int error, const sd_bus_error *remo
                 log_error("%s may be written by root and members of the group interrex only: try sudo, or "
                           "join the group",
                                 node->control);
+                return EXIT_NOT_PERMITTED;
+        case -EPERM:
+                log_error("the director of node %s takes no orders from another PID namespace: run this "
+                          "where it "
+                          "runs, for example by `docker exec CONTAINER interrex ...`",
+                                node->name);
                 return EXIT_NOT_PERMITTED;
         case -ETIMEDOUT:
                 log_error("node %s is supervised, but its director does not answer: see what `interrex run` "

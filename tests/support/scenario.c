@@ -8,6 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#define PREFIX_MAX 16
 #define LOG_TAIL 6000
 
 static int find_programs(struct scenario *s);
@@ -167,8 +168,14 @@ void scenario_add_testnode_go(struct scenario *s, const char *version) {
 }
 
 void scenario_start_supervisor(struct scenario *s) {
-        const char *arguments[] = {s->interrex, "run", s->config, "--state-dir", s->state_dir, "--run-dir",
-                        s->run_dir, NULL};
+        const char *arguments[PREFIX_MAX + 8], *const run[] = {s->interrex, "run", s->config, "--state-dir",
+                                                               s->state_dir, "--run-dir", s->run_dir, NULL};
+        size_t n = 0;
+        for (; s->prefix && s->prefix[n]; n++) {
+                assert_true(n < PREFIX_MAX);
+                arguments[n] = s->prefix[n];
+        }
+        memcpy(&arguments[n], run, sizeof(run));
         _cleanup_close_ int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
         assert_true(log >= 0);
         struct process_start start = {.arguments = arguments,

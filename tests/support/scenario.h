@@ -31,6 +31,7 @@ struct scenario {
         char *interrex, *nodes; /* the program, and the folder of test nodes */
         int cgroup_parent_fd, cgroup_fd;
         char cgroup_name[64];
+        const char *const *prefix; /* words before `interrex run`, NULL-terminated; NULL: none */
         struct process supervisor, load;
         int load_output_fd;
         bool passed;
