@@ -61,14 +61,12 @@ int keeper_check_capabilities(void) {
         int r = 0;
         for (size_t i = 0; i < n_needed_capabilities; i++) {
                 const struct capability *capability = &needed_capabilities[i];
-                if (capability_is_permitted(capability->value))
+                if (!capability->is_vital || capability_is_permitted(capability->value))
                         continue;
-                if (capability->is_vital)
-                        r = -EPERM;
-                log_line(capability->is_vital ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
-                                "%s is missing, which interrex needs %s%s: add it to CapabilityBoundingSet= of the unit, or to the "
-                                "container (--cap-add)",
-                                capability->name, capability->purpose, capability->is_vital ? "" : "; that will not work");
+                r = -EPERM;
+                log_error("%s is missing, which interrex needs %s: add it to CapabilityBoundingSet= of the unit, or to the container "
+                          "(--cap-add)",
+                                capability->name, capability->purpose);
         }
         return r;
 }

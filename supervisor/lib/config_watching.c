@@ -265,7 +265,9 @@ static void check_probe(struct reader *reader, const yaml_node_t *node, struct p
                 (void)address_from_url(probe->url, &probe->address);
         if (probe->kind == PROBE_TCP && probe->address_text) {
                 _cleanup_free_ char *text = NULL;
-                if (asprintf(&text, "tcp:%s", probe->address_text) < 0) {
+                /* As it stands in `listen`, or without the transport. */
+                bool is_whole = strncmp(probe->address_text, "tcp:", 4) == 0;
+                if (asprintf(&text, "%s%s", is_whole ? "" : "tcp:", probe->address_text) < 0) {
                         text = NULL;
                         reader->failed = true;
                 } else if (address_parse(text, &probe->address, &why) < 0)

@@ -134,8 +134,8 @@ SCENARIO(what_cannot_be_run_here_is_not_added) {
         write_file(path, "#!/bin/sh\n", 10, 0644);
         REFUSED(s, 1, SAYS("testnode", "not executable"), "release", "add", s->node, "3.0.0", path);
         write_file(path, "#!/bin/sh\n", 10, 0755);
-        REFUSED(s, 1, SAYS("SHA-256", "nothing was added"), "release", "add", s->node, "3.0.0", path, "--sha256",
-                        "0000000000000000000000000000000000000000000000000000000000000000");
+        REFUSED(s, 1, SAYS("SHA-256", "nothing was added"), "release", "add", s->node, "3.0.0", path,
+                        "--sha256", "0000000000000000000000000000000000000000000000000000000000000000");
         REFUSED(s, 1, SAYS("1.0.0", "already"), "release", "add", s->node, "1.0.0", path);
         REFUSED(s, 2, SAYS("newest", "version"), "release", "add", s->node, "newest", path);
         struct process_result list = scenario_cli(s, "release", "list", s->node, NULL);

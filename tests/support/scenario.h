@@ -32,6 +32,7 @@ struct scenario {
         int cgroup_parent_fd, cgroup_fd;
         char cgroup_name[64];
         const char *const *prefix; /* words before `interrex run`, NULL-terminated; NULL: none */
+        const char *get;           /* what the load asks for; NULL: the height by JSON-RPC */
         struct process supervisor, load;
         int load_output_fd;
         bool passed;

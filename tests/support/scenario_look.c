@@ -95,7 +95,7 @@ void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive) 
         (void)snprintf(rate_text, sizeof(rate_text), "%u", rate);
         (void)snprintf(keepalive_text, sizeof(keepalive_text), "%u", keepalive);
         const char *arguments[] = {program, "--target", target, "--rate", rate_text, "--keepalive",
-                        keepalive_text, "--json", NULL};
+                        keepalive_text, "--json", s->get ? "--get" : NULL, s->get, NULL};
         s->load_output_fd = memfd_create("load", MFD_CLOEXEC);
         struct process_start start = {.arguments = arguments,
                         .output_fd = s->load_output_fd,
