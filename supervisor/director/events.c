@@ -43,6 +43,23 @@ static int write_down(struct director *director, const struct record *next, cons
         return r;
 }
 
+/* The disk is full. Nothing may be done that is not written down, so what an operator asks for is refused; what has happened to the
+ * node cannot be refused, and a director that forgot it would wait for ever: it ends, and the next one learns it from the keeper and
+ * tries again. A stop needs no line: without it the journal says what it would say after a power cut. */
+static int go_on_unwritten(const struct director *director, const struct machine *next, const struct machine_event *event) {
+        bool is_stop = next->phase == PHASE_STOPPING || next->phase == PHASE_STOPPED;
+        bool is_asked = event->type == EVENT_UPGRADE || event->type == EVENT_ROLLBACK || event->type == EVENT_RESTART ||
+                        event->type == EVENT_CANCEL;
+        log_error("the journal could not be written, so %s: free space on the disk of %s",
+                        is_stop    ? "the stop is not in it"
+                        : is_asked ? "nothing is done"
+                                   : "nothing is done before it can",
+                        director->directories.state);
+        if (!is_stop && !is_asked)
+                _exit(EXIT_FAILURE);
+        return is_stop ? 0 : -ENOSPC;
+}
+
 int events_feed(struct director *director, const struct machine_event *event) {
         struct record next = director->record;
         struct machine_actions actions;
@@ -53,9 +70,9 @@ int events_feed(struct director *director, const struct machine_event *event) {
         if (next.machine.phase == PHASE_QUIESCING && before != PHASE_QUIESCING)
                 next.quiesce_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
         if (write_down(director, &next, event) < 0) {
-                log_error("the journal could not be written, so nothing is done: free space on the disk of %s",
-                                director->directories.state);
-                return -EIO;
+                int unwritten = go_on_unwritten(director, &next.machine, event);
+                if (unwritten < 0)
+                        return unwritten;
         }
         director->record = next;
         if (before != next.machine.phase)

@@ -108,6 +108,12 @@ static int make_boundary(struct director *director, const char *version, uint64_
         return 0;
 }
 
+static int refuse_unwritten(const struct director *director, struct refusal *refusal) {
+        return refuse(refusal, CONTROL_ERROR_REFUSED,
+                        "the journal in %s cannot be written, and nothing is begun that is not in it: make room there, then ask again",
+                        director->directories.state);
+}
+
 static int begin_swap(struct director *director, enum machine_event_type type, const char *kind, const char *to, uint64_t height,
                 uint64_t *ret_swap, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
@@ -124,7 +130,7 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         if (!director->is_in_transaction || journal_swap_begin(director->journal, &swap, &swap.id) < 0) {
                 journal_abort(director->journal);
                 director->is_in_transaction = false;
-                return refuse(refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written", director->directories.state);
+                return refuse_unwritten(director, refusal);
         }
         director->record.swap = swap.id;
         director->swap = swap;
@@ -145,6 +151,8 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
                 journal_abort(director->journal);
         director->is_in_transaction = false;
         director->record.swap = before;
+        if (r == -ENOSPC)
+                return refuse_unwritten(director, refusal);
         if (r == -EPERM)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "the node is held because %.100s must not run on the state as it is; upgrade to a release that may",
