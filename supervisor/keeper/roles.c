@@ -11,6 +11,7 @@
 
 /* A role that dies at once is not started more often than this. */
 #define RESTART_INTERVAL_US USEC_PER_SEC
+#define RESTARTS_AT_ONCE 10
 
 #define ROLE_LINK_FD 3
 
@@ -129,7 +130,7 @@ static int on_retry_prober(sd_event_source *source, uint64_t usec, void *userdat
 /* At once, unless it lived for less than the interval. */
 static int start_again(struct keeper *keeper, struct role *role, sd_event_time_handler_t handler) {
         uint64_t lived = now_monotonic() - role->started_at;
-        uint64_t delay = lived >= RESTART_INTERVAL_US || role->restarts < 10 ? 0 : RESTART_INTERVAL_US;
+        uint64_t delay = lived >= RESTART_INTERVAL_US || role->restarts < RESTARTS_AT_ONCE ? 0 : RESTART_INTERVAL_US;
         role->restarts = lived >= 60 * RESTART_INTERVAL_US ? 1 : role->restarts + 1;
         role->pid = 0;
         return sd_event_add_time_relative(keeper->event, &role->retry, CLOCK_MONOTONIC, delay, 0, handler, keeper);
@@ -150,8 +151,13 @@ static int director_reaped(struct keeper *keeper, const siginfo_t *how) {
         keeper->director_link = close_fd(keeper->director_link);
         if (keeper->is_ending)
                 return 1;
-        /* As long as nothing was started, a director that gives up has said why, and would only say it again. */
-        if (!keeper->is_set_up || (!keeper->has_spawned && how->si_code == CLD_EXITED)) {
+        /* As long as nothing was started, a director that gives up has said why, and would only say it again; one that is
+         * killed each time would be so for ever. */
+        bool has_lost_patience = keeper->director.restarts >= RESTARTS_AT_ONCE;
+        if (!keeper->is_set_up || (!keeper->has_spawned && (how->si_code == CLD_EXITED || has_lost_patience))) {
+                if (how->si_code != CLD_EXITED)
+                        log_error("the director was killed by signal %d (%s) before the node could be started: nothing runs",
+                                        how->si_status, strsignal(how->si_status));
                 keeper->is_ending = true;
                 (void) sd_event_exit(keeper->event, how->si_code == CLD_EXITED && how->si_status ? how->si_status : 1);
                 return 1;

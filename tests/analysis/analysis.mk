@@ -62,7 +62,7 @@ fuzz:
 REPORTS = $(abspath $(BUILD))/reports
 ifdef SANITIZED
 # Fortified calls go past the sanitizers.
-IX_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(IX_CFLAGS))
+IX_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(IX_CFLAGS)) -DINTERREX_SANITIZED
 $(BUILD)/interrex: $(BUILD)/tests/analysis/sanitizer_reports.o
 $(BUILD)/tests/analysis/sanitizer_reports.o: IX_CFLAGS += -DSANITIZER_REPORTS='"$(REPORTS)"'
 endif
