@@ -157,7 +157,7 @@ static void put_next(FILE *out, const json_t *next) {
                 (void)fprintf(out, " at height %" PRIu64, number);
         if (number_of(next, "eta_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
                 text_duration(number * USEC_PER_SEC, duration);
-                (void)fprintf(out, " (in about %s)", number == 0 ? "no time" : duration);
+                (void)fprintf(out, number == 0 ? " (now)" : " (in about %s)", duration);
         }
         (void)fputc('\n', out);
 }

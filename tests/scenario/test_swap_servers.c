@@ -35,7 +35,7 @@ static void swap_under_load(struct scenario *s, const char *program) {
         scenario_stop(s);
 }
 
-static void swap_nginx(struct scenario *s, const char *listen) {
+static void swap_nginx(struct scenario *s, const char *listen, const char *state) {
         char text[1024];
         need("/usr/sbin/nginx");
         (void)snprintf(text, sizeof(text),
@@ -52,20 +52,28 @@ static void swap_nginx(struct scenario *s, const char *listen) {
                         "exec: {command: nginx, args: [-p, \"{state}\", -e, stderr, -c, %s/nginx.conf, -g, "
                         "\"daemon off;\"], user: nobody, "
                         "stop_signal: SIGQUIT, stop_timeout: 5s}\n"
-                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, %s}\n"
                         "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: "
                         "200, every: 100ms}\n"
                         "probation: 1s\n",
-                        s->node, s->directory, s->data);
+                        s->node, s->directory, s->data, state);
         swap_under_load(s, "/usr/sbin/nginx");
 }
 
 SCENARIO(nginx_with_workers_that_share_a_listener) {
-        swap_nginx(s, "listen 127.0.0.1:8545;");
+        swap_nginx(s, "listen 127.0.0.1:8545;", "fence: exec");
+}
+
+SCENARIO(nginx_beside_its_successor) {
+        swap_nginx(s, "listen 127.0.0.1:8545;", "overlap: true");
 }
 
 SCENARIO(nginx_with_a_listener_for_each_worker) {
-        swap_nginx(s, "listen 127.0.0.1:8545 reuseport;");
+        swap_nginx(s, "listen 127.0.0.1:8545 reuseport;", "fence: exec");
+}
+
+SCENARIO(nginx_beside_its_successor_with_a_listener_for_each_worker) {
+        swap_nginx(s, "listen 127.0.0.1:8545 reuseport;", "overlap: true");
 }
 
 SCENARIO(gunicorn_with_workers) {
@@ -88,25 +96,35 @@ SCENARIO(gunicorn_with_workers) {
         swap_under_load(s, "/usr/bin/gunicorn");
 }
 
-SCENARIO(nodejs_http_server) {
+static void swap_nodejs(struct scenario *s, const char *state) {
         need("/usr/bin/node");
         write_file(s, "server.js", 0755,
                         "#!/usr/bin/node\n"
-                        "const server = require('http').createServer((q, a) => { q.resume(); q.on('end', () "
-                        "=> a.end('{}')); });\n"
+                        "const server = require('http').createServer((q, a) => { a.shouldKeepAlive &&= "
+                        "!ending; q.resume(); q.on('end', () => a.end('{}')); });\n"
+                        "let ending = false;\n"
                         "server.listen(8545, '127.0.0.1');\n"
-                        "process.on('SIGTERM', () => server.close(() => process.exit(0)));\n");
+                        "process.on('SIGTERM', () => { ending = true; server.close(() => process.exit(0)); "
+                        "});\n");
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
                         "exec: {command: server.js, user: nobody, stop_timeout: 2s}\n"
-                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, %s}\n"
                         "probes:\n  - {name: page, kind: http, url: \"http://127.0.0.1:8545/\", status: "
                         "200, every: 100ms}\n"
-                        "probation: 1s\n",
-                        s->node, s->data);
+                        "probation: 1s\ndeadlines: {drain: 1s}\n",
+                        s->node, s->data, state);
         char program[320];
         (void)snprintf(program, sizeof(program), "%s/server.js", s->directory);
         swap_under_load(s, program);
+}
+
+SCENARIO(nodejs_http_server) {
+        swap_nodejs(s, "fence: exec");
+}
+
+SCENARIO(nodejs_http_server_beside_its_successor) {
+        swap_nodejs(s, "overlap: true");
 }
 
 int main(void) {
@@ -115,6 +133,10 @@ int main(void) {
                         SCENARIO_TEST(nginx_with_a_listener_for_each_worker),
                         SCENARIO_TEST(gunicorn_with_workers),
                         SCENARIO_TEST(nodejs_http_server),
+                        SCENARIO_TEST(nginx_beside_its_successor),
+                        SCENARIO_TEST(nginx_beside_its_successor_with_a_listener_for_each_worker),
+                        SCENARIO_TEST(nodejs_http_server_beside_its_successor),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("swaps of servers", tests, NULL, NULL);
 }
