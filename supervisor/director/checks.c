@@ -5,6 +5,7 @@
 #include "jobs.h"
 #include "keeper_link.h"
 #include "probing.h"
+#include "selection.h"
 #include "steering.h"
 #include "unit.h"
 #include <arpa/inet.h>
@@ -232,6 +233,7 @@ int probing_connect(struct director *director, int fd) {
                         probing_watch_output(director, &director->units[i]);
         int r = sd_event_add_io(director->event, &director->prober_source, fd, EPOLLIN, on_prober, director);
         probing_listener_changed(director, director->watch.generation);
+        selection_on_prober(director);
         return r;
 }
 

@@ -102,6 +102,15 @@ struct watch {
         struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */
 };
 
+#define FOLLOW_FAILED_MAX 8
+
+/* How far the schedule has been followed. */
+struct follow {
+        uint64_t held_at; /* the height that the release in force must not begin; MACHINE_NO_HEIGHT: it does not stand at one */
+        uint32_t n_failed;
+        char failed[FOLLOW_FAILED_MAX][MACHINE_RELEASE_MAX]; /* tried since the last swap that was committed, in vain */
+};
+
 /* The journal's row of the machine, with what the shell must remember beside it. */
 struct record {
         struct machine machine;
@@ -110,7 +119,8 @@ struct record {
         bool takes_lock;                             /* the node was seen to take a lock below its state directory */
         char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
-        uint64_t keeper_instance;                    /* of the keeper under which the node was started */
+        struct follow follow;
+        uint64_t keeper_instance; /* of the keeper under which the node was started */
 };
 
 struct rate {
@@ -141,6 +151,7 @@ struct director {
         struct keeper_welcome welcome;
         struct keeper_directories directories;
         bool has_resumed, is_exiting;
+        bool is_selecting; /* the state's height is being read before the start */
         int parent_cgroup_fd;
         int self_fd; /* this executable, for archivists */
         char *releases_dir;
@@ -155,6 +166,8 @@ struct director {
         struct record record;
         struct journal *journal;
         struct schedule schedule;
+        uint64_t missing_said_for; /* the boundary for which the log said that no release is here */
+        sd_event_source *releases_source, *follow_source;
         struct journal_swap swap; /* the row of record.swap */
         char snapshot_reason[256];
         bool is_in_transaction; /* the journal waits for the machine's row to come along */

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "control.h"
 #include "director_sandbox.h"
+#include "following.h"
 #include "gate.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
@@ -43,6 +44,7 @@ int director_main(int argc, char **argv) {
         for (size_t i = 0; i < ELEMENTS(director->waiting_fds); i++)
                 director->waiting_fds[i] = -1;
         director->record.machine = machine_initial();
+        director->record.follow.held_at = MACHINE_NO_HEIGHT;
         director->last_job = now_monotonic(); /* no number of a director before this one */
         if (keeper_link_open(director, link) < 0)
                 return EXIT_FAILED;
@@ -209,6 +211,8 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
         r = sd_event_default(&director->event);
         if (r >= 0)
                 r = planning_load_schedule(director);
+        if (r >= 0)
+                (void) following_open(director);
         if (r >= 0 && director->welcome.restarts > 0)
                 r = recovery_listen(director);
         else if (r >= 0)

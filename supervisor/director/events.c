@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "control.h"
 #include "fence_judge.h"
+#include "following.h"
 #include "gate.h"
 #include "jobs.h"
 #include "keeper_link.h"
@@ -69,6 +70,7 @@ int events_feed(struct director *director, const struct machine_event *event) {
         enum machine_phase before = director->record.machine.phase;
         if (next.machine.phase == PHASE_QUIESCING && before != PHASE_QUIESCING)
                 next.quiesce_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
+        following_note(&next.follow, &director->record.machine, &next.machine, event);
         if (write_down(director, &next, event) < 0) {
                 int unwritten = go_on_unwritten(director, &next.machine, event);
                 if (unwritten < 0)
@@ -81,6 +83,7 @@ int events_feed(struct director *director, const struct machine_event *event) {
                                 event->text ? event->text : "");
         perform(director, &actions);
         control_emit_change(director);
+        following_evaluate(director);
         return r;
 }
 
@@ -256,10 +259,36 @@ void events_from_keeper(struct director *director, struct wire_message *message)
         }
 }
 
+/* A gate that was armed to look where the state stands, or for a schedule that has changed since, is moved on. */
+static bool may_go_on(struct director *director, struct unit *unit, uint64_t last_height) {
+        const struct machine *machine = &director->record.machine;
+        unit->height = last_height;
+        uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
+        uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
+        if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)
+                return false;
+        int r = gate_arm(director, unit->generation, boundary);
+        if (r < 0)
+                log_errno(r, "the gate of generation %lu cannot be moved from height %lu", unit->generation, last_height);
+        return r >= 0;
+}
+
 void events_gate_hit(struct director *director, uint64_t generation, uint64_t last_height) {
-        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height};
+        struct unit *unit = unit_find(director, generation);
+        char text[MACHINE_REASON_MAX];
+        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height, .text = text};
+        if (!unit || may_go_on(director, unit, last_height))
+                return;
         log_info("generation %lu stands at height %lu", generation, last_height);
+        event.flag = following_describe(director, last_height + 1, text, sizeof(text));
         (void) events_feed(director, &event);
+}
+
+void events_gate_hit_later(struct director *director, uint64_t generation, uint64_t last_height) {
+        char text[MACHINE_REASON_MAX];
+        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height, .text = text};
+        event.flag = following_describe(director, last_height + 1, text, sizeof(text));
+        events_later(director, &event);
 }
 
 void events_height(struct director *director, uint64_t generation, uint64_t height) {
@@ -273,6 +302,8 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
         enum gate_kind kind = director->config->gate.kind;
         if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary)
                 events_gate_hit(director, generation, height);
-        else if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
+        else
+                following_evaluate(director);
+        if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
                 (void) events_feed_about(director, EVENT_NEAR, generation, NULL);
 }

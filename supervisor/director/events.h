@@ -16,8 +16,10 @@ int events_feed_about(struct director *director, enum machine_event_type type, u
 /* A height was seen of a generation. */
 void events_height(struct director *director, uint64_t generation, uint64_t height);
 
-/* The generation's committing thread stands before HEIGHT. */
+/* The generation's committing thread stands behind LAST_HEIGHT. */
 void events_gate_hit(struct director *director, uint64_t generation, uint64_t last_height);
+/* The same from the loop, for a generation that stands already. */
+void events_gate_hit_later(struct director *director, uint64_t generation, uint64_t last_height);
 
 /* Feeds the event from the loop, not from inside of an action. The text is copied. */
 void events_later(struct director *director, const struct machine_event *event);

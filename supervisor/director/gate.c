@@ -20,6 +20,7 @@ struct gate {
         char attached_release[MACHINE_RELEASE_MAX];
         struct gate_location location;
         bool was_hit;
+        uint64_t hit_height; /* the last one committed then */
 };
 
 static const char *const stored_map_names[] = {"gate_settings", "gate_cgroup", "gate_events", "gate_stopped"};
@@ -65,31 +66,47 @@ static void park(struct director *director, const struct gate_event *event) {
                                 event->height);
 }
 
+static void forget_stopped(struct director *director, uint64_t generation) {
+        struct gate *gate = get(director);
+        int map = bpf_map__fd(gate->program->maps.gate_stopped);
+        uint32_t threads[64], key = 0, *last = NULL;
+        size_t n = 0;
+        struct gate_event event;
+        while (n < ELEMENTS(threads) && bpf_map_get_next_key(map, last, &key) == 0) {
+                threads[n] = key;
+                last = &threads[n++];
+        }
+        for (size_t i = 0; i < n; i++)
+                if (bpf_map_lookup_elem(map, &threads[i], &event) == 0 && event.generation == generation)
+                        (void) bpf_map_delete_elem(map, &threads[i]);
+}
+
+/* Forgotten first: a director that dies in between must not take a thread that runs for one that stands. */
 static void unpark(struct director *director, uint64_t generation) {
         struct keeper_forget request = {.generation = generation, .kind = SPAWN_GENERATION};
+        forget_stopped(director, generation);
         keeper_tell(director, KEEPER_UNPARK, &request, sizeof(request), NULL, 0);
 }
 
 static void deal_with_stop(struct director *director, const struct gate_event *event) {
         struct gate *gate = get(director);
         park(director, event);
+        if (gate->generation == 0)
+                return; /* a new director, in a phase that has no use for a gate: what stands stays */
         if (event->generation != gate->generation || gate->height == MACHINE_NO_HEIGHT || event->height < gate->height)
                 unpark(director, event->generation); /* stopped by a gate that has been disarmed since */
         else if (!gate->was_hit) {
                 gate->was_hit = true;
-                events_gate_hit(director, gate->generation, event->height - 1);
+                gate->hit_height = event->height - 1;
+                events_gate_hit(director, gate->generation, gate->hit_height);
         }
 }
 
+/* What was stopped stays in the map as long as it stands, for the next director. */
 static int on_gate_event(void *userdata, void *data, size_t size) {
-        struct director *director = userdata;
         const struct gate_event *event = data;
-        if (size < sizeof(*event))
-                return 0;
-        if (event->stopped)
-                deal_with_stop(director, event);
-        /* Only now that the machine's row says so: until then the next director must find it here. */
-        (void) bpf_map_delete_elem(bpf_map__fd(get(director)->program->maps.gate_stopped), &event->thread);
+        if (size >= sizeof(*event) && event->stopped)
+                deal_with_stop(userdata, event);
         return 0;
 }
 
@@ -200,10 +217,12 @@ int gate_apply(struct director *director, struct unit *unit) {
 int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
         struct gate *gate = get(director);
         if (height == MACHINE_NO_HEIGHT) {
+                gate->generation = generation;
                 gate_disarm(director);
                 return 0;
         }
-        if (gate->generation != generation || gate->height != height)
+        bool stood = gate->was_hit && gate->generation == generation, is_moved = gate->height != height;
+        if (!stood || is_moved)
                 gate->was_hit = false;
         gate->generation = generation;
         gate->height = height;
@@ -211,10 +230,22 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
         if (!unit || unit->cgroup_fd < 0)
                 return 0;
         int r = gate_apply(director, unit);
+        if (r >= 0 && stood && is_moved)
+                unpark(director, generation); /* to the new height */
+        else if (r >= 0 && stood)
+                events_gate_hit_later(director, generation, gate->hit_height); /* it may have come too early to be of use */
         /* The height may have been seen before it was asked for. */
         if (r >= 0 && unit->height != MACHINE_NO_HEIGHT)
                 events_height(director, generation, unit->height);
         return r;
+}
+
+void gate_forget(struct director *director, uint64_t generation) {
+        struct gate *gate = get(director);
+        if (gate->program)
+                forget_stopped(director, generation);
+        if (gate->generation == generation)
+                gate->was_hit = false;
 }
 
 void gate_disarm(struct director *director) {
@@ -241,12 +272,18 @@ uint64_t gate_height(const struct director *director, uint64_t generation) {
 
 void gate_resume(struct director *director) {
         struct gate *gate = get(director);
-        uint32_t thread = 0;
-        struct gate_event event;
+        struct gate_event events[64];
+        uint32_t thread = 0, last = 0;
+        size_t n = 0;
         if (!gate->program)
                 return;
         int map = bpf_map__fd(gate->program->maps.gate_stopped);
-        /* Each is taken out when it is dealt with, so the first one is always the next. */
-        while (bpf_map_get_next_key(map, NULL, &thread) == 0 && bpf_map_lookup_elem(map, &thread, &event) == 0)
-                (void) on_gate_event(director, &event, sizeof(event));
+        /* Dealing with one may take it out of the map. */
+        while (n < ELEMENTS(events) && bpf_map_get_next_key(map, n == 0 ? NULL : &last, &thread) == 0) {
+                last = thread;
+                if (bpf_map_lookup_elem(map, &thread, &events[n]) == 0)
+                        n++;
+        }
+        for (size_t i = 0; i < n; i++)
+                (void) on_gate_event(director, &events[i], sizeof(events[i]));
 }

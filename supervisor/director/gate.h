@@ -15,6 +15,9 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height);
 
 void gate_disarm(struct director *director);
 
+/* The generation has ended. */
+void gate_forget(struct director *director, uint64_t generation);
+
 /* Must this generation wait at exec until gate_apply() has armed it? */
 bool gate_must_precede(const struct director *director, uint64_t generation);
 int gate_apply(struct director *director, struct unit *unit);

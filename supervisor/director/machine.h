@@ -11,7 +11,7 @@
 #define MACHINE_RELEASE_MAX 128
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
-#define MACHINE_FORMAT 2 /* of the state in the journal */
+#define MACHINE_FORMAT 3 /* of the state in the journal */
 
 enum machine_phase {
         PHASE_STOPPED,
@@ -37,7 +37,8 @@ enum machine_phase {
 
 enum machine_event_type {
         EVENT_RESUME,  /* the director was restarted: do again what the phase asks for */
-        EVENT_START,   /* nothing runs: begin, or go on after a keeper's death; text: the release if none is in force */
+        EVENT_START,   /* nothing runs: begin, or go on after a keeper's death; text: the release if none is in force; flag: text
+                        * is what the schedule asks for on the state as it is, whatever ran last */
         EVENT_UPGRADE, /* text: release; height: boundary or none; flag: the boundary is breaking */
         EVENT_ROLLBACK,
         EVENT_RESTART,
@@ -52,7 +53,7 @@ enum machine_event_type {
         EVENT_UNHEALTHY,     /* generation, text: a probe failed so often that it counts, or no progress */
         EVENT_EXITED,        /* generation's first process ended, text: how */
         EVENT_EMPTY,         /* nothing is left in generation's cgroup; always after EXITED */
-        EVENT_GATE_HIT,      /* height: the last one committed */
+        EVENT_GATE_HIT,      /* height: the last one committed; text: what the schedule asks for; flag: such a release is here */
         EVENT_GATE_FAILED,   /* generation cannot be stopped before the boundary; text: why */
         EVENT_SNAPSHOT_TAKEN,
         EVENT_SNAPSHOT_FAILED, /* text */

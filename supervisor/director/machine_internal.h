@@ -65,7 +65,8 @@ int on_stop_after_return(struct step *step);
 int on_stopping_exited(struct step *step);
 int on_stopping_empty(struct step *step);
 int on_stopping_deadline(struct step *step);
-int on_boundary_without_release(struct step *step);
+int on_boundary(struct step *step);
+int on_boundary_at_start(struct step *step);
 int on_held_exited(struct step *step);
 
 /* machine_swap.c: transitions of a swap */

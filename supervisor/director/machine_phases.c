@@ -113,6 +113,7 @@ int enter_proving(struct step *step) {
         struct machine *m = step->machine;
         enter(step, PHASE_PROVING);
         m->past_fence = true;
+        act_with(step, ACTION_ARM_GATE, m->candidate, MACHINE_NO_HEIGHT);
         spawn(step, m->candidate, MACHINE_PASS_AT_ONCE); /* only after a keeper's death there is none yet */
         act(step, ACTION_PASS, m->candidate);
         act(step, ACTION_PROVE, m->candidate);
@@ -141,6 +142,8 @@ int enter_probation(struct step *step) {
         if (m->overlap && !m->current_is_gone)
                 act(step, ACTION_FREEZE, m->current);
         act(step, ACTION_WATCH, m->candidate);
+        if (!m->overlap)
+                act_with(step, ACTION_ARM_GATE, m->candidate, MACHINE_NO_HEIGHT);
         set_deadline(step, step->settings->probation_us);
         return 1;
 }

@@ -29,6 +29,10 @@ int on_cold_start(struct step *step) {
                 text_copy(m->current_release, sizeof(m->current_release), step->event->text);
         }
         m->stop_is_wanted = false;
+        if (step->event->flag && !m->past_fence && strcmp(m->current_release, step->event->text) != 0) {
+                text_copy(m->current_release, sizeof(m->current_release), step->event->text);
+                m->must_not_run = false; /* that was about another release */
+        }
         if (m->flipped && m->phase != PHASE_RETURNING && m->phase != PHASE_RESTORING && m->phase != PHASE_REVIVING) {
                 /* Users had met the new release: it goes on being tried. */
                 m->overlap = false;
@@ -46,8 +50,10 @@ int on_cold_start(struct step *step) {
         if (m->kind != SWAP_NONE && m->boundary == MACHINE_NO_HEIGHT) {
                 because(step, "the machine or the supervisor went down before the new release had begun");
                 finish(step, OUTCOME_ABORTED);
-        } else
+        } else {
                 forget_candidate(m);
+                m->breaking = m->breaking && m->kind != SWAP_NONE; /* it may have been held at a boundary */
+        }
         return m->must_not_run ? enter_held(step) : start_current(step);
 }
 
@@ -155,18 +161,23 @@ int on_stopping_deadline(struct step *step) {
         return 1;
 }
 
-int on_boundary_without_release(struct step *step) {
+/* The node may go no further with this release: the shell picks one that may, or waits for one to be added. */
+int on_boundary(struct step *step) {
         struct machine *m = step->machine;
-        (void) snprintf(m->reason, sizeof(m->reason),
-                        "the schedule does not allow %s after height %lu and no upgrade was armed: add the next release and "
-                        "run `interrex upgrade`",
-                        m->current_release, step->event->height);
+        if (!is_about(step, m->current))
+                return 0;
+        because(step, "");
         m->breaking = m->gate_was_hit = true;
         if (step->settings->gate_holds)
                 return enter_held(step);
         m->must_not_run = true;
         act(step, ACTION_TERMINATE, m->current);
         return enter_held(step);
+}
+
+/* Without a successor it goes on coming up: what it answers is right, as far as it has come. */
+int on_boundary_at_start(struct step *step) {
+        return step->event->flag ? on_boundary(step) : 0;
 }
 
 int on_held_exited(struct step *step) {

@@ -140,6 +140,8 @@ int on_old_exited_early(struct step *step) {
 }
 
 int on_gate_hit(struct step *step) {
+        if (!is_about(step, step->machine->current))
+                return 0;
         if (has_overshot(step))
                 return on_overshot(step);
         step->machine->gate_was_hit = true;
@@ -149,6 +151,8 @@ int on_gate_hit(struct step *step) {
 /* The chain was faster than the preparation: the boundary waits for the candidate. */
 int on_gate_hit_early(struct step *step) {
         struct machine *m = step->machine;
+        if (!is_about(step, m->current))
+                return 0;
         if (has_overshot(step))
                 return on_overshot(step);
         m->gate_was_hit = true;

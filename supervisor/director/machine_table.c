@@ -15,6 +15,7 @@ static const struct {
                 {PHASE_STARTING, EVENT_UNHEALTHY, on_start_failed},
                 {PHASE_STARTING, EVENT_DEADLINE, on_start_failed},
                 {PHASE_STARTING, EVENT_EMPTY, on_current_empty},
+                {PHASE_STARTING, EVENT_GATE_HIT, on_boundary_at_start},
                 {PHASE_STARTING, EVENT_STOP, on_stop},
 
                 {PHASE_BACKOFF, EVENT_START, on_cold_start},
@@ -28,7 +29,7 @@ static const struct {
                 {PHASE_RUNNING, EVENT_RESTART, on_restart_command},
                 {PHASE_RUNNING, EVENT_EXITED, on_crash},
                 {PHASE_RUNNING, EVENT_EMPTY, on_current_empty},
-                {PHASE_RUNNING, EVENT_GATE_HIT, on_boundary_without_release},
+                {PHASE_RUNNING, EVENT_GATE_HIT, on_boundary},
                 {PHASE_RUNNING, EVENT_STOP, on_stop},
 
                 {PHASE_ARMED, EVENT_START, on_cold_start},
@@ -100,6 +101,8 @@ static const struct {
 
                 {PHASE_PROBATION, EVENT_START, on_cold_start},
                 {PHASE_PROBATION, EVENT_PROBATION_PASSED, on_probation_passed},
+                /* It has come as far as the schedule lets it go: there is no more progress to wait for. */
+                {PHASE_PROBATION, EVENT_GATE_HIT, on_probation_passed},
                 {PHASE_PROBATION, EVENT_EXITED, on_candidate_failed},
                 {PHASE_PROBATION, EVENT_UNHEALTHY, on_candidate_failed},
                 {PHASE_PROBATION, EVENT_EMPTY, on_frozen_empty},

@@ -114,12 +114,12 @@ static int refuse_unwritten(const struct director *director, struct refusal *ref
                         director->directories.state);
 }
 
+/* REFERENCE is the next height: whether the release in force may run there decides what a failure goes back to. */
 static int begin_swap(struct director *director, enum machine_event_type type, const char *kind, const char *to, uint64_t height,
-                uint64_t *ret_swap, struct refusal *refusal) {
+                uint64_t reference, uint64_t *ret_swap, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
         struct journal_swap swap = {.at_height = height, .started_at = now_realtime()};
         uint64_t before = director->record.swap;
-        uint64_t reference = height == MACHINE_NO_HEIGHT ? next_height(director) : height;
         text_copy(swap.kind, sizeof(swap.kind), kind);
         text_copy(swap.from, sizeof(swap.from), machine->current_release);
         text_copy(swap.to, sizeof(swap.to), to);
@@ -201,7 +201,15 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         if (!allows(director, version, reference))
                 return refuse_version(director, version, reference, ret_refusal);
         jobs_plan_snapshot(director);
-        return begin_swap(director, EVENT_UPGRADE, "upgrade", version, height, ret_swap, ret_refusal);
+        return begin_swap(director, EVENT_UPGRADE, "upgrade", version, height, reference, ret_swap, ret_refusal);
+}
+
+int planning_follow(struct director *director, const char *version, uint64_t height, bool is_there, struct refusal *ret_refusal) {
+        uint64_t swap;
+        director->record.boundary_is_ours = false;
+        jobs_plan_snapshot(director);
+        return begin_swap(director, EVENT_UPGRADE, "upgrade", version, is_there ? MACHINE_NO_HEIGHT : height, height, &swap,
+                        ret_refusal);
 }
 
 int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal) {
@@ -222,8 +230,8 @@ int planning_rollback(struct director *director, uint64_t *ret_swap, struct refu
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
                                 "the schedule does not allow %s at height %lu: going back would run the wrong version",
                                 machine->previous_release, next_height(director));
-        return begin_swap(director, EVENT_ROLLBACK, "rollback", machine->previous_release, MACHINE_NO_HEIGHT, ret_swap,
-                        ret_refusal);
+        return begin_swap(director, EVENT_ROLLBACK, "rollback", machine->previous_release, MACHINE_NO_HEIGHT, next_height(director),
+                        ret_swap, ret_refusal);
 }
 
 int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal) {
@@ -233,7 +241,8 @@ int planning_restart(struct director *director, uint64_t *ret_swap, struct refus
         if (!allows(director, machine->current_release, next_height(director)))
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule does not allow %s at height %lu; upgrade instead",
                                 machine->current_release, next_height(director));
-        return begin_swap(director, EVENT_RESTART, "restart", machine->current_release, MACHINE_NO_HEIGHT, ret_swap, ret_refusal);
+        return begin_swap(director, EVENT_RESTART, "restart", machine->current_release, MACHINE_NO_HEIGHT, next_height(director),
+                        ret_swap, ret_refusal);
 }
 
 int planning_cancel(struct director *director, struct refusal *ret_refusal) {
@@ -338,17 +347,15 @@ static const char *release_of(const struct director *director, uint64_t generati
 
 uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted) {
         struct unit *unit = unit_find(director, generation);
-        uint64_t height = unit && unit->height != MACHINE_NO_HEIGHT ? unit->height : next_height(director);
-        if (director->config->gate.kind == GATE_NONE)
+        struct version version;
+        if (director->config->gate.kind == GATE_NONE || version_parse(release_of(director, generation), &version) < 0)
                 return MACHINE_NO_HEIGHT;
-        for (const struct boundary *next = schedule_next(&director->schedule, height); next;
-                        next = schedule_next(&director->schedule, next->height)) {
-                if (next->height >= wanted)
-                        break;
-                if (!allows(director, release_of(director, generation), next->height))
-                        return next->height;
-        }
-        return wanted;
+        bool is_known = unit && unit->height != MACHINE_NO_HEIGHT;
+        uint64_t denied = schedule_first_denied(&director->schedule, &version, is_known ? unit->height + 1 : 0);
+        /* What was remembered of the state may be wrong (it may have been put back): the first block tells where it stands. */
+        if (!is_known && denied != UINT64_MAX)
+                return 1;
+        return denied < wanted ? denied : wanted;
 }
 
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason) {
@@ -385,7 +392,11 @@ uint64_t planning_eta(struct director *director, uint64_t height) {
 }
 
 bool planning_is_near(struct director *director) {
-        uint64_t boundary = director->record.machine.boundary, height = planning_height(director);
+        return planning_is_near_to(director, director->record.machine.boundary);
+}
+
+bool planning_is_near_to(struct director *director, uint64_t boundary) {
+        uint64_t height = planning_height(director);
         if (height == MACHINE_NO_HEIGHT || boundary <= height + NEAR_BLOCKS)
                 return true;
         uint64_t eta = planning_eta(director, boundary);

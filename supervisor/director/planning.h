@@ -12,6 +12,8 @@ struct refusal {
 /* 0: the swap began or is armed, *ret_swap is its id. -1: *ret_refusal says why not; nothing has changed. */
 int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
                 struct refusal *ret_refusal);
+/* The schedule asks for VERSION from HEIGHT on; is_there: the node stands before it already. */
+int planning_follow(struct director *director, const char *version, uint64_t height, bool is_there, struct refusal *ret_refusal);
 int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
 int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
 int planning_cancel(struct director *director, struct refusal *ret_refusal);
@@ -44,6 +46,7 @@ uint64_t planning_height(struct director *director);
 
 /* Is the boundary of the armed swap so close that the candidate should come up? */
 bool planning_is_near(struct director *director);
+bool planning_is_near_to(struct director *director, uint64_t boundary);
 
 /* Microseconds until HEIGHT by the measured rate; USEC_INFINITY: not known. */
 uint64_t planning_eta(struct director *director, uint64_t height);

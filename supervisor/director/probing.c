@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "checks.h"
 #include "events.h"
+#include "selection.h"
 #include "unit.h"
 
 /* While users wait for the answer, asking is worth a wake-up this often. */
@@ -144,7 +145,9 @@ static void check_probation(struct director *director) {
 
 void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height, const char *text) {
         struct watch *watch = &director->watch;
-        if (generation != watch->generation || probe > PROBES_MAX)
+        if (director->is_selecting && generation == 0 && probe == PROBES_MAX)
+                selection_on_height(director, healthy ? height : MACHINE_NO_HEIGHT, text);
+        if (generation == 0 || generation != watch->generation || probe > PROBES_MAX)
                 return;
         struct probe_state *state = &watch->probes[probe];
         state->is_under_way = false;

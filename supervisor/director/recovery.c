@@ -11,6 +11,7 @@
 #include "planning.h"
 #include "port_owner.h"
 #include "probing.h"
+#include "selection.h"
 #include "steering.h"
 #include "unit.h"
 #include "waiting_room.h"
@@ -139,22 +140,14 @@ static int resume(struct director *director) {
 }
 
 static int start(struct director *director) {
-        char release[MACHINE_RELEASE_MAX] = "", why[400] = "";
-        struct machine_event event = {.type = EVENT_START, .text = release};
-        director->has_resumed = true;
+        char why[400] = "";
         (void) journal_swap_get(director->journal, director->record.swap, &director->swap);
         jobs_plan_snapshot(director);
-        if (*director->record.machine.current_release == '\0' &&
-                        planning_first_release(director, release, sizeof(release), why, sizeof(why)) < 0) {
-                log_error("node %s cannot start: %s", director->config->node, why);
-                return -ENOENT;
-        }
         if (port_owner_check(director, why, sizeof(why)) < 0) {
                 log_error("node %s cannot start: %s", director->config->node, why);
                 return -EADDRINUSE;
         }
-        int r = events_feed(director, &event);
-        return r < 0 ? r : 0;
+        return selection_begin(director);
 }
 
 int recovery_go_on(struct director *director) {

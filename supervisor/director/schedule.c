@@ -60,6 +60,15 @@ bool schedule_allows(const struct schedule *schedule, const struct version *vers
         return !range || range_allows(range, version);
 }
 
+uint64_t schedule_first_denied(const struct schedule *schedule, const struct version *version, uint64_t from) {
+        if (!schedule_allows(schedule, version, from))
+                return from;
+        for (size_t i = 0; i < schedule->n; i++)
+                if (schedule->boundaries[i].height > from && !range_allows(&schedule->boundaries[i].range, version))
+                        return schedule->boundaries[i].height;
+        return UINT64_MAX;
+}
+
 int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height) {
         int best = -1;
         for (size_t i = 0; i < n; i++)
@@ -82,8 +91,7 @@ void schedule_refusal(const struct schedule *schedule, const struct version *ver
         } else
                 (void) snprintf(text, size,
                                 "height %lu asks for \"%s\", which %s and all other releases here are not; "
-                                "add one that is "
-                                "with `interrex release add`",
+                                "add one that is with `interrex release add`",
                                 height, range ? range->text : "*", name);
 }
 

@@ -26,6 +26,9 @@ const struct range *schedule_range_at(const struct schedule *schedule, uint64_t 
 /* The first boundary above a height; NULL: none. */
 const struct boundary *schedule_next(const struct schedule *schedule, uint64_t height);
 
+/* The first height at or above FROM at which the version is denied; UINT64_MAX: it never is. */
+uint64_t schedule_first_denied(const struct schedule *schedule, const struct version *version, uint64_t from);
+
 bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height);
 
 /* The highest of N versions that is allowed at the height: its index, or -1. */

@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "events.h"
+#include "gate.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
@@ -48,6 +49,7 @@ static void drop_stored(struct director *director, const char *what, uint64_t ge
 void unit_forget(struct director *director, struct unit *unit) {
         struct keeper_forget forget = {.generation = unit->generation, .kind = SPAWN_GENERATION};
         probing_forget(director, unit->generation);
+        gate_forget(director, unit->generation);
         drop_stored(director, "log", unit->generation);
         drop_stored(director, "notify", unit->generation);
         keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);

@@ -1,0 +1,102 @@
+#include "selection.h"
+
+#include "../lib/log.h"
+#include "../lib/release.h"
+#include "checks.h"
+#include "events.h"
+#include "planning.h"
+
+static int feed_start(struct director *director, const char *release, bool is_asked_for);
+static bool can_be_read(const struct director *director);
+static int choose(struct director *director, uint64_t height, char *release, size_t size);
+static void ask(struct director *director);
+
+int selection_begin(struct director *director) {
+        director->has_resumed = true;
+        if (!can_be_read(director))
+                return feed_start(director, NULL, false);
+        director->is_selecting = true;
+        ask(director);
+        return 0;
+}
+
+void selection_on_prober(struct director *director) {
+        ask(director);
+}
+
+void selection_on_height(struct director *director, uint64_t height, const char *text) {
+        char release[MACHINE_RELEASE_MAX] = "";
+        int r;
+        if (!director->is_selecting)
+                return;
+        director->is_selecting = false;
+        if (height == MACHINE_NO_HEIGHT) {
+                log_warning("the height of the state cannot be read before the start (%s): the first block will tell", text);
+                r = feed_start(director, NULL, false);
+        } else {
+                r = choose(director, height, release, sizeof(release));
+                if (r >= 0)
+                        r = feed_start(director, release, true);
+        }
+        if (r < 0)
+                (void) sd_event_exit(director->event, EXIT_FAILURE);
+}
+
+static int feed_start(struct director *director, const char *release, bool is_asked_for) {
+        char first[MACHINE_RELEASE_MAX] = "", why[400] = "";
+        struct machine_event event = {.type = EVENT_START, .text = release ? release : first, .flag = is_asked_for};
+        if (!release && *director->record.machine.current_release == '\0' &&
+                        planning_first_release(director, first, sizeof(first), why, sizeof(why)) < 0) {
+                log_error("node %s cannot start: %s", director->config->node, why);
+                return -ENOENT;
+        }
+        int r = events_feed(director, &event);
+        return r < 0 ? r : 0;
+}
+
+static bool can_be_read(const struct director *director) {
+        enum height_source source = director->config->height.source;
+        return director->schedule.n > 0 && (source == HEIGHT_FILE || source == HEIGHT_EXEC);
+}
+
+static void ask(struct director *director) {
+        if (!director->is_selecting || director->prober < 0)
+                return;
+        int r = checks_begin(director, 0, PROBES_MAX);
+        if (r < 0)
+                selection_on_height(director, MACHINE_NO_HEIGHT, strerror(-r));
+}
+
+/* What ran last stays, if it may go on: an operator may have gone back to it. */
+static int choose(struct director *director, uint64_t height, char *release, size_t size) {
+        const struct machine *machine = &director->record.machine;
+        const char *last = *machine->current_release ? machine->current_release : director->config->release;
+        struct release *releases = NULL;
+        size_t n = 0;
+        char why[400];
+        struct version version = {0};
+        int best = -1;
+        int r = release_list(director->releases_dir, &releases, &n);
+        if (r < 0)
+                return log_errno(r, "the releases in %s cannot be read", director->releases_dir);
+        _cleanup_free_ struct version *versions = calloc(n + 1, sizeof(*versions));
+        for (size_t i = 0; versions && i < n; i++) {
+                versions[i] = releases[i].version;
+                if (last && strcmp(releases[i].text, last) == 0 && schedule_allows(&director->schedule, &versions[i], height + 1))
+                        best = (int) i;
+        }
+        if (best < 0 && versions)
+                best = schedule_select(&director->schedule, versions, n, height + 1);
+        if (best >= 0)
+                text_copy(release, size, releases[best].text);
+        else {
+                if (last)
+                        (void) version_parse(last, &version);
+                else if (n > 0)
+                        version = versions[n - 1];
+                schedule_refusal(&director->schedule, &version, height + 1, versions, n, why, sizeof(why));
+                log_error("node %s cannot start: its state is at height %lu, and %s", director->config->node, height, why);
+        }
+        release_list_free(releases, n);
+        return best < 0 ? -ENOENT : 0;
+}
