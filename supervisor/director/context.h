@@ -103,12 +103,17 @@ struct watch {
 };
 
 #define FOLLOW_FAILED_MAX 8
+#define FOLLOW_TRIES_MAX 3 /* of one release at one boundary, by itself */
 
 /* How far the schedule has been followed. */
 struct follow {
         uint64_t held_at; /* the height that the release in force must not begin; MACHINE_NO_HEIGHT: it does not stand at one */
+        bool is_ours;     /* the swap under way was begun by the schedule, not by an operator */
         uint32_t n_failed;
-        char failed[FOLLOW_FAILED_MAX][MACHINE_RELEASE_MAX]; /* tried since the last swap that was committed, in vain */
+        struct {
+                char release[MACHINE_RELEASE_MAX];
+                uint32_t tries;
+        } failed[FOLLOW_FAILED_MAX]; /* since the last swap that was committed, in vain */
 };
 
 /* The journal's row of the machine, with what the shell must remember beside it. */
@@ -167,7 +172,8 @@ struct director {
         struct journal *journal;
         struct schedule schedule;
         uint64_t missing_said_for; /* the boundary for which the log said that no release is here */
-        sd_event_source *releases_source, *follow_source;
+        sd_event_source *releases_source, *follow_source, *retry_timer;
+        bool retry_is_due;
         struct journal_swap swap; /* the row of record.swap */
         char snapshot_reason[256];
         bool is_in_transaction; /* the journal waits for the machine's row to come along */

@@ -273,21 +273,27 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         return r >= 0;
 }
 
+static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
+        event->flag = following_describe(director, event->height + 1, text, size);
+        if (!director->record.boundary_is_ours || director->record.machine.kind == SWAP_NONE)
+                event->text = text;
+}
+
 void events_gate_hit(struct director *director, uint64_t generation, uint64_t last_height) {
         struct unit *unit = unit_find(director, generation);
         char text[MACHINE_REASON_MAX];
-        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height, .text = text};
+        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height};
         if (!unit || may_go_on(director, unit, last_height))
                 return;
         log_info("generation %lu stands at height %lu", generation, last_height);
-        event.flag = following_describe(director, last_height + 1, text, sizeof(text));
+        describe_hit(director, &event, text, sizeof(text));
         (void) events_feed(director, &event);
 }
 
 void events_gate_hit_later(struct director *director, uint64_t generation, uint64_t last_height) {
         char text[MACHINE_REASON_MAX];
-        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height, .text = text};
-        event.flag = following_describe(director, last_height + 1, text, sizeof(text));
+        struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height};
+        describe_hit(director, &event, text, sizeof(text));
         events_later(director, &event);
 }
 

@@ -30,6 +30,20 @@ static bool is_state_lock(const struct director *director, const struct keeper_f
         return strncmp(path, director->state_directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
+/* I3: without its gate it does not begin. */
+static bool apply_gate(struct director *director, struct unit *unit) {
+        char text[128];
+        int r = gate_apply(director, unit);
+        if (r >= 0)
+                return true;
+        log_errno(r, "the gate of generation %lu cannot be armed: it does not begin", unit->generation);
+        (void) snprintf(text, sizeof(text), "its gate cannot be armed: %s", strerror(-r));
+        unit_control(director, unit->generation, CGROUP_KILL);
+        struct machine_event failed = {.type = EVENT_UNHEALTHY, .generation = unit->generation, .text = text};
+        events_later(director, &failed);
+        return false;
+}
+
 void fence_judge(struct director *director, const struct keeper_fenced *fenced) {
         struct unit *unit = unit_find(director, fenced->generation);
         bool at_exec = fenced->call == KEEPER_FENCED_AT_EXEC;
@@ -45,12 +59,12 @@ void fence_judge(struct director *director, const struct keeper_fenced *fenced) 
         }
         if (!at_exec)
                 planning_note_lock(director);
-        if (at_exec && gate_must_precede(director, unit->generation))
-                (void) gate_apply(director, unit);
+        if (gate_must_precede(director, unit->generation) && !apply_gate(director, unit))
+                return;
+        unit->waits_at_fence = true;
         if (unit->fence == MACHINE_PASS_AT_ONCE || unit->is_past_fence) {
                 unit_pass(director, unit->generation);
                 return;
         }
-        unit->waits_at_fence = true;
         (void) events_feed_about(director, EVENT_AT_FENCE, unit->generation, NULL);
 }

@@ -221,17 +221,16 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
                 gate_disarm(director);
                 return 0;
         }
-        bool stood = gate->was_hit && gate->generation == generation, is_moved = gate->height != height;
-        if (!stood || is_moved)
-                gate->was_hit = false;
+        bool stood = gate->was_hit && gate->generation == generation, may_pass = stood && height > gate->hit_height + 1;
+        gate->was_hit = stood && !may_pass;
         gate->generation = generation;
         gate->height = height;
         struct unit *unit = unit_find(director, generation);
         if (!unit || unit->cgroup_fd < 0)
                 return 0;
         int r = gate_apply(director, unit);
-        if (r >= 0 && stood && is_moved)
-                unpark(director, generation); /* to the new height */
+        if (r >= 0 && may_pass)
+                unpark(director, generation);
         else if (r >= 0 && stood)
                 events_gate_hit_later(director, generation, gate->hit_height); /* it may have come too early to be of use */
         /* The height may have been seen before it was asked for. */

@@ -53,7 +53,8 @@ enum machine_event_type {
         EVENT_UNHEALTHY,     /* generation, text: a probe failed so often that it counts, or no progress */
         EVENT_EXITED,        /* generation's first process ended, text: how */
         EVENT_EMPTY,         /* nothing is left in generation's cgroup; always after EXITED */
-        EVENT_GATE_HIT,      /* height: the last one committed; text: what the schedule asks for; flag: such a release is here */
+        EVENT_GATE_HIT,      /* height: the last one committed; text: what the schedule asks for, NULL: the boundary is
+                              * the upgrade's own; flag: a release that is asked for is here */
         EVENT_GATE_FAILED,   /* generation cannot be stopped before the boundary; text: why */
         EVENT_SNAPSHOT_TAKEN,
         EVENT_SNAPSHOT_FAILED, /* text */

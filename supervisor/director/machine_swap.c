@@ -65,7 +65,8 @@ int on_gate_failed(struct step *step) {
         return disarm(step, OUTCOME_ABORTED);
 }
 
-/* Armed too late: the old release has committed the boundary, and the new one must not start on what it made of it. Gates
+/* Armed too late: the old release has committed the boundary, and the new one must not start on what it made of it. A boundary of
+ * the operator's own is given up; one of the schedule holds for the old release as well. Gates
  * that do not hold may overshoot; the configuration allows it to them. */
 static bool has_overshot(const struct step *step) {
         const struct machine *m = step->machine;
@@ -76,9 +77,14 @@ static bool has_overshot(const struct step *step) {
 static int on_overshot(struct step *step) {
         struct machine *m = step->machine;
         (void) snprintf(m->reason, sizeof(m->reason),
-                        "the gate was armed too late: the old release had committed height %lu, and the boundary is %lu",
-                        step->event->height, m->boundary);
-        return disarm(step, OUTCOME_ABORTED);
+                        "the gate was armed too late: the old release had committed height %lu, and the boundary is %lu%s",
+                        step->event->height, m->boundary,
+                        step->event->text ? ": no release may go on from this state; put one from before the boundary back" : "");
+        if (!step->event->text)
+                return disarm(step, OUTCOME_ABORTED);
+        m->outcome = OUTCOME_HELD;
+        m->gate_was_hit = m->must_not_run = true;
+        return enter_aborting(step);
 }
 
 int on_near(struct step *step) {

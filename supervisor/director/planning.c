@@ -207,9 +207,12 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
 int planning_follow(struct director *director, const char *version, uint64_t height, bool is_there, struct refusal *ret_refusal) {
         uint64_t swap;
         director->record.boundary_is_ours = false;
+        director->record.follow.is_ours = true;
         jobs_plan_snapshot(director);
-        return begin_swap(director, EVENT_UPGRADE, "upgrade", version, is_there ? MACHINE_NO_HEIGHT : height, height, &swap,
+        int r = begin_swap(director, EVENT_UPGRADE, "upgrade", version, is_there ? MACHINE_NO_HEIGHT : height, height, &swap,
                         ret_refusal);
+        director->record.follow.is_ours = r >= 0;
+        return r;
 }
 
 int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal) {

@@ -11,7 +11,8 @@ int park_begin(struct keeper *keeper, const struct keeper_park *request) {
                 return -ENOSPC;
         if (request->process <= 0 || request->thread <= 0)
                 return -EBADMSG;
-        if (ptrace(PTRACE_SEIZE, request->thread, NULL, NULL) < 0)
+        /* I3: without its tracer it would run on, over the boundary. */
+        if (ptrace(PTRACE_SEIZE, request->thread, NULL, PTRACE_O_EXITKILL) < 0)
                 return -errno;
         if (ptrace(PTRACE_INTERRUPT, request->thread, NULL, NULL) < 0)
                 return -errno;

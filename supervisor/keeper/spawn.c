@@ -149,6 +149,17 @@ static void place_descriptors(const struct spawn_plan *plan, int null_fd, int *s
                         fail(status, "handing over sockets");
 }
 
+/* A child may wait long before its exec, and the keeper's lock and links must not outlive the keeper in it. */
+static void close_others(unsigned first, int status_fd, int command_fd) {
+        unsigned low = (unsigned) (status_fd < command_fd ? status_fd : command_fd);
+        unsigned high = (unsigned) (status_fd < command_fd ? command_fd : status_fd);
+        int r = low > first ? close_range(first, low - 1, 0) : 0;
+        if (r >= 0 && high > low + 1)
+                r = close_range(low + 1, high - 1, 0);
+        if (r < 0 || close_range(high + 1, ~0U, 0) < 0)
+                fail(status_fd, "closing the keeper's descriptors");
+}
+
 static void set_limits(const struct keeper_spawn *request, int status_fd) {
         for (uint32_t i = 0; i < request->n_limits; i++) {
                 struct rlimit limit = {request->limits[i].soft, request->limits[i].hard};
@@ -167,6 +178,9 @@ static void change_user(const struct keeper_spawn *request, int status_fd) {
         /* Not for root: its programs would come up with the keeper's reduced set instead of their own. */
         if (request->uid != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 fail(status_fd, "setting no_new_privs");
+        /* I3: the gate goes with the keeper. After the change of user, which takes it back. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                fail(status_fd, "tying its life to the keeper's");
 }
 
 static void wait_at_exec(int status_fd) {
@@ -184,6 +198,7 @@ static _Noreturn void run_child(struct keeper *keeper, const struct spawn_plan *
         reset_signals(status_fd);
         (void) setsid();
         place_descriptors(plan, keeper->null_fd, &status_fd, &command_fd);
+        close_others(1 + (unsigned) (plan->n_fds > 2 ? plan->n_fds : 2), status_fd, command_fd);
         set_limits(request, status_fd);
         /* The listener needs CAP_SYS_ADMIN or no_new_privs, so it comes before the user is changed. */
         if (request->fence == SPAWN_FENCE_LOCK || request->watches_sockets) {

@@ -1,0 +1,228 @@
+/* Nobody stands by: the schedule alone says which release runs, wherever the state stands and whatever is killed. */
+#include "support/scenario.h"
+#include <signal.h>
+#include <sys/stat.h>
+
+#define TIMEOUT_US (60 * USEC_PER_SEC)
+
+static const struct ledger_range as_scheduled[] = {{1, 9, "1.0.0"}, {10, 19, "2.0.0"}, {20, 29, "3.0.0"},
+                {30, 39, "4.0.0"}, {40, 49, "5.0.0"}, {50, UINT64_MAX, "6.0.0"}};
+
+static void configure(struct scenario *s, const char *more);
+static void schedule_five_boundaries(struct scenario *s);
+static void add_releases(struct scenario *s, unsigned first, unsigned last);
+static void forget_everything(struct scenario *s);
+static void kill_somebody(struct scenario *s, unsigned *seed);
+static char *read_log(struct scenario *s);
+
+SCENARIO(I3_five_boundaries_from_nothing) {
+        configure(s, "release: \"1.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start(s);
+        scenario_start_load(s, 200, 10);
+        scenario_wait_height(s, 60, TIMEOUT_US);
+        scenario_end_load_unharmed(s);
+        scenario_stop(s);
+        scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
+}
+
+/* The state comes from elsewhere: nothing is remembered of it, and what the configuration says is wrong. */
+SCENARIO(I3_from_the_middle_with_nothing_remembered) {
+        configure(s, "release: \"1.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start(s);
+        scenario_wait_height(s, 25, TIMEOUT_US);
+        scenario_stop(s);
+        forget_everything(s);
+        configure(s, "release: \"6.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start_supervisor(s);
+        scenario_wait_height(s, 60, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
+}
+
+SCENARIO(I3_from_the_end_with_nothing_remembered) {
+        configure(s, "release: \"1.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start(s);
+        scenario_wait_height(s, 55, TIMEOUT_US);
+        scenario_stop(s);
+        forget_everything(s);
+        configure(s, "release: \"1.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start_supervisor(s);
+        scenario_wait_height(s, 70, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
+}
+
+/* The height lies in a file that can be read before anything opens the state. */
+SCENARIO(I3_what_may_not_run_is_not_even_started) {
+        char more[512];
+        configure(s, "release: \"1.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start(s);
+        scenario_wait_height(s, 25, TIMEOUT_US);
+        scenario_stop(s);
+        forget_everything(s);
+        (void)snprintf(more, sizeof(more),
+                        "release: \"6.0.0\"\nheight: {source: file, path: \"%s/height\", pattern: "
+                        "'([0-9]+)', every: 20ms}",
+                        s->data);
+        configure(s, more);
+        schedule_five_boundaries(s);
+        add_releases(s, 6, 6);
+        scenario_start_supervisor(s);
+        int status = -1;
+        assert_true(process_wait(&s->supervisor, TIMEOUT_US, &status) >= 0);
+        assert_int_equal(status, 1);
+        char *log = read_log(s);
+        assert_non_null(strstr(log, ">=3.0.0 <4.0.0"));
+        assert_non_null(strstr(log, "6.0.0"));
+        assert_null(strstr(log, "generation"));
+        free(log);
+        add_releases(s, 1, 5);
+        scenario_start(s);
+        scenario_wait_height(s, 60, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
+}
+
+static bool is_held(const json_t *status, const void *userdata) {
+        (void)userdata;
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return reason && strcmp(scenario_text(status, "phase"), "held") == 0;
+}
+
+/* Reads go on at H-1 until the hotfix is added, and nobody has to ask for it. */
+SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
+        static const struct ledger_range ranges[] = {{1, 29, "1.0.0"}, {30, UINT64_MAX, "2.0.1"}};
+        configure(s, "release: \"1.0.0\"");
+        scenario_expect(s, 0, "schedule", "set", s->node, "30", ">=2.0.0", NULL);
+        add_releases(s, 1, 1);
+        scenario_add_testnode(s, "2.0.0", "--exit-after-ms 1");
+        scenario_start_supervisor(s);
+        scenario_wait_port(s, SCENARIO_PORT, TIMEOUT_US);
+        scenario_start_load(s, 200, 10);
+        json_t *status = scenario_wait_status(s, is_held, NULL, TIMEOUT_US);
+        assert_non_null(strstr(scenario_text(status, "reason"), "2.0.0"));
+        json_decref(status);
+        scenario_wait_height(s, 29, TIMEOUT_US);
+        scenario_assert_release(s, "1.0.0");
+        scenario_add_testnode(s, "2.0.1", "");
+        scenario_wait_height(s, 40, TIMEOUT_US);
+        scenario_end_load_unharmed(s);
+        scenario_assert_release(s, "2.0.1");
+        scenario_stop(s);
+        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+}
+
+SCENARIO(I3_whoever_is_killed_the_ledger_is_as_scheduled) {
+        unsigned seed = (unsigned)getpid();
+        print_message("seed %u\n", seed);
+        configure(s, "release: \"1.0.0\"");
+        schedule_five_boundaries(s);
+        add_releases(s, 1, 6);
+        scenario_start_supervisor(s);
+        for (unsigned i = 0; i < 12; i++) {
+                scenario_wait_height(s, 4 * (uint64_t)i + (uint64_t)rand_r(&seed) % 4, TIMEOUT_US);
+                kill_somebody(s, &seed);
+        }
+        scenario_wait_height(s, 60, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I3_five_boundaries_from_nothing),
+                        SCENARIO_TEST(I3_from_the_middle_with_nothing_remembered),
+                        SCENARIO_TEST(I3_from_the_end_with_nothing_remembered),
+                        SCENARIO_TEST(I3_what_may_not_run_is_not_even_started),
+                        SCENARIO_TEST(I3_a_hotfix_is_taken_as_soon_as_it_is_added),
+                        SCENARIO_TEST(I3_whoever_is_killed_the_ledger_is_as_scheduled),
+        };
+        cmocka_set_test_filter(getenv("TEST"));
+        return cmocka_run_group_tests_name("the schedule", tests, NULL, NULL);
+}
+
+static void configure(struct scenario *s, const char *more) {
+        char text[1024];
+        (void)snprintf(text, sizeof(text),
+                        "%s\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\nrestart: {backoff: "
+                        "[10ms]}\n",
+                        more);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.block_ms = 20, .more = text});
+}
+
+static void schedule_five_boundaries(struct scenario *s) {
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        for (unsigned i = 1; i <= 5; i++) {
+                char height[16], range[48];
+                (void)snprintf(height, sizeof(height), "%u", 10 * i);
+                (void)snprintf(range, sizeof(range), ">=%u.0.0 <%u.0.0", i + 1, i + 2);
+                scenario_expect(s, 0, "schedule", "set", s->node, height, range, NULL);
+        }
+}
+
+static void add_releases(struct scenario *s, unsigned first, unsigned last) {
+        for (unsigned i = first; i <= last; i++) {
+                char version[16];
+                (void)snprintf(version, sizeof(version), "%u.0.0", i);
+                scenario_add_testnode(s, version, "");
+        }
+}
+
+/* The node's own state stays. */
+static void forget_everything(struct scenario *s) {
+        const char *const arguments[] = {"rm", "-rf", s->state_dir, s->log, NULL};
+        struct process_result result;
+        assert_int_equal(process_run(&(struct process_start){.arguments = arguments}, TIMEOUT_US, &result),
+                        0);
+        process_result_done(&result);
+        if (mkdir(s->state_dir, 0755) < 0)
+                fail_msg("%s: %m", s->state_dir);
+}
+
+/* It may be gone already. */
+static void kill_quietly(int pid) {
+        if (pid > 1)
+                (void)kill(pid, SIGKILL);
+}
+
+static void kill_somebody(struct scenario *s, unsigned *seed) {
+        json_t *status;
+        switch (rand_r(seed) % 4) {
+        case 0:
+                kill_quietly(scenario_role(s, "interrex-director"));
+                break;
+        case 1:
+                kill_quietly(scenario_role(s, "interrex-prober"));
+                break;
+        case 2:
+                process_kill(&s->supervisor);
+                scenario_start_supervisor(s);
+                break;
+        default:
+                status = scenario_status(s);
+                if (status && json_is_integer(json_object_get(status, "pid")))
+                        kill_quietly((int)scenario_number(status, "pid"));
+                json_decref(status);
+        }
+}
+
+static char *read_log(struct scenario *s) {
+        size_t size = 0;
+        char *text = NULL;
+        _cleanup_fclose_ FILE *file = fopen(s->log, "re");
+        assert_non_null(file);
+        assert_true(getdelim(&text, &size, '\0', file) > 0);
+        return text;
+}
