@@ -18,6 +18,8 @@ struct gate {
         int stored_maps[4];
         uint64_t generation, height; /* what is armed; height MACHINE_NO_HEIGHT: nothing */
         char attached_release[MACHINE_RELEASE_MAX];
+        /* Copies: a keeper that is killed closes its own before its node is killed, and the director after that. */
+        int link_fd, perf_fd;
         struct gate_location location;
         bool was_hit;
         uint64_t hit_height; /* the last one committed then */
@@ -30,6 +32,7 @@ static struct gate *get(struct director *director) {
                 director->gate = calloc(1, sizeof(*director->gate));
                 INVARIANT(director->gate);
                 director->gate->height = MACHINE_NO_HEIGHT;
+                director->gate->link_fd = director->gate->perf_fd = -1;
                 for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
                         director->gate->stored_maps[i] = -1;
         }
@@ -42,8 +45,11 @@ bool gate_holds(const struct config *config) {
 
 int gate_adopt_stored(struct director *director, const char *name, int fd) {
         struct gate *gate = get(director);
-        if (sscanf(name, "link.gate.%127s", gate->attached_release) == 1 || strncmp(name, "perf.gate", 9) == 0) {
-                close_fd(fd); /* the keeper's copy keeps it attached */
+        bool is_link = sscanf(name, "link.gate.%127s", gate->attached_release) == 1;
+        if (is_link || strncmp(name, "perf.gate", 9) == 0) {
+                int *copy = is_link ? &gate->link_fd : &gate->perf_fd;
+                close_fd(*copy);
+                *copy = fd;
                 return 1;
         }
         for (size_t i = 0; strncmp(name, "map.", 4) == 0 && i < ELEMENTS(stored_map_names); i++)
@@ -182,6 +188,10 @@ static int attach(struct director *director, const char *release) {
         keeper_store(director, "perf.gate", perf_fd);
         (void) snprintf(name, sizeof(name), "link.gate.%s", release);
         keeper_store(director, name, link);
+        close_fd(gate->link_fd);
+        close_fd(gate->perf_fd);
+        gate->link_fd = TAKE_FD(link);
+        gate->perf_fd = TAKE_FD(perf_fd);
         return 0;
 }
 
