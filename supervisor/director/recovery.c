@@ -16,6 +16,9 @@
 #include "unit.h"
 #include "waiting_room.h"
 
+#define PORT_PATIENCE_US (2 * USEC_PER_SEC)
+#define PORT_RETRY_US (50 * USEC_PER_MSEC)
+
 static void take_unit_descriptor(struct director *director, const char *name, int fd) {
         uint64_t generation;
         size_t index;
@@ -139,15 +142,31 @@ static int resume(struct director *director) {
         return 0;
 }
 
-static int start(struct director *director) {
+static int on_port_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Whoever has a port may be a supervisor that was killed and has not ended yet. */
+static int start_when_ports_are_free(struct director *director) {
         char why[400] = "";
+        if (port_owner_check(director, why, sizeof(why)) >= 0)
+                return selection_begin(director);
+        if (now_monotonic() < director->ports_deadline)
+                return sd_event_add_time_relative(director->event, NULL, CLOCK_MONOTONIC, PORT_RETRY_US, 0, on_port_retry, director);
+        log_error("node %s cannot start: %s", director->config->node, why);
+        return -EADDRINUSE;
+}
+
+static int on_port_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        (void) source;
+        (void) usec;
+        return start_when_ports_are_free(director) < 0 ? sd_event_exit(director->event, EXIT_FAILURE) : 0;
+}
+
+static int start(struct director *director) {
         (void) journal_swap_get(director->journal, director->record.swap, &director->swap);
         jobs_plan_snapshot(director);
-        if (port_owner_check(director, why, sizeof(why)) < 0) {
-                log_error("node %s cannot start: %s", director->config->node, why);
-                return -EADDRINUSE;
-        }
-        return selection_begin(director);
+        director->ports_deadline = now_monotonic() + PORT_PATIENCE_US;
+        return start_when_ports_are_free(director);
 }
 
 int recovery_go_on(struct director *director) {
