@@ -150,7 +150,8 @@ static int start_when_ports_are_free(struct director *director) {
         if (port_owner_check(director, why, sizeof(why)) >= 0)
                 return selection_begin(director);
         if (now_monotonic() < director->ports_deadline)
-                return sd_event_add_time_relative(director->event, NULL, CLOCK_MONOTONIC, PORT_RETRY_US, 0, on_port_retry, director);
+                return sd_event_add_time_relative(director->event, NULL, CLOCK_MONOTONIC, PORT_RETRY_US, 0, on_port_retry,
+                                director);
         log_error("node %s cannot start: %s", director->config->node, why);
         return -EADDRINUSE;
 }

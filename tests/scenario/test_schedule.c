@@ -11,6 +11,7 @@ static const struct ledger_range as_scheduled[] = {{1, 9, "1.0.0"}, {10, 19, "2.
 static void configure(struct scenario *s, const char *more);
 static void schedule_five_boundaries(struct scenario *s);
 static void add_releases(struct scenario *s, unsigned first, unsigned last);
+static void remove_releases(struct scenario *s, unsigned first, unsigned last);
 static void forget_everything(struct scenario *s);
 static void kill_somebody(struct scenario *s, unsigned *seed);
 static char *read_log(struct scenario *s);
@@ -38,7 +39,6 @@ SCENARIO(I3_from_the_middle_with_nothing_remembered) {
         forget_everything(s);
         configure(s, "release: \"6.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 6);
         scenario_start_supervisor(s);
         scenario_wait_height(s, 60, TIMEOUT_US);
         scenario_stop(s);
@@ -55,7 +55,6 @@ SCENARIO(I3_from_the_end_with_nothing_remembered) {
         forget_everything(s);
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 6);
         scenario_start_supervisor(s);
         scenario_wait_height(s, 70, TIMEOUT_US);
         scenario_stop(s);
@@ -78,7 +77,7 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
                         s->data);
         configure(s, more);
         schedule_five_boundaries(s);
-        add_releases(s, 6, 6);
+        remove_releases(s, 1, 5);
         scenario_start_supervisor(s);
         int status = -1;
         assert_true(process_wait(&s->supervisor, TIMEOUT_US, &status) >= 0);
@@ -88,7 +87,12 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         assert_non_null(strstr(log, "6.0.0"));
         assert_null(strstr(log, "generation"));
         free(log);
-        add_releases(s, 1, 5);
+        for (unsigned i = 3; i <= 5; i++) {
+                char version[16], source[128];
+                (void)snprintf(version, sizeof(version), "%u.0.0", i);
+                (void)snprintf(source, sizeof(source), "%s/source-%s", s->directory, version);
+                scenario_expect(s, 0, "release", "add", s->node, version, source, NULL);
+        }
         scenario_start(s);
         scenario_wait_height(s, 60, TIMEOUT_US);
         scenario_stop(s);
@@ -180,15 +184,23 @@ static void add_releases(struct scenario *s, unsigned first, unsigned last) {
         }
 }
 
-/* The node's own state stays. */
+static void remove_releases(struct scenario *s, unsigned first, unsigned last) {
+        for (unsigned i = first; i <= last; i++) {
+                char version[16];
+                (void)snprintf(version, sizeof(version), "%u.0.0", i);
+                scenario_expect(s, 0, "release", "remove", s->node, version, NULL);
+        }
+}
+
+/* The node's own state and the releases stay. */
 static void forget_everything(struct scenario *s) {
-        const char *const arguments[] = {"rm", "-rf", s->state_dir, s->log, NULL};
-        struct process_result result;
-        assert_int_equal(process_run(&(struct process_start){.arguments = arguments}, TIMEOUT_US, &result),
-                        0);
-        process_result_done(&result);
-        if (mkdir(s->state_dir, 0755) < 0)
-                fail_msg("%s: %m", s->state_dir);
+        static const char *const files[] = {"journal.db", "journal.db-wal", "journal.db-shm"};
+        for (size_t i = 0; i < ELEMENTS(files); i++) {
+                char path[320];
+                (void)snprintf(path, sizeof(path), "%s/%s/%s", s->state_dir, s->node, files[i]);
+                assert_true(unlink(path) == 0 || errno == ENOENT);
+        }
+        assert_true(unlink(s->log) == 0 || errno == ENOENT);
 }
 
 /* It may be gone already. */
