@@ -322,8 +322,11 @@ static void run(struct world *world, const struct choice *choice) {
                         find(world, choice->generation)->was_seen_at_fence = true;
                 if (choice->type == EVENT_PROVED)
                         world->proving = 0;
-                if (choice->type == EVENT_PROBATION_PASSED)
+                if (choice->type == EVENT_PROBATION_PASSED ||
+                                (choice->type == EVENT_GATE_HIT && world->machine.phase == PHASE_PROBATION))
                         world->watching = 0;
+                if (choice->type == EVENT_GATE_HIT && world->faults_left > 0)
+                        world->faults_left--;
                 if (choice->type == EVENT_DEADLINE) {
                         world->deadline_is_set = false;
                         world->snapshot_runs = world->restore_runs = false;
@@ -336,7 +339,7 @@ static void run(struct world *world, const struct choice *choice) {
                                                                   ? "2.0.0"
                                                                   : "1.0.0"
                                                 : NULL,
-                                false);
+                                choice->type == EVENT_GATE_HIT);
                 break;
         }
 }
@@ -358,6 +361,11 @@ bool world_step(struct world *world) {
                 if (world->machine.boundary != MACHINE_NO_HEIGHT)
                         offer(choices, &n, draw(world, 10) ? EVENT_GATE_HIT : EVENT_GATE_FAILED,
                                         world->machine.current);
+        bool is_current = world->machine.phase == PHASE_RUNNING || world->machine.phase == PHASE_STARTING;
+        if (is_current && world->faults_left > 0 && draw(world, 4) == 0)
+                offer(choices, &n, EVENT_GATE_HIT, world->machine.current);
+        if (world->machine.phase == PHASE_PROBATION && draw(world, 4) == 0)
+                offer(choices, &n, EVENT_GATE_HIT, world->machine.candidate);
         if (n == 0)
                 return false;
         run(world, &choices[draw(world, (uint32_t)n)]);
