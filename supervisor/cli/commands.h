@@ -6,6 +6,7 @@
 
 int command_run(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
+int command_plan(const struct arguments *arguments);
 int command_watch(const struct arguments *arguments);
 int command_release_add(const struct arguments *arguments);
 int command_release_list(const struct arguments *arguments);

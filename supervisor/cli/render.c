@@ -150,8 +150,9 @@ static void put_next(FILE *out, const json_t *next) {
         if (release)
                 text_put(out, release);
         else {
-                (void)fputs("any release in ", out);
+                (void)fputs("a release in ", out);
                 text_put(out, range ? range : "?");
+                (void)fputs(", which is not here,", out);
         }
         if (number_of(next, "height", &number))
                 (void)fprintf(out, " at height %" PRIu64, number);

@@ -6,23 +6,27 @@
 #include "render.h"
 
 int status_ask(const struct node *node, json_t **ret_status) {
+        return status_ask_for(node, "Status", ret_status);
+}
+
+int status_ask_for(const struct node *node, const char *method, json_t **ret_object) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *text;
         json_error_t mistake;
-        int r = control_ask(node, "Status", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
+        int r = control_ask(node, method, CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "s", &text);
         if (r < 0)
                 return control_explain(node, r, &error);
         json_t *status = json_loads(text, 0, &mistake);
         if (!json_is_object(status)) {
-                log_error("the director of node %s answered with something that is no status: %s",
+                log_error("the director of node %s answered with something that cannot be shown: %s",
                                 node->name, status ? "not an object" : mistake.text);
                 json_decref(status);
                 return EXIT_FAILED;
         }
-        *ret_status = status;
+        *ret_object = status;
         return 0;
 }
 

@@ -131,6 +131,7 @@ struct record {
 struct rate {
         uint64_t height, at;   /* the last observation; at 0: none */
         double usec_per_block; /* 0: not known */
+        double deviation;      /* of it, mean */
 };
 
 struct waiter {

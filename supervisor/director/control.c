@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "keeper_link.h"
 #include "perform.h"
+#include "plan.h"
 #include "planning.h"
 #include "status.h"
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #define BOUNDARIES_MAX 1025
 
 static int on_status(sd_bus_message *message, void *userdata, sd_bus_error *error);
+static int on_plan(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_upgrade(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_rollback(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_restart(sd_bus_message *message, void *userdata, sd_bus_error *error);
@@ -32,6 +34,7 @@ static int on_wait(sd_bus_message *message, void *userdata, sd_bus_error *error)
 static const sd_bus_vtable vtable[] = {
                 SD_BUS_VTABLE_START(0),
                 SD_BUS_METHOD("Status", "", "s", on_status, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("Plan", "", "s", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Upgrade", "stb", "t", on_upgrade, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Rollback", "", "t", on_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Restart", "", "t", on_restart, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -54,6 +57,12 @@ static int reply_with_swap(sd_bus_message *message, int r, uint64_t swap, sd_bus
 
 static int on_status(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_free_ char *text = status_text(userdata);
+        (void) error;
+        return text ? sd_bus_reply_method_return(message, "s", text) : -ENOMEM;
+}
+
+static int on_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_free_ char *text = plan_text(userdata);
         (void) error;
         return text ? sd_bus_reply_method_return(message, "s", text) : -ENOMEM;
 }

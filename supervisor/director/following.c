@@ -94,6 +94,11 @@ static int pick(struct director *director, uint64_t height, char *release, size_
         return best < 0 ? -ENOENT : 0;
 }
 
+int following_pick(struct director *director, uint64_t height, char *release, size_t size) {
+        uint32_t tries;
+        return pick(director, height, release, size, &tries);
+}
+
 bool following_describe(struct director *director, uint64_t height, char *text, size_t size) {
         char release[MACHINE_RELEASE_MAX];
         uint32_t tries;

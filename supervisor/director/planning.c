@@ -377,6 +377,8 @@ void planning_note_height(struct director *director, uint64_t height) {
         uint64_t now = now_monotonic();
         if (rate->at && height > rate->height) {
                 double usec = (double) (now - rate->at) / (double) (height - rate->height);
+                double off = usec > rate->usec_per_block ? usec - rate->usec_per_block : rate->usec_per_block - usec;
+                rate->deviation = rate->usec_per_block > 0 ? rate->deviation * 0.9 + off * 0.1 : 0;
                 rate->usec_per_block = rate->usec_per_block > 0 ? rate->usec_per_block * 0.9 + usec * 0.1 : usec;
         }
         if (!rate->at || height != rate->height) {

@@ -2,6 +2,7 @@
 
 #include "adoption.h"
 #include "connections.h"
+#include "following.h"
 #include "planning.h"
 #include "probing.h"
 #include "steering.h"
@@ -17,20 +18,27 @@ static json_t *number(uint64_t value) {
         return json_integer((json_int_t) value);
 }
 
+/* What has been begun, or what the schedule asks for next: boundaries that the release in force may pass are none. */
 static json_t *next(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        uint64_t height = planning_height(director);
-        const struct boundary *boundary = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
-        if (!boundary && machine->kind == SWAP_NONE)
-                return json_null();
+        uint64_t height = planning_height(director), at = machine->boundary;
+        char release[MACHINE_RELEASE_MAX] = "";
+        struct version version;
+        text_copy(release, sizeof(release), machine->candidate_release);
+        if (machine->kind == SWAP_NONE) {
+                if (version_parse(machine->current_release, &version) < 0)
+                        return json_null();
+                at = schedule_first_denied(&director->schedule, &version, height == MACHINE_NO_HEIGHT ? 0 : height + 1);
+                if (at == MACHINE_NO_HEIGHT)
+                        return json_null();
+                (void) following_pick(director, at, release, sizeof(release));
+        }
         json_t *object = json_object();
-        bool is_planned = machine->kind != SWAP_NONE && machine->boundary != MACHINE_NO_HEIGHT;
-        uint64_t at = is_planned ? machine->boundary : boundary ? boundary->height : MACHINE_NO_HEIGHT;
         const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
         uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
-        (void) json_object_set_new(object, "release", text_or_null(machine->candidate_release));
+        (void) json_object_set_new(object, "release", text_or_null(release));
         (void) json_object_set_new(object, "eta_s",
                         eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;

@@ -1,0 +1,139 @@
+#include "plan.h"
+
+#include "../lib/release.h"
+#include "following.h"
+#include "gate.h"
+#include "gate_location.h"
+#include "planning.h"
+#include "unit.h"
+#include <jansson.h>
+
+#define BOUNDARIES_SHOWN 20
+/* The rate is a mean over the last twenty blocks or so: its own error is about a quarter of what one block deviates. */
+#define ERROR_OF_MEAN 0.25
+
+static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before);
+static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block);
+
+char *plan_text(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t height = planning_height(director);
+        json_t *object = json_object(), *boundaries = json_array();
+        char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX];
+        const char *before = machine->current_release;
+        const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
+        for (size_t i = 0; next && i < BOUNDARIES_SHOWN; i++, next = schedule_next(&director->schedule, next->height)) {
+                (void) json_array_append_new(boundaries, plan_boundary(director, next, &before));
+                text_copy(releases[i], sizeof(releases[i]), before);
+                before = releases[i];
+        }
+        (void) json_object_set_new(object, "node", json_string(director->config->node));
+        (void) json_object_set_new(object, "release", json_string(machine->current_release));
+        (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) height));
+        (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
+        (void) json_object_set_new(object, "state_directory",
+                        director->state_directory ? json_string(director->state_directory) : json_null());
+        (void) json_object_set_new(object, "boundaries", boundaries);
+        char *text = json_dumps(object, JSON_INDENT(2));
+        json_decref(object);
+        return text;
+}
+
+static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block) {
+        if (director->rate.usec_per_block <= 0)
+                return json_null();
+        return json_real((double) blocks * usec_per_block / (double) USEC_PER_SEC);
+}
+
+static void put_time(struct director *director, json_t *object, uint64_t boundary) {
+        uint64_t height = planning_height(director);
+        bool is_known = height != MACHINE_NO_HEIGHT && height < boundary;
+        double error = director->rate.deviation * ERROR_OF_MEAN;
+        (void) json_object_set_new(object, "eta_s",
+                        is_known ? time_of(director, boundary - height, director->rate.usec_per_block) : json_null());
+        (void) json_object_set_new(object, "eta_error_s", is_known ? time_of(director, boundary - height, error) : json_null());
+}
+
+static void problem(json_t *problems, const char *format, ...) _printf_(2, 3);
+
+static void problem(json_t *problems, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list arguments;
+        va_start(arguments, format);
+        int n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        (void) json_array_append_new(problems, json_string(n < 0 ? "out of memory" : text));
+}
+
+/* The next boundary after this one needs the gate in this release as well. */
+static void check_release(struct director *director, const char *name, json_t *object, json_t *problems) {
+        struct release release = {0};
+        struct gate_location location;
+        _cleanup_free_ char *path = NULL, *error = NULL;
+        _cleanup_close_ int fd = -1;
+        char digest[65];
+        if (release_load(director->releases_dir, name, &release) < 0) {
+                problem(problems, "release %s cannot be read: add it again with `interrex release add %s %s PATH`", name,
+                                director->config->node, name);
+                return;
+        }
+        int r = release_open_command(director->releases_dir, &release, director->config->exec.command, &path, &fd);
+        if (r < 0)
+                problem(problems, "release %s has no command %s that can be run: %s", name, director->config->exec.command,
+                                strerror(-r));
+        else if (gate_holds(director->config) && gate_locate(fd, &director->config->gate, &location, &error) < 0)
+                problem(problems, "the gate cannot be armed in release %s: %s", name, error ? error : "its symbols cannot be read");
+        for (size_t i = 0; i < release.n_files; i++)
+                if (release.n_files == 1 || strcmp(release.files[i].path, director->config->exec.command) == 0) {
+                        sha256_format(release.files[i].sha256, digest);
+                        (void) json_object_set_new(object, "sha256", json_string(digest));
+                }
+        release_done(&release);
+}
+
+static void put_gate(const struct director *director, json_t *object, json_t *problems) {
+        static const char *const names[] = {[GATE_NONE] = "none",
+                        [GATE_UPROBE] = "uprobe",
+                        [GATE_NODE] = "node",
+                        [GATE_NOTIFY] = "notify",
+                        [GATE_LOG] = "log",
+                        [GATE_OBSERVE] = "observe"};
+        enum gate_kind kind = director->config->gate.kind;
+        (void) json_object_set_new(object, "gate", json_string(names[kind]));
+        (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_holds(director->config)));
+        if (kind == GATE_NONE)
+                problem(problems, "nothing stops the node there: the configuration has no `gate`");
+}
+
+/* Says in *BEFORE which release the next boundary will find. */
+static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before) {
+        json_t *object = json_object(), *problems = json_array();
+        char release[MACHINE_RELEASE_MAX], text[MACHINE_REASON_MAX];
+        struct version version;
+        bool stays = version_parse(*before, &version) >= 0 && range_allows(&boundary->range, &version);
+        (void) json_object_set_new(object, "height", json_integer((json_int_t) boundary->height));
+        (void) json_object_set_new(object, "range", json_string(boundary->range.text));
+        put_time(director, object, boundary->height);
+        if (stays)
+                (void) json_object_set_new(object, "release", json_string(*before));
+        else if (following_pick(director, boundary->height, release, sizeof(release)) >= 0) {
+                const struct machine *machine = &director->record.machine;
+                if (machine->boundary == boundary->height && machine->kind == SWAP_UPGRADE)
+                        text_copy(release, sizeof(release), machine->candidate_release);
+                (void) json_object_set_new(object, "release", json_string(release));
+                check_release(director, release, object, problems);
+                *before = json_string_value(json_object_get(object, "release"));
+        } else {
+                (void) following_describe(director, boundary->height, text, sizeof(text));
+                (void) json_object_set_new(object, "release", json_null());
+                problem(problems, "%s", text);
+        }
+        (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
+        if (!stays)
+                put_gate(director, object, problems);
+        (void) json_object_set_new(object, "snapshot",
+                        *director->record.snapshot_kind ? json_string(director->record.snapshot_kind) : json_null());
+        (void) json_object_set_new(object, "ok", json_boolean(json_array_size(problems) == 0));
+        (void) json_object_set_new(object, "problems", problems);
+        return object;
+}
