@@ -17,6 +17,7 @@ struct order {
         struct state_config state;
         const char *releases_dir, *version, *command;
         int command_fd;
+        char *const *keys; /* that must have signed the release; none: digests only */
 };
 
 static int parse(int argc, char **argv, struct order *order, char **ret_error);
@@ -70,13 +71,14 @@ static int parse(int argc, char **argv, struct order *order, char **ret_error) {
 
 static int parse_verify(int argc, char **argv, struct order *order, char **ret_error) {
         uint64_t fd;
-        if (argc != 6 || parse_u64(argv[5], &fd) < 0 || fd > INT32_MAX)
+        if (argc < 6 || parse_u64(argv[5], &fd) < 0 || fd > INT32_MAX)
                 return fail_with(ret_error, -EINVAL,
                                 "verify needs a directory, a version, a command and a descriptor");
         order->releases_dir = argv[2];
         order->version = argv[3];
         order->command = argv[4];
         order->command_fd = (int)fd;
+        order->keys = argv + 6; /* argv ends with a NULL */
         return 0;
 }
 
@@ -138,6 +140,9 @@ static int verify(const struct order *order, char **ret_error) {
                                 "with `interrex release add`",
                                 order->version, order->releases_dir, strerror(-r));
         r = release_verify(order->releases_dir, &release, order->command, order->command_fd, ret_error);
+        if (r >= 0 && *order->keys)
+                r = release_verify_signature(
+                                order->releases_dir, &release, order->keys, order->command_fd, ret_error);
         release_done(&release);
         return r;
 }

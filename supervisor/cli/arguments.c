@@ -56,6 +56,7 @@ static const struct option_form option_forms[] = {
                 {"--once", OPTION_ONCE, false},
                 {"--at", OPTION_AT, true},
                 {"--sha256", OPTION_SHA256, true},
+                {"--signature", OPTION_SIGNATURE, true},
                 {"--state-dir", 0, true},
                 {"--run-dir", 0, true},
                 {"--help", 0, false},
@@ -75,6 +76,8 @@ static int store_option(struct arguments *arguments, const struct option_form *f
                 arguments->once = true;
         else if (strcmp(name, "--sha256") == 0)
                 arguments->sha256 = value;
+        else if (strcmp(name, "--signature") == 0)
+                arguments->signature = value;
         else if (strcmp(name, "--state-dir") == 0)
                 arguments->state_dir = value;
         else if (strcmp(name, "--run-dir") == 0)

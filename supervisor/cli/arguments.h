@@ -13,6 +13,7 @@ enum option {
         OPTION_AT = 1 << 3,
         OPTION_SHA256 = 1 << 4,
         OPTION_ONCE = 1 << 5,
+        OPTION_SIGNATURE = 1 << 6,
 };
 
 struct arguments;
@@ -36,7 +37,7 @@ struct arguments {
         const char *node; /* NULL: left out */
         const char *words[ARGUMENT_WORDS_MAX];
         size_t n_words;
-        const char *sha256;
+        const char *sha256, *signature;
         uint64_t at; /* valid if has_at */
         bool has_at, now, wait, json, once, help;
 };

@@ -10,6 +10,7 @@ int command_plan(const struct arguments *arguments);
 int command_watch(const struct arguments *arguments);
 int command_release_add(const struct arguments *arguments);
 int command_release_list(const struct arguments *arguments);
+int command_release_manifest(const struct arguments *arguments);
 int command_release_remove(const struct arguments *arguments);
 int command_schedule_show(const struct arguments *arguments);
 int command_schedule_set(const struct arguments *arguments);

@@ -1,10 +1,14 @@
 #include "../lib/log.h"
+#include "../lib/minisign.h"
 #include "../lib/release.h"
+#include "../lib/release_files.h"
 #include "commands.h"
 #include "control.h"
 #include "output.h"
 #include "render.h"
+#include <fcntl.h>
 
+static int keep_signature(const struct node *node, const struct arguments *arguments);
 static int tell_director(const struct node *node);
 static int explain(int error, const char *sentence);
 
@@ -18,6 +22,9 @@ int command_release_add(const struct arguments *arguments) {
                 status = node_make_state(arguments, &node);
         if (status != 0)
                 return status;
+        status = keep_signature(&node, arguments);
+        if (status != 0)
+                return status;
         int r = release_add(node.releases, version, path, NULL, arguments->sha256, &existed, &sentence);
         if (r < 0)
                 return explain(r, sentence);
@@ -27,6 +34,24 @@ int command_release_add(const struct arguments *arguments) {
         else
                 (void)printf("release %s of node %s is added\n", version, node.name);
         return tell_director(&node);
+}
+
+int command_release_manifest(const struct arguments *arguments) {
+        _cleanup_(node_done) struct node node = {0};
+        struct release release = {0};
+        int status = node_find(arguments, false, &node);
+        if (status != 0)
+                return status;
+        int r = release_load(node.releases, arguments->words[0], &release);
+        if (r < 0) {
+                log_error("there is no release %s of node %s (%s); `interrex release list` shows what there "
+                          "is",
+                                arguments->words[0], node.name, strerror(-r));
+                return EXIT_FAILED;
+        }
+        _cleanup_free_ char *text = release_canonical_text(&release);
+        release_done(&release);
+        return output_text(text ? 0 : -ENOMEM, text);
 }
 
 int command_release_remove(const struct arguments *arguments) {
@@ -68,6 +93,24 @@ int command_release_list(const struct arguments *arguments) {
         }
         release_list_free(releases, n);
         return status;
+}
+
+/* Before the release itself, which a director may wait for. */
+static int keep_signature(const struct node *node, const struct arguments *arguments) {
+        char beside[PATH_BELOW_MAX], text[MINISIGN_TEXT_MAX] = "";
+        const char *path = arguments->signature;
+        _cleanup_free_ char *sentence = NULL;
+        (void)snprintf(beside, sizeof(beside), "%s.minisig", arguments->words[1]);
+        if (!path && access(beside, F_OK) < 0)
+                return EXIT_DONE;
+        path = path ? path : beside;
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0) {
+                log_error("cannot read the signature %s: %m", path);
+                return EXIT_FAILED;
+        }
+        int r = release_sign(node->releases, arguments->words[0], text, &sentence);
+        return r < 0 ? explain(r, sentence) : EXIT_DONE;
 }
 
 /* A node that does not run reads the folder when it starts. */

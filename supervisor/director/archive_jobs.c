@@ -106,8 +106,10 @@ void jobs_verify(struct director *director, const char *release, uint64_t for_ge
                 verify_failed(director, for_generation, text);
                 return;
         }
-        char *arguments[] = {"interrex-archivist", "verify", director->releases_dir, (char *) release,
-                        director->config->exec.command, EXTRA_FD_TEXT, NULL};
+        char *arguments[6 + TRUST_KEYS_MAX + 1] = {"interrex-archivist", "verify", director->releases_dir, (char *) release,
+                        director->config->exec.command, EXTRA_FD_TEXT};
+        for (size_t i = 0; i < TRUST_KEYS_MAX && director->config->trust_keys && director->config->trust_keys[i]; i++)
+                arguments[6 + i] = director->config->trust_keys[i];
         struct job *job = jobs_start_archivist(director, JOB_VERIFY, arguments, fd);
         if (!job) {
                 verify_failed(director, for_generation, "the release could not be verified: no process could be made for it");

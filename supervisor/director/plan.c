@@ -88,6 +88,10 @@ static void check_release(struct director *director, const char *name, json_t *o
                         sha256_format(release.files[i].sha256, digest);
                         (void) json_object_set_new(object, "sha256", json_string(digest));
                 }
+        bool is_signed = release_is_signed(director->releases_dir, name);
+        (void) json_object_set_new(object, "signed", json_boolean(is_signed));
+        if (director->config->trust_keys && *director->config->trust_keys && !is_signed)
+                problem(problems, "release %s is not signed, and trust.keys asks for it: add it again with --signature", name);
         release_done(&release);
 }
 

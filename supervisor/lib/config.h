@@ -7,6 +7,7 @@
 
 #define NODE_NAME_MAX 48
 #define PROBES_CONFIGURED_MAX 32
+#define TRUST_KEYS_MAX 16
 
 enum fence_kind { FENCE_LOCK, FENCE_EXEC };
 enum snapshot_kind {
@@ -121,7 +122,7 @@ struct config {
         uint64_t *restart_backoff_us;
         size_t n_restart_backoff;
         unsigned restart_give_up_after;
-        char **trust_keys;
+        char **trust_keys; /* base64 of minisign public keys; NULL: digests only */
         struct deadline_config deadlines;
 };
 

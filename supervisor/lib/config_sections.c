@@ -1,6 +1,7 @@
 #include "config_sections.h"
 
 #include "config_values.h"
+#include "minisign.h"
 #include "release_files.h"
 #include <signal.h>
 #include <sys/resource.h>
@@ -91,12 +92,18 @@ void take_trust(struct reader *reader, const yaml_node_t *value, void *target) {
         static const struct reader_key keys[] = {{"keys", take_texts, FIELD(config, trust_keys)}};
         const struct config *config = target;
         unsigned line = reader->line;
+        struct minisign_key key;
+        size_t n = 0;
         reader_section(reader, value, "trust", keys, ELEMENTS(keys), target);
-        /* Refused rather than ignored: a key that nobody checks would look like protection. */
-        if (config->trust_keys)
-                reader_mistake(reader, line,
-                                "trust.keys: signatures are not in this version; leave the list empty, "
-                                "digests are always checked");
+        for (; config->trust_keys && config->trust_keys[n]; n++)
+                if (minisign_key_parse(config->trust_keys[n], &key) < 0)
+                        reader_mistake(reader, line,
+                                        "trust.keys: %.80s is not a minisign public key: give the second "
+                                        "line of minisign.pub, which "
+                                        "begins with RW",
+                                        config->trust_keys[n]);
+        if (n > TRUST_KEYS_MAX)
+                reader_mistake(reader, line, "trust.keys: more than %d keys", TRUST_KEYS_MAX);
 }
 
 void take_deadlines(struct reader *reader, const yaml_node_t *value, void *target) {

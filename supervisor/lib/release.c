@@ -171,9 +171,11 @@ static int check_digest(const struct addition *addition) {
         if (sha256_parse(addition->sha256_hex, expected) < 0)
                 return fail_with(addition->ret_error, -EINVAL,
                                 "%s is no SHA-256; it must be 64 hexadecimal digits", addition->sha256_hex);
-        if (addition->is_directory)
-                release_digest(&addition->release, digest);
-        else
+        if (addition->is_directory) {
+                if (release_digest(&addition->release, digest) < 0)
+                        return fail_with(addition->ret_error, -ENOMEM, "no memory is left to add %s",
+                                        addition->source);
+        } else
                 memcpy(digest, addition->release.files[0].sha256, sizeof(digest));
         if (memcmp(expected, digest, sizeof(digest)) == 0)
                 return 0;
@@ -258,6 +260,8 @@ int release_remove(const char *releases_dir, const char *version, char **ret_err
         if (fd < 0)
                 r = fd;
         else if (unlinkat(fd, names.manifest, 0) < 0)
+                r = -errno;
+        else if (unlinkat(fd, names.signature, 0) < 0 && errno != ENOENT)
                 r = -errno;
         else if (fsync(fd) < 0 || tree_remove(fd, names.removing) < 0)
                 r = -EIO;

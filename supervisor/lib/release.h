@@ -58,6 +58,22 @@ int release_open_command(const char *releases_dir, const struct release *release
 int release_verify(const char *releases_dir, const struct release *release, const char *command,
                 int command_fd, char **ret_error);
 
+/* Keeps the text of a minisign signature for a release, which may be added after it: whoever waits for the release finds it signed.
+ * -EINVAL: it is not a signature, or its trusted comment is about another version. *ret_error (malloc'ed) says why and what to do. */
+int release_sign(const char *releases_dir, const char *version, const char *signature, char **ret_error);
+
+/* Was the release signed by one of the KEYS (base64 texts, at least one)? A release of one file is signed as that file, whose content is
+ * read through COMMAND_FD; another one as its manifest's canonical text. Call it after release_verify(), which ties both to the bytes.
+ * -ENOKEY, -EKEYREJECTED, -EBADMSG with *ret_error. */
+int release_verify_signature(const char *releases_dir, const struct release *release, char *const *keys,
+                int command_fd, char **ret_error);
+
+/* The manifest's canonical text; malloc'ed, NULL: out of memory. */
+char *release_canonical_text(const struct release *release);
+
+/* Is a signature kept with the release? */
+bool release_is_signed(const char *releases_dir, const char *version);
+
 /* Hex text of 32 bytes, 65 bytes with the end. */
 void sha256_format(const uint8_t digest[32], char text[65]);
 int sha256_parse(const char *text, uint8_t ret_digest[32]);

@@ -12,6 +12,7 @@
 struct release_names {
         char directory[VERSION_TEXT_MAX + 16]; /* VERSION */
         char manifest[VERSION_TEXT_MAX + 16];  /* VERSION.json */
+        char signature[VERSION_TEXT_MAX + 24]; /* VERSION.minisig; may be missing */
         char adding[VERSION_TEXT_MAX + 16];    /* .adding-VERSION: a directory being put together */
         char writing[VERSION_TEXT_MAX + 24];   /* .adding-VERSION.json: a manifest being written */
         char removing[VERSION_TEXT_MAX + 16];  /* .removing-VERSION */
@@ -31,8 +32,8 @@ bool release_files_equal(const struct release *a, const struct release *b);
 /* Writes the manifest durably. -EILSEQ: a path is not UTF-8. */
 int release_save(int releases_fd, const struct release *release);
 
-/* The digest of the manifest's canonical text (see release.h). */
-void release_digest(const struct release *release, uint8_t ret_digest[32]);
+/* The digest of the manifest's canonical text (see release.h). -ENOMEM. */
+int release_digest(const struct release *release, uint8_t ret_digest[32]);
 
 /* Copies SOURCE into the empty directory DESTINATION_FD, adds its files to *release (sorted), makes all of
  * it read-only and syncs it. */

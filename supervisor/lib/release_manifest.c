@@ -97,19 +97,30 @@ int release_save(int releases_fd, const struct release *release) {
         return file_write_durably(releases_fd, names.manifest, names.writing, text, strlen(text));
 }
 
-void release_digest(const struct release *release, uint8_t ret_digest[32]) {
-        crypto_hash_sha256_state state;
-        (void)crypto_hash_sha256_init(&state);
+char *release_canonical_text(const struct release *release) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+        if (!stream)
+                return NULL;
         for (size_t i = 0; i < release->n_files; i++) {
-                const struct release_file *file = &release->files[i];
-                char digest[65], mode[8], line[RELEASE_PATH_MAX + 80];
-                sha256_format(file->sha256, digest);
-                mode_format(file->mode, mode);
-                int n = snprintf(line, sizeof(line), "%s %s %s\n", mode, digest, file->path);
-                INVARIANT(n > 0 && (size_t)n < sizeof(line));
-                (void)crypto_hash_sha256_update(&state, (unsigned char *)line, (unsigned long long)n);
+                char digest[65], mode[8];
+                sha256_format(release->files[i].sha256, digest);
+                mode_format(release->files[i].mode, mode);
+                (void)fprintf(stream, "%s %s %s\n", mode, digest, release->files[i].path);
         }
-        (void)crypto_hash_sha256_final(&state, ret_digest);
+        if (fclose(stream) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+int release_digest(const struct release *release, uint8_t ret_digest[32]) {
+        _cleanup_free_ char *text = release_canonical_text(release);
+        if (!text)
+                return -ENOMEM;
+        (void)crypto_hash_sha256(ret_digest, (const unsigned char *)text, strlen(text));
+        return 0;
 }
 
 static int load_at(int releases_fd, const char *version, struct release *ret_release) {

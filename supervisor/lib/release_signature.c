@@ -1,0 +1,98 @@
+#include "minisign.h"
+#include "release_internal.h"
+#include <fcntl.h>
+
+static int read_signature(const char *releases_dir, const char *version, char **ret_text);
+
+int release_sign(const char *releases_dir, const char *version, const char *text, char **ret_error) {
+        struct minisign_signature signature;
+        struct release release;
+        struct release_names names;
+        char writing[VERSION_TEXT_MAX + 32];
+        int r = release_begin(version, &release);
+        if (r < 0)
+                return fail_with(ret_error, r, "%s is not a version; write it like 1.7.1", version);
+        release_names(release.text, &names);
+        (void)snprintf(writing, sizeof(writing), ".adding-%s.minisig", release.text);
+        if (minisign_parse(text, &signature) < 0)
+                return fail_with(ret_error, -EINVAL,
+                                "that is not a minisign signature: make one with `minisign -S -m FILE`, "
+                                "whose result is FILE.minisig");
+        if (minisign_is_for_other_version(&signature, version))
+                return fail_with(ret_error, -EINVAL,
+                                "the signature is for another version (its trusted comment: %s), not for %s",
+                                signature.trusted_comment, version);
+        r = directory_make(releases_dir, 0755);
+        _cleanup_close_ int fd = r < 0 ? r : directory_open(AT_FDCWD, releases_dir);
+        r = fd < 0 ? fd : file_write_durably(fd, names.signature, writing, text, strlen(text));
+        return r < 0 ? fail_with(ret_error, r, "the signature cannot be written to %s: %s", releases_dir,
+                                       strerror(-r))
+                     : 0;
+}
+
+bool release_is_signed(const char *releases_dir, const char *version) {
+        _cleanup_free_ char *text = NULL;
+        return read_signature(releases_dir, version, &text) >= 0;
+}
+
+int release_verify_signature(const char *releases_dir, const struct release *release, char *const *keys,
+                int command_fd, char **ret_error) {
+        struct minisign_signature signature;
+        _cleanup_free_ char *text = NULL, *manifest = NULL;
+        int r = read_signature(releases_dir, release->text, &text);
+        if (r == -ENOENT)
+                return fail_with(ret_error, -ENOKEY,
+                                "release %s is not signed, and trust.keys asks for it: add it again with "
+                                "`interrex release add NODE %s "
+                                "PATH --signature FILE.minisig`",
+                                release->text, release->text);
+        if (r >= 0)
+                r = minisign_parse(text, &signature);
+        if (r < 0)
+                return fail_with(ret_error, -EBADMSG, "the signature of release %s cannot be read: %s",
+                                release->text, strerror(-r));
+        if (minisign_is_for_other_version(&signature, release->text))
+                return fail_with(ret_error, -EKEYREJECTED,
+                                "the signature of release %s is for another version (its trusted comment: "
+                                "%s)",
+                                release->text, signature.trusted_comment);
+        if (release->n_files == 1)
+                r = minisign_verify_fd(&signature, keys, command_fd);
+        else {
+                manifest = release_canonical_text(release);
+                r = manifest ? minisign_verify(&signature, keys, manifest, strlen(manifest)) : -ENOMEM;
+        }
+        if (r == -ENOKEY)
+                return fail_with(ret_error, r, "release %s was signed by a key that is not among trust.keys",
+                                release->text);
+        if (r == -EKEYREJECTED)
+                return fail_with(ret_error, r,
+                                "release %s is not what was signed: get it and its signature again",
+                                release->text);
+        return r < 0 ? fail_with(ret_error, r, "the signature of release %s cannot be checked: %s",
+                                       release->text, strerror(-r))
+                     : 0;
+}
+
+static int read_signature(const char *releases_dir, const char *version, char **ret_text) {
+        struct release_names names;
+        release_names(version, &names);
+        _cleanup_close_ int directory = directory_open(AT_FDCWD, releases_dir);
+        if (directory < 0)
+                return directory;
+        _cleanup_close_ int fd =
+                        openat(directory, names.signature, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        char *text = calloc(1, MINISIGN_TEXT_MAX);
+        if (!text)
+                return -ENOMEM;
+        ssize_t n = pread(fd, text, MINISIGN_TEXT_MAX - 1, 0);
+        if (n < 0) {
+                int r = -errno;
+                free(text);
+                return r;
+        }
+        *ret_text = text;
+        return 0;
+}
