@@ -117,7 +117,7 @@ static void put_head(FILE *out, const json_t *status, const struct text_style *s
                 put_part(out, &separator, "pid %" PRIu64, number);
         if (number_of(status, "uptime_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
                 text_duration(number * USEC_PER_SEC, duration);
-                put_part(out, &separator, "up %s", duration);
+                put_part(out, &separator, "up %s", number == 0 ? "less than 1 s" : duration);
         }
         if (number_of(status, "restarts", &number) && number > 0)
                 put_part(out, &separator, "%" PRIu64 " restart%s", number, number == 1 ? "" : "s");

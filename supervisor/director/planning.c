@@ -118,7 +118,8 @@ static int refuse_unwritten(const struct director *director, struct refusal *ref
 static int begin_swap(struct director *director, enum machine_event_type type, const char *kind, const char *to, uint64_t height,
                 uint64_t reference, uint64_t *ret_swap, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
-        struct journal_swap swap = {.at_height = height, .started_at = now_realtime()};
+        struct journal_swap swap = {.at_height = director->record.follow.is_ours ? reference : height,
+                        .started_at = now_realtime()};
         uint64_t before = director->record.swap;
         text_copy(swap.kind, sizeof(swap.kind), kind);
         text_copy(swap.from, sizeof(swap.from), machine->current_release);
