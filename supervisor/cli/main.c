@@ -147,6 +147,16 @@ static const struct command commands[] = {
                                 .takes_node = true,
                                 .words_max = 1,
                                 .run = command_report},
+                {.name = "import cosmovisor",
+                                .usage = "DAEMON_HOME [FOLDER]",
+                                .summary = "Turn a cosmovisor set-up into a configuration and a schedule",
+                                .words_min = 1,
+                                .words_max = 2,
+                                .run = command_import_cosmovisor,
+                                .help = "Writes NODE.yaml, NODE.schedule and NODE.import into FOLDER "
+                                        "(default: here), reads DAEMON_*\n"
+                                        "variables, and says what it could not carry over. Runs and changes "
+                                        "nothing."},
                 {.name = "doctor",
                                 .usage = "",
                                 .summary = "What this kernel and host can do, and what degrades",

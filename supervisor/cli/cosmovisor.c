@@ -1,0 +1,262 @@
+#include "cosmovisor.h"
+
+#include "../lib/release_files.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sys/stat.h>
+
+#define INFO_SIZE_MAX (64 * 1024)
+#define CONFIG_SIZE_MAX (1024 * 1024)
+
+static int read_upgrades(struct cosmovisor *cosmovisor, char **ret_error);
+static int read_binary(
+                struct cosmovisor *cosmovisor, const char *folder, const char *name, char **ret_error);
+static int read_info(const char *path, char *ret_name, size_t size, uint64_t *ret_height, char **ret_error);
+static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error);
+static void read_current(struct cosmovisor *cosmovisor);
+static int read_last_info(struct cosmovisor *cosmovisor, char **ret_error);
+static void read_addresses(struct cosmovisor *cosmovisor);
+static int read_small(const char *path, size_t max, char **ret_text, size_t *ret_length);
+static int compare_upgrades(const void *a, const void *b);
+
+int cosmovisor_read(
+                const char *home, const char *daemon, struct cosmovisor *ret_cosmovisor, char **ret_error) {
+        _cleanup_free_ struct cosmovisor *cosmovisor = calloc(1, sizeof(*cosmovisor));
+        char path[PATH_MAX + 64];
+        if (!cosmovisor)
+                return fail_with(ret_error, -ENOMEM, "out of memory");
+        if (!realpath(home, cosmovisor->home))
+                return fail_with(ret_error, -errno, "%s: %s; give the folder that DAEMON_HOME names", home,
+                                strerror(errno));
+        if (daemon && (strchr(daemon, '/') || strlen(daemon) >= sizeof(cosmovisor->daemon)))
+                return fail_with(ret_error, -EINVAL, "DAEMON_NAME is not the name of a file: %.64s", daemon);
+        text_copy(cosmovisor->daemon, sizeof(cosmovisor->daemon), daemon ? daemon : "");
+        int r = find_daemon(cosmovisor, ret_error);
+        if (r >= 0)
+                r = read_binary(cosmovisor, "genesis", "genesis", ret_error);
+        if (r >= 0)
+                r = read_upgrades(cosmovisor, ret_error);
+        if (r >= 0)
+                r = read_last_info(cosmovisor, ret_error);
+        if (r < 0)
+                return r;
+        qsort(cosmovisor->upgrades + 1, cosmovisor->n_upgrades - 1, sizeof(cosmovisor->upgrades[0]),
+                        compare_upgrades);
+        cosmovisor_number(cosmovisor);
+        read_current(cosmovisor);
+        read_addresses(cosmovisor);
+        (void)snprintf(path, sizeof(path), "%s/config/priv_validator_key.json", cosmovisor->home);
+        cosmovisor->signs = access(path, F_OK) == 0;
+        *ret_cosmovisor = *cosmovisor;
+        return 0;
+}
+
+int cosmovisor_parse_info(
+                const char *text, size_t length, char *ret_name, size_t size, uint64_t *ret_height) {
+        json_t *info = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+        const char *name = json_string_value(json_object_get(info, "name"));
+        const json_t *height = json_object_get(info, "height");
+        bool is_right = name && *name && strlen(name) < size && !strpbrk(name, "\n\r\"'\\") &&
+                        json_is_integer(height) && json_integer_value(height) > 0;
+        if (is_right) {
+                text_copy(ret_name, size, name);
+                *ret_height = (uint64_t)json_integer_value(height);
+        }
+        json_decref(info);
+        return is_right ? 0 : -EINVAL;
+}
+
+/* "v15", "V2.1" and "v15.1.0-rc1" are versions, "acme" and "2024-upgrade" are not. */
+static int version_of_name(const char *name, struct version *ret_version) {
+        char text[VERSION_TEXT_MAX];
+        const char *number = *name == 'v' || *name == 'V' ? name + 1 : name;
+        size_t digits = strspn(number, "0123456789."), dots = 0;
+        for (size_t i = 0; i < digits; i++)
+                dots += number[i] == '.';
+        if (digits == 0 || dots > 2 || (number[digits] != '\0' && dots < 2))
+                return -EINVAL;
+        (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(digits < 60 ? digits : 60), number,
+                        dots == 0   ? ".0.0"
+                        : dots == 1 ? ".0"
+                                    : "",
+                        number + digits);
+        return version_parse(text, ret_version);
+}
+
+void cosmovisor_number(struct cosmovisor *cosmovisor) {
+        struct version before = {0}, version;
+        cosmovisor->versions_are_names = true;
+        for (size_t i = 1; i < cosmovisor->n_upgrades; i++) {
+                struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[i];
+                if (version_of_name(upgrade->name, &version) < 0 ||
+                                version_compare(&version, &before) <= 0) {
+                        cosmovisor->versions_are_names = false;
+                        break;
+                }
+                version_format(&version, upgrade->version, sizeof(upgrade->version));
+                before = version;
+        }
+        for (size_t i = 0; i < cosmovisor->n_upgrades; i++)
+                if (i == 0 || !cosmovisor->versions_are_names)
+                        (void)snprintf(cosmovisor->upgrades[i].version, VERSION_TEXT_MAX, "%zu.0.0",
+                                        cosmovisor->versions_are_names ? 0 : i + 1);
+}
+
+static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error) {
+        char path[PATH_MAX + 64];
+        (void)snprintf(path, sizeof(path), "%s/cosmovisor/genesis/bin", cosmovisor->home);
+        DIR *directory = *cosmovisor->daemon ? NULL : opendir(path);
+        size_t n = 0;
+        if (*cosmovisor->daemon)
+                return 0;
+        if (!directory)
+                return fail_with(ret_error, -errno, "%s: %s; is %s really a DAEMON_HOME?", path,
+                                strerror(errno), cosmovisor->home);
+        for (const struct dirent *entry; (entry = readdir(directory));)
+                if (entry->d_name[0] != '.' && strlen(entry->d_name) < sizeof(cosmovisor->daemon)) {
+                        text_copy(cosmovisor->daemon, sizeof(cosmovisor->daemon), entry->d_name);
+                        n++;
+                }
+        (void)closedir(directory);
+        return n == 1 ? 0
+                      : fail_with(ret_error, -EINVAL,
+                                        "%zu files lie in %s: say which one is the node, by DAEMON_NAME=...",
+                                        n, path);
+}
+
+/* FOLDER is below cosmovisor/; a link may lead anywhere below DAEMON_HOME, but not out of it. */
+static int read_binary(
+                struct cosmovisor *cosmovisor, const char *folder, const char *name, char **ret_error) {
+        char path[2 * PATH_MAX + 512];
+        struct stat st;
+        if (cosmovisor->n_upgrades == COSMOVISOR_UPGRADES_MAX)
+                return fail_with(ret_error, -E2BIG, "more than %d upgrades", COSMOVISOR_UPGRADES_MAX);
+        struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[cosmovisor->n_upgrades];
+        (void)snprintf(path, sizeof(path), "%s/cosmovisor/%s/bin/%s", cosmovisor->home, folder,
+                        cosmovisor->daemon);
+        if (!realpath(path, upgrade->path) || stat(upgrade->path, &st) < 0)
+                return fail_with(ret_error, -errno, "%s: %s", path, strerror(errno));
+        size_t length = strlen(cosmovisor->home);
+        if (strncmp(upgrade->path, cosmovisor->home, length) != 0 || upgrade->path[length] != '/')
+                return fail_with(ret_error, -EXDEV, "%s leads out of %s, to %s", path, cosmovisor->home,
+                                upgrade->path);
+        if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+                return fail_with(ret_error, -EACCES, "%s cannot be executed", path);
+        text_copy(upgrade->name, sizeof(upgrade->name), name);
+        upgrade->height = strcmp(name, "genesis") == 0 ? 0 : UINT64_MAX;
+        cosmovisor->n_upgrades++;
+        return 0;
+}
+
+static int read_upgrades(struct cosmovisor *cosmovisor, char **ret_error) {
+        char path[PATH_MAX + 64], info[PATH_MAX + 512], folder[300], name[COSMOVISOR_NAME_MAX];
+        (void)snprintf(path, sizeof(path), "%s/cosmovisor/upgrades", cosmovisor->home);
+        DIR *directory = opendir(path);
+        int r = 0;
+        if (!directory)
+                return errno == ENOENT ? 0 : fail_with(ret_error, -errno, "%s: %s", path, strerror(errno));
+        for (const struct dirent *entry; r >= 0 && (entry = readdir(directory));) {
+                if (entry->d_name[0] == '.')
+                        continue;
+                (void)snprintf(folder, sizeof(folder), "upgrades/%s", entry->d_name);
+                text_copy(name, sizeof(name), entry->d_name);
+                r = read_binary(cosmovisor, folder, name, ret_error);
+                if (r < 0)
+                        break;
+                struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[cosmovisor->n_upgrades - 1];
+                (void)snprintf(info, sizeof(info), "%s/%s/upgrade-info.json", path, entry->d_name);
+                r = read_info(info, upgrade->name, sizeof(upgrade->name), &upgrade->height, ret_error);
+        }
+        (void)closedir(directory);
+        return r;
+}
+
+/* A missing one says nothing. */
+static int read_info(const char *path, char *ret_name, size_t size, uint64_t *ret_height, char **ret_error) {
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0;
+        int r = read_small(path, INFO_SIZE_MAX, &text, &length);
+        if (r == -ENOENT)
+                return 0;
+        if (r >= 0)
+                r = cosmovisor_parse_info(text, length, ret_name, size, ret_height);
+        return r < 0 ? fail_with(ret_error, r,
+                                       "%s is not an upgrade-info.json (a small object with name and "
+                                       "height): %s",
+                                       path, strerror(-r))
+                     : 0;
+}
+
+/* The last upgrade that the chain asked for; older cosmovisors write it nowhere else. */
+static int read_last_info(struct cosmovisor *cosmovisor, char **ret_error) {
+        char path[PATH_MAX + 64], name[COSMOVISOR_NAME_MAX] = "";
+        uint64_t height = UINT64_MAX;
+        (void)snprintf(path, sizeof(path), "%s/data/upgrade-info.json", cosmovisor->home);
+        int r = read_info(path, name, sizeof(name), &height, ret_error);
+        for (size_t i = 1; r >= 0 && i < cosmovisor->n_upgrades; i++)
+                if (strcasecmp(cosmovisor->upgrades[i].name, name) == 0 &&
+                                cosmovisor->upgrades[i].height == UINT64_MAX)
+                        cosmovisor->upgrades[i].height = height;
+        return r;
+}
+
+static void read_current(struct cosmovisor *cosmovisor) {
+        char path[PATH_MAX + 64], folder[PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s/cosmovisor/current", cosmovisor->home);
+        bool is_known = realpath(path, folder);
+        for (size_t i = 0; i < cosmovisor->n_upgrades; i++) {
+                struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[i];
+                size_t length = is_known ? strlen(folder) : 0;
+                upgrade->is_current = is_known ? strncmp(upgrade->path, folder, length) == 0 &&
+                                                                      upgrade->path[length] == '/'
+                                               : i == 0;
+        }
+}
+
+/* Enough of TOML for `laddr = "tcp://127.0.0.1:26657"` below [rpc] and [p2p]. */
+static void read_addresses(struct cosmovisor *cosmovisor) {
+        char path[PATH_MAX + 64], section[32] = "";
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0;
+        (void)snprintf(path, sizeof(path), "%s/config/config.toml", cosmovisor->home);
+        if (read_small(path, CONFIG_SIZE_MAX, &text, &length) < 0)
+                return;
+        char *rest = text, *line, address[64];
+        while ((line = strsep(&rest, "\n"))) {
+                line += strspn(line, " \t");
+                if (sscanf(line, "[%31[a-z_0-9]]", section) == 1 ||
+                                sscanf(line, "laddr = \"tcp://%63[^\"]\"", address) != 1)
+                        continue;
+                if (strcmp(section, "rpc") == 0)
+                        text_copy(cosmovisor->rpc, sizeof(cosmovisor->rpc), address);
+                else if (strcmp(section, "p2p") == 0)
+                        text_copy(cosmovisor->p2p, sizeof(cosmovisor->p2p), address);
+        }
+}
+
+static int read_small(const char *path, size_t max, char **ret_text, size_t *ret_length) {
+        struct stat st;
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if ((size_t)st.st_size > max)
+                return -EFBIG;
+        _cleanup_free_ char *text = calloc(1, (size_t)st.st_size + 1);
+        ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
+        if (n < 0)
+                return text ? -errno : -ENOMEM;
+        *ret_text = TAKE_POINTER(text);
+        *ret_length = (size_t)n;
+        return 0;
+}
+
+static int compare_upgrades(const void *a, const void *b) {
+        const struct cosmovisor_upgrade *one = a, *other = b;
+        if (one->height != other->height)
+                return one->height < other->height ? -1 : 1;
+        return strcmp(one->name, other->name);
+}

@@ -1,0 +1,38 @@
+/* What a cosmovisor set-up says: its folders, its upgrade-info.json files, the node's config.toml, the DAEMON_* variables. Reads only, runs
+ * nothing. Everything in it may have been written by somebody else. */
+#pragma once
+
+#include "../lib/version.h"
+#include <limits.h>
+
+#define COSMOVISOR_UPGRADES_MAX 64
+#define COSMOVISOR_NAME_MAX 128
+
+struct cosmovisor_upgrade {
+        char name[COSMOVISOR_NAME_MAX]; /* "genesis", or as the chain named it */
+        char path[PATH_MAX];            /* of the binary */
+        uint64_t height;                /* 0: the genesis; UINT64_MAX: nothing says it */
+        char version[VERSION_TEXT_MAX];
+        bool is_current;
+};
+
+struct cosmovisor {
+        char home[PATH_MAX], daemon[COSMOVISOR_NAME_MAX];
+        struct cosmovisor_upgrade upgrades
+                        [COSMOVISOR_UPGRADES_MAX]; /* the genesis first, then by height, those without one last */
+        size_t n_upgrades;
+        bool versions_are_names; /* taken from the upgrades' names; else numbered */
+        char rpc[64], p2p[64];   /* "127.0.0.1:26657" from config.toml; "" if it is not there */
+        bool signs;              /* it has a validator's key */
+};
+
+/* DAEMON: $DAEMON_NAME, or NULL: the only file in genesis/bin. -errno with *ret_error (malloc'ed), a sentence for the operator. */
+int cosmovisor_read(
+                const char *home, const char *daemon, struct cosmovisor *ret_cosmovisor, char **ret_error);
+
+/* One upgrade-info.json. 0: *ret_name and *ret_height. -EINVAL: it is not one. Pure. */
+int cosmovisor_parse_info(
+                const char *text, size_t length, char *ret_name, size_t size, uint64_t *ret_height);
+
+/* Versions for all upgrades, in their order: their names where these are versions that grow, else numbers. Pure. */
+void cosmovisor_number(struct cosmovisor *cosmovisor);
