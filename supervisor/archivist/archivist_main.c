@@ -140,7 +140,7 @@ static int verify(const struct order *order, char **ret_error) {
                                 "with `interrex release add`",
                                 order->version, order->releases_dir, strerror(-r));
         r = release_verify(order->releases_dir, &release, order->command, order->command_fd, ret_error);
-        if (r >= 0 && *order->keys)
+        if (r >= 0 && order->keys && *order->keys)
                 r = release_verify_signature(
                                 order->releases_dir, &release, order->keys, order->command_fd, ret_error);
         release_done(&release);

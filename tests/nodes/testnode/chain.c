@@ -20,7 +20,7 @@
 struct chain {
         const struct options *options;
         _Atomic uint64_t height;
-        int height_fd, ledger_fd, lock_fd, block_lock_fd, notify_fd;
+        int height_fd, ledger_fd, lock_fd, block_lock_fd, notify_fd, signed_fd, signatures_fd;
         pthread_mutex_t writing;
 };
 
@@ -40,7 +40,8 @@ struct chain *chain_open(const struct options *options) {
         if (chain == MAP_FAILED)
                 give_up(1, "mmap");
         chain->options = options;
-        chain->height_fd = chain->ledger_fd = chain->lock_fd = chain->block_lock_fd = chain->notify_fd = -1;
+        chain->height_fd = chain->ledger_fd = chain->lock_fd = chain->block_lock_fd = chain->notify_fd =
+                        chain->signed_fd = chain->signatures_fd = -1;
         (void)pthread_mutex_init(&chain->writing, NULL);
         if (!options->state)
                 return chain;
@@ -50,6 +51,12 @@ struct chain *chain_open(const struct options *options) {
         if (options->lock_every_block)
                 chain->block_lock_fd = open_in(options->state, "block-lock", O_RDWR | O_CREAT);
         chain->height_fd = open_in(options->state, "height", O_RDWR | O_CREAT);
+        if (options->signatures) {
+                chain->signed_fd = open_in(options->state, "signed", O_RDWR | O_CREAT);
+                chain->signatures_fd = open(options->signatures, O_WRONLY | O_APPEND | O_CLOEXEC);
+                if (chain->signatures_fd < 0)
+                        give_up(4, options->signatures);
+        }
         chain->ledger_fd = open_in(options->state, "ledger", O_RDWR | O_CREAT | O_APPEND);
         if (options->spoil_state) {
                 if (pwrite(chain->height_fd, "spoiled by a bad release\n", 25, 0) < 0 ||
@@ -103,10 +110,27 @@ static void write_block(struct chain *chain, uint64_t height) {
                 (void)fcntl(chain->block_lock_fd, F_SETLK, &lock);
 }
 
+/* As a validator does: what is going to be signed is remembered durably before the signature leaves, and nothing is signed that is
+ * not above it. */
+static void sign_block(const struct chain *chain, uint64_t height) {
+        char text[32] = "";
+        if (pread(chain->signed_fd, text, sizeof(text) - 1, 0) < 0)
+                give_up(4, "reading what was signed");
+        if (strtoull(text, NULL, 10) >= height)
+                return;
+        int n = snprintf(text, sizeof(text), "%020" PRIu64 "\n", height);
+        if (pwrite(chain->signed_fd, text, (size_t)n, 0) != n || fsync(chain->signed_fd) < 0)
+                give_up(4, "remembering what is signed");
+        (void)dprintf(chain->signatures_fd, "%" PRIu64 " %s %d\n", height, chain->options->version,
+                        getpid());
+}
+
 __attribute__((noipa, used)) void commit_block(uint64_t height) {
         struct chain *chain = chain_of_thread;
         char text[64];
         (void)pthread_mutex_lock(&chain->writing);
+        if (chain->signatures_fd >= 0)
+                sign_block(chain, height);
         write_block(chain, height);
         atomic_store(&chain->height, height);
         (void)dprintf(STDOUT_FILENO, "committed height=%" PRIu64 " version=%s\n", height,

@@ -51,6 +51,8 @@ static const struct option_row rows[] = {
                 ROW("--notify", FLAG, notify, "READY=1 and X_INTERREX_HEIGHT= to NOTIFY_SOCKET"),
                 ROW("--udp", TEXT, udp, "IP:PORT of an echo"),
                 ROW("--unix", TEXT, unix_path, "path of one more listener"),
+                ROW("--signatures", TEXT, signatures,
+                                "file that tells what it signed; STATE/signed is its memory"),
                 ROW("--dial", TEXT, dial, "IP:PORT to connect to from the listening port"),
 };
 

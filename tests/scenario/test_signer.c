@@ -1,0 +1,148 @@
+/* A validator: whatever fails and whoever is killed, it signs no height twice. Its memory is a file of its state. */
+#include "support/scenario.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#define TIMEOUT_US (60 * USEC_PER_SEC)
+
+static void begin(struct scenario *s, const char *signer, const char *faults);
+static size_t assert_signed_once(struct scenario *s, const char *version);
+static void kill_somebody(struct scenario *s, unsigned *seed);
+
+/* The new release signs, never answers, and its state is put back: the old one commits those heights itself, and signs none again. */
+SCENARIO(I8_what_was_signed_is_remembered_when_the_state_is_put_back) {
+        begin(s, "signer: files, keep: [signed]", "--accept-never-answer");
+        scenario_expect(s, 3, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_assert_release(s, "1.0.0");
+        json_t *status = scenario_status(s);
+        uint64_t height = (uint64_t)scenario_number(status, "height");
+        json_decref(status);
+        scenario_wait_height(s, height + 60, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_order(
+                        s, (const char *const[]){"1.0.0", NULL}); /* of 2.0.0 nothing is left in the state */
+        assert_true(assert_signed_once(s, "2.0.0") > 0);
+        assert_true(assert_signed_once(s, "1.0.0") > 0);
+}
+
+static bool is_held(const json_t *status, const void *userdata) {
+        (void)userdata;
+        return strcmp(scenario_text(status, "phase"), "held") == 0;
+}
+
+/* The memory lies in the database itself: the state stays as the new release left it, and the old one goes on from there or not at all. */
+SCENARIO(I8_a_state_that_holds_the_memory_is_never_put_back) {
+        begin(s, "signer: inside", "--accept-never-answer");
+        scenario_expect(s, 0, "schedule", "set", s->node, "100000", ">=2.0.0", NULL);
+        struct process_result result = scenario_cli(s, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        assert_true(result.status == 3 || result.status == 4);
+        process_result_done(&result);
+        scenario_stop(s);
+        assert_true(assert_signed_once(s, "2.0.0") > 0);
+        scenario_assert_ranges(s, NULL, 0); /* each height once: nothing was put back */
+}
+
+/* At a breaking boundary there is no way back at all. */
+SCENARIO(I8_a_state_that_holds_the_memory_is_held_at_a_boundary) {
+        begin(s, "signer: inside", "--accept-never-answer");
+        struct process_result result =
+                        scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
+        assert_int_equal(result.status, 4);
+        process_result_done(&result);
+        json_decref(scenario_wait_status(s, is_held, NULL, TIMEOUT_US));
+        scenario_stop(s);
+        assert_true(assert_signed_once(s, "2.0.0") > 0);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
+}
+
+SCENARIO(I8_whoever_is_killed_no_height_is_signed_twice) {
+        unsigned seed = (unsigned)getpid();
+        print_message("seed %u\n", seed);
+        begin(s, "signer: files, keep: [signed]", "--exit-after-ms 300");
+        scenario_add_testnode(s, "3.0.0", "");
+        for (unsigned i = 0; i < 12; i++) {
+                struct process_result result = scenario_cli(
+                                s, "upgrade", s->node, i % 3 == 0 ? "3.0.0" : "2.0.0", "--now", NULL);
+                process_result_done(&result);
+                (void)process_ends_within(&s->supervisor, (uint64_t)(rand_r(&seed) % 600) * USEC_PER_MSEC);
+                kill_somebody(s, &seed);
+                scenario_wait_phase(s, "running", TIMEOUT_US);
+                if (i % 3 != 2)
+                        continue;
+                result = scenario_cli(s, "rollback", s->node, "--wait", NULL);
+                process_result_done(&result);
+        }
+        scenario_stop(s);
+        (void)assert_signed_once(s, "");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I8_what_was_signed_is_remembered_when_the_state_is_put_back),
+                        SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_never_put_back),
+                        SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_held_at_a_boundary),
+                        SCENARIO_TEST(I8_whoever_is_killed_no_height_is_signed_twice),
+        };
+        cmocka_set_test_filter(getenv("TEST"));
+        return cmocka_run_group_tests_name("a signer", tests, NULL, NULL);
+}
+
+static void signatures_path(const struct scenario *s, char *path, size_t size) {
+        (void)snprintf(path, size, "%s/signatures", s->directory);
+}
+
+static void begin(struct scenario *s, const char *signer, const char *faults) {
+        char path[128], arguments[256], state[128];
+        signatures_path(s, path, sizeof(path));
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        assert_true(fd >= 0 && fchmod(fd, 0666) == 0);
+        (void)snprintf(arguments, sizeof(arguments), "--signatures, \"%s\"", path);
+        (void)snprintf(state, sizeof(state), "fence: lock, %s", signer);
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0",
+                                           .block_ms = 10,
+                                           .arguments = arguments,
+                                           .state = state,
+                                           .more = "deadlines: {prove: 800ms}\nprobation: 400ms\n"
+                                                   "progress: {blocks: 1, within: 10s}\nrestart: {backoff: "
+                                                   "[10ms]}\n"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_add_testnode(s, "2.0.0", faults);
+        scenario_start(s);
+        scenario_wait_height(s, 5, TIMEOUT_US);
+}
+
+/* How many heights the version has signed ("": any); no height stands there twice. */
+static size_t assert_signed_once(struct scenario *s, const char *version) {
+        char path[128], by[32];
+        uint64_t height, last = 0;
+        int pid;
+        size_t n = 0;
+        signatures_path(s, path, sizeof(path));
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        while (fscanf(file, "%lu %31s %d", &height, by, &pid) == 3) {
+                if (height <= last)
+                        fail_msg("height %lu was signed by %s after height %lu had been signed", height, by,
+                                        last);
+                last = height;
+                n += *version == '\0' || strcmp(by, version) == 0;
+        }
+        return n;
+}
+
+static void kill_somebody(struct scenario *s, unsigned *seed) {
+        static const char *const roles[] = {"interrex-director", "interrex-prober"};
+        unsigned whom = (unsigned)rand_r(seed) % 4;
+        json_t *status = whom == 3 ? scenario_status(s) : NULL;
+        int pid = whom < 2 ? scenario_role(s, roles[whom]) : 0;
+        if (whom == 2) {
+                process_kill(&s->supervisor);
+                scenario_start_supervisor(s);
+        } else if (status && json_is_integer(json_object_get(status, "pid")))
+                pid = (int)scenario_number(status, "pid");
+        if (pid > 1)
+                (void)kill(pid, SIGKILL);
+        json_decref(status);
+}
