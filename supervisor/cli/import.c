@@ -85,6 +85,7 @@ static void put_time_of(FILE *out, const char *key, const char *variable, const 
 static void put_config(FILE *out, const struct cosmovisor *cosmovisor, const char *node) {
         const char *release = cosmovisor->upgrades[0].version;
         const char *rpc = *cosmovisor->rpc ? cosmovisor->rpc : "127.0.0.1:26657";
+        const char *skips_backup = getenv("UNSAFE_SKIP_BACKUP");
         const char *p2p = *cosmovisor->p2p ? cosmovisor->p2p : "0.0.0.0:26656";
         for (size_t i = 0; i < cosmovisor->n_upgrades; i++)
                 if (cosmovisor->upgrades[i].is_current)
@@ -102,9 +103,7 @@ static void put_config(FILE *out, const struct cosmovisor *cosmovisor, const cha
                         p2p);
         put_quoted(out, '"', cosmovisor->home);
         (void)fprintf(out, "\n  fence: lock\n  snapshot: %s\n",
-                        getenv("UNSAFE_SKIP_BACKUP") && strcmp(getenv("UNSAFE_SKIP_BACKUP"), "true") == 0
-                                        ? "none"
-                                        : "auto");
+                        skips_backup && strcmp(skips_backup, "true") == 0 ? "none" : "auto");
         if (cosmovisor->signs)
                 (void)fputs("  signer: files          # it has a validator's key: what it signed is never "
                             "rolled back\n"

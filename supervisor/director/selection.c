@@ -80,12 +80,16 @@ static int choose(struct director *director, uint64_t height, char *release, siz
         if (r < 0)
                 return log_errno(r, "the releases in %s cannot be read", director->releases_dir);
         _cleanup_free_ struct version *versions = calloc(n + 1, sizeof(*versions));
-        for (size_t i = 0; versions && i < n; i++) {
+        if (!versions) {
+                release_list_free(releases, n);
+                return log_errno(-ENOMEM, "cannot choose a release");
+        }
+        for (size_t i = 0; i < n; i++) {
                 versions[i] = releases[i].version;
                 if (last && strcmp(releases[i].text, last) == 0 && schedule_allows(&director->schedule, &versions[i], height + 1))
                         best = (int) i;
         }
-        if (best < 0 && versions)
+        if (best < 0)
                 best = schedule_select(&director->schedule, versions, n, height + 1);
         if (best >= 0)
                 text_copy(release, size, releases[best].text);

@@ -60,7 +60,7 @@ int release_verify(const char *releases_dir, const struct release *release, cons
 
 /* Keeps the text of a minisign signature for a release, which may be added after it: whoever waits for the release finds it signed.
  * -EINVAL: it is not a signature, or its trusted comment is about another version. *ret_error (malloc'ed) says why and what to do. */
-int release_sign(const char *releases_dir, const char *version, const char *signature, char **ret_error);
+int release_sign(const char *releases_dir, const char *version, const char *text, char **ret_error);
 
 /* Was the release signed by one of the KEYS (base64 texts, at least one)? A release of one file is signed as that file, whose content is
  * read through COMMAND_FD; another one as its manifest's canonical text. Call it after release_verify(), which ties both to the bytes.
