@@ -288,6 +288,28 @@ static int write_boundaries(struct director *director, const struct planned_boun
         return r;
 }
 
+/* The past cannot be changed: a boundary at or below the height must allow what ran there. */
+static int check_past(struct director *director, const struct planned_boundary *boundary, const struct planned_boundary *all,
+                size_t n, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t height = planning_height(director);
+        struct version version;
+        struct range range;
+        if (height == MACHINE_NO_HEIGHT || boundary->height > height || version_parse(machine->current_release, &version) < 0 ||
+                        range_parse(boundary->range, &range) < 0 || range_allows(&range, &version))
+                return 0;
+        const struct boundary *later = schedule_next(&director->schedule, boundary->height);
+        bool is_superseded = later && later->height <= height;
+        for (size_t i = 0; i < n; i++)
+                is_superseded = is_superseded || (all[i].height > boundary->height && all[i].height <= height);
+        if (is_superseded)
+                return 0; /* what ran between the two is not known any more */
+        const struct range *now = schedule_range_at(&director->schedule, height);
+        return refuse(refusal, CONTROL_ERROR_REFUSED,
+                        "height %lu cannot ask for \"%.100s\": %s has run there, and the node is at %lu; what is in force is \"%.100s\"",
+                        boundary->height, boundary->range, machine->current_release, height, now ? now->text : "*");
+}
+
 int planning_import(struct director *director, const struct planned_boundary *boundaries, size_t n, struct refusal *ret_refusal) {
         const struct machine *machine = &director->record.machine;
         for (size_t i = 0; i < n; i++) {
@@ -295,6 +317,8 @@ int planning_import(struct director *director, const struct planned_boundary *bo
                 if (range_parse(boundaries[i].range, &parsed) < 0)
                         return refuse(ret_refusal, CONTROL_ERROR_USAGE,
                                         "%.200s is not a version range; write it like \">=1.4.0 <2.0.0\"", boundaries[i].range);
+                if (check_past(director, &boundaries[i], boundaries, n, ret_refusal) < 0)
+                        return -1;
         }
         if (write_boundaries(director, boundaries, n) < 0 || planning_load_schedule(director) < 0)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written",

@@ -71,6 +71,17 @@ SCENARIO(a_height_that_has_passed_is_refused) {
         scenario_stop(s);
 }
 
+/* The past cannot be changed; both lines are shown. */
+SCENARIO(a_schedule_that_contradicts_what_has_run_is_refused) {
+        begin(s);
+        scenario_wait_height(s, 5, HEIGHT_TIMEOUT_US);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        REFUSED(s, 1, SAYS(">=2.0.0", "1.0.0", "1.x"), "schedule", "set", s->node, "2", ">=2.0.0");
+        scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=2.0.0", NULL);
+        assert_untouched(s);
+        scenario_stop(s);
+}
+
 SCENARIO(a_release_that_is_not_here_is_refused) {
         begin(s);
         REFUSED(s, 1, SAYS("9.9.9", "release add"), "upgrade", s->node, "9.9.9", "--now");
@@ -186,6 +197,7 @@ int main(void) {
                         SCENARIO_TEST(a_second_run_of_a_node_is_refused),
                         SCENARIO_TEST(an_upgrade_while_one_is_under_way_is_refused),
                         SCENARIO_TEST(a_height_that_has_passed_is_refused),
+                        SCENARIO_TEST(a_schedule_that_contradicts_what_has_run_is_refused),
                         SCENARIO_TEST(a_release_that_is_not_here_is_refused),
                         SCENARIO_TEST(I3_a_release_whose_bytes_were_changed_is_refused),
                         SCENARIO_TEST(a_release_that_has_disappeared_is_refused),
