@@ -22,6 +22,7 @@ int command_cancel(const struct arguments *arguments);
 int command_stop(const struct arguments *arguments);
 int command_history(const struct arguments *arguments);
 int command_report(const struct arguments *arguments);
+int command_rehearse(const struct arguments *arguments);
 int command_import_cosmovisor(const struct arguments *arguments);
 int command_doctor(const struct arguments *arguments);
 int command_check_config(const struct arguments *arguments);

@@ -147,6 +147,19 @@ static const struct command commands[] = {
                                 .takes_node = true,
                                 .words_max = 1,
                                 .run = command_report},
+                {.name = "rehearse",
+                                .usage = "[NODE] VERSION",
+                                .summary = "Try a release on a copy of the live state, cut off from the "
+                                           "network",
+                                .options = OPTION_JSON,
+                                .takes_node = true,
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_rehearse,
+                                .help = "The node runs on; for a copy or a reflink it stands still while "
+                                        "that is made. Must be root.\n"
+                                        "Exit status 1: the release does not do, with the reason and the "
+                                        "end of its log."},
                 {.name = "import cosmovisor",
                                 .usage = "DAEMON_HOME [FOLDER]",
                                 .summary = "Turn a cosmovisor set-up into a configuration and a schedule",
@@ -208,8 +221,9 @@ int main(int argc, char **argv) {
 }
 
 int command_run(const struct arguments *arguments) {
+        _cleanup_free_ char *path = realpath(arguments->words[0], NULL);
         const struct keeper_options options = {
-                        .config_path = arguments->words[0],
+                        .config_path = path ? path : arguments->words[0],
                         .state_dir = arguments->state_dir,
                         .run_dir = arguments->run_dir,
         };

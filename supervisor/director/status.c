@@ -196,6 +196,7 @@ char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
         json_t *object = json_object();
         (void) json_object_set_new(object, "node", json_string(director->config->node));
+        (void) json_object_set_new(object, "config", json_string(director->welcome.config_path));
         (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
         (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
         put_run(director, object);

@@ -23,9 +23,12 @@ static int find_mount(char **ret_mount) {
         return -ENOENT;
 }
 
-static int find_own_path(char *path, size_t size) {
-        _cleanup_fclose_ FILE *file = fopen("/proc/self/cgroup", "re");
-        char line[1024];
+/* PID 0: our own. */
+static int find_path(int pid, char *path, size_t size) {
+        char name[32] = "/proc/self/cgroup", line[1024];
+        if (pid > 0)
+                (void)snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
+        _cleanup_fclose_ FILE *file = fopen(name, "re");
         if (!file)
                 return -errno;
         while (fgets(line, sizeof(line), file))
@@ -38,19 +41,23 @@ static int find_own_path(char *path, size_t size) {
 }
 
 int cgroup_open_own(char **ret_path, int *ret_fd) {
+        return cgroup_open_of(0, ret_path, ret_fd);
+}
+
+int cgroup_open_of(int pid, char **ret_path, int *ret_fd) {
         _cleanup_free_ char *mount = NULL, *path = NULL;
         char own[1024];
         int r = find_mount(&mount);
         if (r < 0)
                 return r;
-        r = find_own_path(own, sizeof(own));
+        r = find_path(pid, own, sizeof(own));
         if (r < 0)
                 return r;
         /* In a container whose cgroup namespace is not its own, the path told may lie outside of the mount. */
         if (asprintf(&path, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own) < 0)
                 return -ENOMEM;
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 && errno == ENOENT) {
+        if (fd < 0 && errno == ENOENT && pid == 0) {
                 text_copy(path, strlen(path) + 1, mount);
                 fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         }

@@ -8,6 +8,9 @@
  * -ENOENT: no cgroup2 mount. */
 int cgroup_open_own(char **ret_path, int *ret_fd);
 
+/* The same for another process (0: our own). */
+int cgroup_open_of(int pid, char **ret_path, int *ret_fd);
+
 /* Makes (if missing) and opens a child. NAME has no slash. */
 int cgroup_make(int parent_fd, const char *name, int *ret_fd);
 

@@ -1,0 +1,286 @@
+#include "rehearsal.h"
+
+#include "../archivist/snapshot.h"
+#include "../lib/cgroup.h"
+#include "../lib/minisign.h"
+#include "../lib/release.h"
+#include "../lib/release_files.h"
+#include <fcntl.h>
+#include <fts.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define SNAPSHOT_NAME "rehearsal"
+#define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
+#define FREEZE_TIMEOUT_MS 2000
+#define STOP_TIMEOUT_MS 60000
+
+static int write_config(
+                struct rehearsal *rehearsal, const char *config_path, const char *version, char **ret_error);
+static int copy_release(const struct rehearsal *rehearsal, const char *releases_dir, const char *version,
+                char **ret_error);
+static int freeze(int pid, int *ret_cgroup);
+static int forget_keys(const struct rehearsal *rehearsal, char **ret_error);
+static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int parent);
+
+int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,
+                const char *version, char **ret_error) {
+        *rehearsal = (struct rehearsal){.directory = "/tmp/interrex-rehearsal.XXXXXX",
+                        .pid = -1,
+                        .pidfd = -1,
+                        .cgroup_fd = -1,
+                        .parent_cgroup_fd = -1};
+        /* The roles of its supervisor are other users. */
+        if (!mkdtemp(rehearsal->directory) || chmod(rehearsal->directory, 0755) < 0) {
+                rehearsal->directory[0] = '\0';
+                return fail_with(ret_error, -errno, "cannot make a folder in /tmp: %s", strerror(errno));
+        }
+        (void)snprintf(rehearsal->state_dir, sizeof(rehearsal->state_dir), "%s/state", rehearsal->directory);
+        (void)snprintf(rehearsal->run_dir, sizeof(rehearsal->run_dir), "%s/run", rehearsal->directory);
+        (void)snprintf(rehearsal->config_path, sizeof(rehearsal->config_path), "%s/node.yaml",
+                        rehearsal->directory);
+        (void)snprintf(rehearsal->log, sizeof(rehearsal->log), "%s/log", rehearsal->directory);
+        int r = write_config(rehearsal, config_path, version, ret_error);
+        return r < 0 ? r : copy_release(rehearsal, releases_dir, version, ret_error);
+}
+
+int rehearsal_snapshot(struct rehearsal *rehearsal, int pid, char **ret_error) {
+        const struct state_config *state = &rehearsal->config->state;
+        struct snapshot_plan plan;
+        _cleanup_close_ int cgroup = -1;
+        if (!state->directory)
+                return 0;
+        int r = snapshot_plan(state, &plan);
+        if (r < 0 || plan.kind == SNAPSHOT_NONE || plan.kind == SNAPSHOT_HOOK)
+                return fail_with(ret_error, -EOPNOTSUPP, "there is nothing to rehearse on: %s",
+                                plan.kind == SNAPSHOT_HOOK ? "the snapshots of state.snapshot: hook are not "
+                                                             "made by interrex"
+                                                           : plan.reason);
+        uint64_t begun_at = now_monotonic();
+        if (pid > 0 && plan.kind != SNAPSHOT_BTRFS && (r = freeze(pid, &cgroup)) < 0)
+                return fail_with(ret_error, r, "the node (process %d) cannot be frozen for the snapshot: %s",
+                                pid, strerror(-r));
+        r = snapshot_take(state, SNAPSHOT_NAME, plan.kind, ret_error);
+        if (cgroup >= 0) {
+                (void)cgroup_write(cgroup, "cgroup.freeze", "0");
+                rehearsal->frozen_us = now_monotonic() - begun_at;
+        }
+        if (r < 0)
+                return r;
+        rehearsal->has_snapshot = true;
+        const char *name = strrchr(state->directory, '/');
+        (void)snprintf(rehearsal->snapshot, sizeof(rehearsal->snapshot), "%.*s/.%s.interrex-" SNAPSHOT_NAME,
+                        (int)(name - state->directory), state->directory, name + 1);
+        return forget_keys(rehearsal, ret_error);
+}
+
+int rehearsal_start(struct rehearsal *rehearsal, char **ret_error) {
+        int parent = getpid();
+        /* Of its own: in the one of the live node's supervisor it would take that one's generations for its own leftovers. */
+        (void)snprintf(rehearsal->cgroup, sizeof(rehearsal->cgroup), "interrex-rehearsal-%d", parent);
+        _cleanup_free_ char *path = NULL;
+        int r = cgroup_open_own(&path, &rehearsal->parent_cgroup_fd);
+        if (r >= 0)
+                r = cgroup_make(rehearsal->parent_cgroup_fd, rehearsal->cgroup, &rehearsal->cgroup_fd);
+        if (r < 0)
+                return fail_with(ret_error, r, "cannot make a cgroup: %s", strerror(-r));
+        int pid = fork();
+        if (pid < 0)
+                return fail_with(ret_error, -errno, "cannot make a process: %s", strerror(errno));
+        if (pid == 0)
+                run_supervisor(rehearsal, parent);
+        rehearsal->pid = pid;
+        rehearsal->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        return rehearsal->pidfd < 0 ? fail_with(ret_error, -errno, "cannot watch process %d: %s", pid,
+                                                      strerror(errno))
+                                    : 0;
+}
+
+uint64_t rehearsal_size(const struct rehearsal *rehearsal) {
+        char *const paths[] = {(char *)rehearsal->snapshot, NULL};
+        FTS *tree = rehearsal->has_snapshot ? fts_open(paths, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL)
+                                            : NULL;
+        uint64_t size = 0;
+        for (const FTSENT *entry; tree && (entry = fts_read(tree));)
+                if (entry->fts_info == FTS_F)
+                        size += (uint64_t)entry->fts_statp->st_blocks * 512;
+        if (tree)
+                (void)fts_close(tree);
+        return size;
+}
+
+void rehearsal_end(struct rehearsal *rehearsal) {
+        struct pollfd ended = {.fd = rehearsal->pidfd, .events = POLLIN};
+        _cleanup_free_ char *error = NULL;
+        if (rehearsal->pid > 0) {
+                (void)kill(rehearsal->pid, SIGTERM);
+                if (rehearsal->pidfd < 0 || poll(&ended, 1, STOP_TIMEOUT_MS) != 1)
+                        (void)kill(rehearsal->pid, SIGKILL);
+                (void)waitpid(rehearsal->pid, NULL, 0);
+        }
+        close_fd(rehearsal->pidfd);
+        if (rehearsal->cgroup_fd >= 0) {
+                (void)cgroup_kill_and_wait(rehearsal->cgroup_fd, STOP_TIMEOUT_MS * USEC_PER_MSEC);
+                close_fd(rehearsal->cgroup_fd);
+                (void)cgroup_remove(rehearsal->parent_cgroup_fd, rehearsal->cgroup);
+        }
+        close_fd(rehearsal->parent_cgroup_fd);
+        if (rehearsal->has_snapshot && snapshot_remove(&rehearsal->config->state, SNAPSHOT_NAME, &error) < 0)
+                (void)fprintf(stderr, "interrex: the snapshot %s is still there: %s; remove it\n",
+                                rehearsal->snapshot, error ? error : "?");
+        if (*rehearsal->directory)
+                (void)tree_remove(AT_FDCWD, rehearsal->directory);
+        config_free(rehearsal->config);
+        rehearsal->config = NULL;
+}
+
+static int read_config(const char *path, char **ret_text, size_t *ret_length) {
+        _cleanup_free_ char *text = calloc(1, CONFIG_BYTES_MAX + 1);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (!text)
+                return -ENOMEM;
+        if (fd < 0)
+                return -errno;
+        ssize_t n = read(fd, text, CONFIG_BYTES_MAX);
+        if (n < 0)
+                return -errno;
+        *ret_text = TAKE_POINTER(text);
+        *ret_length = (size_t)n;
+        return 0;
+}
+
+/* The same words but for the release that starts. A line that begins with the key is the key: nothing else stands at the margin. */
+static int write_config(struct rehearsal *rehearsal, const char *config_path, const char *version,
+                char **ret_error) {
+        _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0;
+        int r = read_config(config_path, &text, &length);
+        if (r >= 0)
+                r = config_parse(text, length, &rehearsal->config, &mistakes);
+        if (r < 0)
+                return fail_with(ret_error, r,
+                                "the configuration %s cannot be used: %s; `interrex check` says more",
+                                config_path, mistakes.n > 0 ? mistakes.items[0].text : strerror(-r));
+        _cleanup_fclose_ FILE *out = fopen(rehearsal->config_path, "wxe");
+        if (!out)
+                return fail_with(ret_error, -errno, "cannot write %s: %s", rehearsal->config_path,
+                                strerror(errno));
+        char *rest = text, *line;
+        (void)fprintf(out, "release: \"%s\"\n", version);
+        while ((line = strsep(&rest, "\n")))
+                if (strncmp(line, "release:", 8) != 0)
+                        (void)fprintf(out, "%s\n", line);
+        return fflush(out) == 0 ? 0
+                                : fail_with(ret_error, -errno, "cannot write %s: %s", rehearsal->config_path,
+                                                  strerror(errno));
+}
+
+static int copy_signature(const char *releases_dir, const char *to, const char *version, char **ret_error) {
+        char path[PATH_MAX + VERSION_TEXT_MAX], text[MINISIGN_TEXT_MAX] = "";
+        (void)snprintf(path, sizeof(path), "%s/%s.minisig", releases_dir, version);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT ? 0
+                                       : fail_with(ret_error, -errno, "cannot read %s: %s", path,
+                                                         strerror(errno));
+        if (read(fd, text, sizeof(text) - 1) < 0)
+                return fail_with(ret_error, -errno, "cannot read %s: %s", path, strerror(errno));
+        return release_sign(to, version, text, ret_error);
+}
+
+static int copy_release(const struct rehearsal *rehearsal, const char *releases_dir, const char *version,
+                char **ret_error) {
+        char from[PATH_MAX + VERSION_TEXT_MAX], to[PATH_MAX];
+        bool existed;
+        (void)snprintf(from, sizeof(from), "%s/%s", releases_dir, version);
+        (void)snprintf(to, sizeof(to), "%s/%s/releases", rehearsal->state_dir, rehearsal->config->node);
+        int r = copy_signature(releases_dir, to, version, ret_error);
+        return r < 0 ? r
+                     : release_add(to, version, from, rehearsal->config->exec.command, NULL, &existed,
+                                       ret_error);
+}
+
+/* Frozen when the kernel says so: a write that is under way must not be half in the snapshot. */
+static int freeze(int pid, int *ret_cgroup) {
+        _cleanup_close_ int cgroup = -1, events = -1;
+        _cleanup_free_ char *path = NULL;
+        uint64_t deadline = now_monotonic() + FREEZE_TIMEOUT_MS * USEC_PER_MSEC;
+        char text[256] = "";
+        int r = cgroup_open_of(pid, &path, &cgroup);
+        if (r < 0)
+                return r;
+        events = openat(cgroup, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (events < 0)
+                return -errno;
+        r = cgroup_write(cgroup, "cgroup.freeze", "1");
+        while (r >= 0 && !strstr(text, "frozen 1")) {
+                struct pollfd changed = {.fd = events, .events = POLLPRI};
+                ssize_t n = pread(events, text, sizeof(text) - 1, 0);
+                if (n < 0 || now_monotonic() > deadline)
+                        r = n < 0 ? -errno : -ETIMEDOUT;
+                else if (text[n] = '\0', !strstr(text, "frozen 1"))
+                        (void)poll(&changed, 1, FREEZE_TIMEOUT_MS);
+        }
+        if (r < 0) {
+                (void)cgroup_write(cgroup, "cgroup.freeze", "0");
+                return r;
+        }
+        *ret_cgroup = TAKE_FD(cgroup);
+        return 0;
+}
+
+/* I8: nothing that could sign is there. */
+static int forget_keys(const struct rehearsal *rehearsal, char **ret_error) {
+        const struct state_config *state = &rehearsal->config->state;
+        _cleanup_close_ int fd =
+                        state->signer == SIGNER_FILES ? directory_open(AT_FDCWD, rehearsal->snapshot) : -1;
+        for (size_t i = 0; fd >= 0 && state->keep && state->keep[i]; i++) {
+                int r = tree_remove(fd, state->keep[i]);
+                if (r < 0)
+                        return fail_with(ret_error, r, "cannot take %s out of the snapshot: %s",
+                                        state->keep[i], strerror(-r));
+        }
+        return state->signer == SIGNER_FILES && fd < 0
+                               ? fail_with(ret_error, fd, "cannot open the snapshot %s", rehearsal->snapshot)
+                               : 0;
+}
+
+static int loopback_up(void) {
+        struct ifreq request = {.ifr_name = "lo"};
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+                return -errno;
+        request.ifr_flags |= IFF_UP;
+        return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int parent) {
+        int log = open(rehearsal->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (cgroup_write(rehearsal->cgroup_fd, "cgroup.procs", "0") < 0)
+                _exit(1);
+        if (log < 0 || getppid() != parent || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0 ||
+                        setsid() < 0)
+                _exit(1);
+        if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
+                        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || loopback_up() < 0 ||
+                        (rehearsal->has_snapshot &&
+                                        mount(rehearsal->snapshot, rehearsal->config->state.directory, NULL,
+                                                        MS_BIND, NULL) < 0)) {
+                (void)fprintf(stderr, "interrex: cannot make the namespaces of the rehearsal: %m\n");
+                _exit(1);
+        }
+        (void)execl("/proc/self/exe", "interrex", "run", rehearsal->config_path, "--state-dir",
+                        rehearsal->state_dir, "--run-dir", rehearsal->run_dir, NULL);
+        _exit(127);
+}

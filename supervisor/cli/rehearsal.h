@@ -1,0 +1,35 @@
+/* The place of a rehearsal: a snapshot of the live state, and a supervisor of its own that runs on it where nothing can get out. Needs root.
+ * Functions return 0 or a negative errno with *ret_error (malloc'ed), a sentence for the operator. */
+#pragma once
+
+#include "../lib/config.h"
+#include <limits.h>
+
+struct rehearsal {
+        struct config *config;
+        char directory[64];              /* scratch: state, run, node.yaml, log */
+        char state_dir[96], run_dir[96]; /* of the rehearsing supervisor */
+        char config_path[96], log[96];
+        char snapshot[PATH_MAX];
+        bool has_snapshot;
+        uint64_t frozen_us; /* how long the live node stood still for the snapshot */
+        char cgroup[48];
+        int cgroup_fd, parent_cgroup_fd;
+        int pid, pidfd; /* of the rehearsing supervisor; -1: none */
+};
+
+/* Reads the configuration and makes the scratch folder, with the release from RELEASES_DIR and a configuration that starts it. */
+int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,
+                const char *version, char **ret_error);
+
+/* Takes the snapshot while the process's cgroup is frozen (btrfs needs no standing still). PID 0: nothing runs. */
+int rehearsal_snapshot(struct rehearsal *rehearsal, int pid, char **ret_error);
+
+/* Starts the supervisor in namespaces of its own: no network but loopback, the snapshot where the state is. */
+int rehearsal_start(struct rehearsal *rehearsal, char **ret_error);
+
+/* Bytes that the snapshot takes on disk by itself. */
+uint64_t rehearsal_size(const struct rehearsal *rehearsal);
+
+/* Ends and removes everything. May be called at any time. */
+void rehearsal_end(struct rehearsal *rehearsal);

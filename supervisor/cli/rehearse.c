@@ -1,0 +1,194 @@
+#include "../lib/log.h"
+#include "../lib/release.h"
+#include "commands.h"
+#include "node.h"
+#include "output.h"
+#include "rehearsal.h"
+#include "status.h"
+#include "text.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#define LOOK_MS 50
+#define SPARE_US (10 * USEC_PER_SEC) /* for everything but preparing and proving */
+#define LOG_SHOWN 2000
+
+struct outcome {
+        bool is_proved;
+        uint64_t took_us, memory_kb, size_before, size_after;
+        char reason[512];
+        json_t *status; /* the last one */
+};
+
+static int rehearse(const struct arguments *arguments, const struct node *node, const json_t *live,
+                struct rehearsal *rehearsal, struct outcome *outcome);
+static void watch(const struct arguments *arguments, struct rehearsal *rehearsal, struct outcome *outcome);
+static int report(const struct arguments *arguments, const struct node *node,
+                const struct rehearsal *rehearsal, const struct outcome *outcome);
+
+int command_rehearse(const struct arguments *arguments) {
+        _cleanup_(node_done) struct node node = {0};
+        _cleanup_(output_json_done) json_t *live = NULL;
+        struct rehearsal rehearsal = {.pid = -1, .pidfd = -1, .cgroup_fd = -1, .parent_cgroup_fd = -1};
+        struct outcome outcome = {0};
+        int status = node_find(arguments, false, &node);
+        if (status == 0)
+                status = status_ask(&node, &live);
+        if (status != 0)
+                return status;
+        if (geteuid() != 0) {
+                log_error("only root can rehearse: try sudo");
+                return EXIT_NOT_PERMITTED;
+        }
+        status = rehearse(arguments, &node, live, &rehearsal, &outcome);
+        if (status == 0)
+                status = report(arguments, &node, &rehearsal, &outcome);
+        json_decref(outcome.status);
+        rehearsal_end(&rehearsal);
+        return status;
+}
+
+static int rehearse(const struct arguments *arguments, const struct node *node, const json_t *live,
+                struct rehearsal *rehearsal, struct outcome *outcome) {
+        _cleanup_free_ char *error = NULL;
+        const char *config = json_string_value(json_object_get(live, "config"));
+        int pid = (int)json_integer_value(json_object_get(live, "pid"));
+        int r = config ? rehearsal_prepare(rehearsal, config, node->releases, arguments->words[0], &error)
+                       : -ENOENT;
+        if (r >= 0)
+                r = rehearsal_snapshot(rehearsal, pid, &error);
+        outcome->size_before = rehearsal_size(rehearsal);
+        uint64_t begun_at = now_monotonic();
+        if (r >= 0)
+                r = rehearsal_start(rehearsal, &error);
+        if (r < 0) {
+                log_error("nothing was rehearsed: %s", error ? error : strerror(-r));
+                return EXIT_FAILED;
+        }
+        watch(arguments, rehearsal, outcome);
+        outcome->took_us = now_monotonic() - begun_at;
+        outcome->size_after = rehearsal_size(rehearsal);
+        return 0;
+}
+
+static uint64_t peak_memory(int pid) {
+        char path[64], line[128];
+        uint64_t peak = 0;
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "VmHWM: %lu kB", &peak) == 1)
+                        break;
+        return peak;
+}
+
+/* True: there is nothing more to wait for. */
+static bool has_ended(const json_t *status, struct outcome *outcome) {
+        const char *phase = json_string_value(json_object_get(status, "phase"));
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        if (!phase)
+                return false;
+        outcome->is_proved = strcmp(phase, "running") == 0;
+        /* One crash is enough: no next try makes it a good release. */
+        bool has_failed = strcmp(phase, "held") == 0 ||
+                          json_integer_value(json_object_get(status, "restarts")) > 0;
+        if (has_failed)
+                text_copy(outcome->reason, sizeof(outcome->reason), reason ? reason : "it ended by itself");
+        return outcome->is_proved || has_failed;
+}
+
+static void watch(const struct arguments *arguments, struct rehearsal *rehearsal, struct outcome *outcome) {
+        struct arguments there = *arguments;
+        struct pollfd ended = {.fd = rehearsal->pidfd, .events = POLLIN};
+        const struct deadline_config *deadlines = &rehearsal->config->deadlines;
+        uint64_t deadline = now_monotonic() + deadlines->prepare_us + deadlines->prove_us + SPARE_US;
+        there.state_dir = rehearsal->state_dir;
+        there.run_dir = rehearsal->run_dir;
+        there.node = rehearsal->config->node;
+        text_copy(outcome->reason, sizeof(outcome->reason), "it was not healthy within deadlines.prove");
+        while (now_monotonic() < deadline) {
+                _cleanup_(node_done) struct node node = {0};
+                if (poll(&ended, 1, LOOK_MS) == 1) {
+                        text_copy(outcome->reason, sizeof(outcome->reason), "its supervisor ended");
+                        return;
+                }
+                if (node_find(&there, true, &node) != 0 || access(node.control, F_OK) < 0)
+                        continue;
+                json_t *status = NULL;
+                if (status_ask(&node, &status) != 0)
+                        continue;
+                json_decref(outcome->status);
+                outcome->status = status;
+                uint64_t memory = peak_memory((int)json_integer_value(json_object_get(status, "pid")));
+                outcome->memory_kb = memory > outcome->memory_kb ? memory : outcome->memory_kb;
+                if (has_ended(status, outcome))
+                        return;
+        }
+}
+
+static char *last_of_log(const struct rehearsal *rehearsal) {
+        char *text = calloc(1, LOG_SHOWN + 1);
+        struct stat st;
+        _cleanup_close_ int fd = open(rehearsal->log, O_RDONLY | O_CLOEXEC);
+        if (!text || fd < 0 || fstat(fd, &st) < 0)
+                return text;
+        ssize_t n = pread(fd, text, LOG_SHOWN, st.st_size > LOG_SHOWN ? st.st_size - LOG_SHOWN : 0);
+        if (n < 0)
+                text[0] = '\0';
+        return text;
+}
+
+/* For `interrex plan`: that it was rehearsed, and when, by the file's time. */
+static void remember(const struct node *node, const char *version) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s/%s.rehearsed", node->releases, version);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd < 0)
+                log_warning("cannot note that %s was rehearsed: %m", version);
+}
+
+static json_t *report_json(const struct arguments *arguments, const struct rehearsal *rehearsal,
+                const struct outcome *outcome) {
+        json_t *height = json_object_get(outcome->status, "height");
+        return json_pack("{s:s, s:b, s:o, s:f, s:f, s:I, s:I, s:O?}", "release", arguments->words[0], "ok",
+                        outcome->is_proved, "reason",
+                        outcome->is_proved ? json_null() : json_string(outcome->reason), "start_s",
+                        (double)outcome->took_us / (double)USEC_PER_SEC, "frozen_s",
+                        (double)rehearsal->frozen_us / (double)USEC_PER_SEC, "memory_bytes",
+                        (json_int_t)outcome->memory_kb * 1024, "growth_bytes",
+                        (json_int_t)(outcome->size_after - outcome->size_before), "height", height);
+}
+
+static int report(const struct arguments *arguments, const struct node *node,
+                const struct rehearsal *rehearsal, const struct outcome *outcome) {
+        char took[TEXT_DURATION_MAX], frozen[TEXT_DURATION_MAX];
+        _cleanup_(output_json_done) json_t *json = report_json(arguments, rehearsal, outcome);
+        const json_t *height = json_object_get(outcome->status, "height");
+        int exit_status = outcome->is_proved ? EXIT_DONE : EXIT_FAILED;
+        if (outcome->is_proved)
+                remember(node, arguments->words[0]);
+        if (arguments->json)
+                return output_json(json) == 0 ? exit_status : EXIT_FAILED;
+        text_duration(outcome->took_us, took);
+        text_duration(rehearsal->frozen_us, frozen);
+        (void)printf("release %s of node %s %s\n", arguments->words[0], node->name,
+                        outcome->is_proved ? "starts on this state and answers its probes"
+                                           : "does not do on this state");
+        (void)printf("  after %s, %.1f MB of memory, %+.1f MB on disk; the live node stood still for %s\n",
+                        took, (double)outcome->memory_kb / 1e3,
+                        ((double)outcome->size_after - (double)outcome->size_before) / 1e6, frozen);
+        if (json_is_integer(height))
+                (void)printf("  it read height %" JSON_INTEGER_FORMAT "\n", json_integer_value(height));
+        if (!outcome->is_proved) {
+                _cleanup_free_ char *log = last_of_log(rehearsal);
+                (void)printf("  because %s\nthe end of its log:\n", outcome->reason);
+                char *rest = log, *line;
+                while ((line = strsep(&rest, "\n"))) {
+                        (void)fputs("    ", stdout);
+                        text_put(stdout, line);
+                        (void)fputc('\n', stdout);
+                }
+        }
+        return exit_status;
+}
