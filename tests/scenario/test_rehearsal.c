@@ -1,0 +1,99 @@
+/* A rehearsal tells whether a release does on the live state, and neither the live node nor anybody outside notices. */
+#include "support/scenario.h"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define TIMEOUT_US (60 * USEC_PER_SEC)
+#define OUTSIDE_PORT 9999
+
+static void begin(struct scenario *s);
+static void assert_left_nothing(struct scenario *s);
+static void assert_says(struct scenario *s, int status, const char *version, const char *word);
+
+SCENARIO(a_release_is_tried_while_the_node_runs_on) {
+        begin(s);
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start_load(s, 200, 10);
+        assert_says(s, 0, "2.0.0", "starts on this state");
+        scenario_end_load_unharmed(s);
+        assert_left_nothing(s);
+}
+
+SCENARIO(a_release_that_spoils_its_state_leaves_the_live_one_untouched) {
+        begin(s);
+        scenario_add_testnode(s, "2.0.0", "--spoil-state");
+        scenario_add_testnode(s, "3.0.0", "--accept-never-answer");
+        scenario_start_load(s, 200, 10);
+        assert_says(s, 1, "2.0.0", "spoiled the state");
+        assert_says(s, 1, "3.0.0", "not healthy");
+        scenario_end_load_unharmed(s);
+        assert_left_nothing(s);
+}
+
+SCENARIO(a_rehearsal_reaches_nobody) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(OUTSIDE_PORT)};
+        char folder[160], path[200];
+        _cleanup_close_ int outside = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        begin(s);
+        assert_int_equal(bind(outside, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(outside, 1), 0);
+        (void)snprintf(folder, sizeof(folder), "%s/calling", s->directory);
+        (void)snprintf(path, sizeof(path), "%s/testnode", folder);
+        assert_int_equal(mkdir(folder, 0755), 0);
+        FILE *file = fopen(path, "wex");
+        assert_non_null(file);
+        assert_true(fprintf(file, "#!/bin/bash\n: < /dev/tcp/127.0.0.1/%d && echo reached it\nexit 3\n",
+                                    OUTSIDE_PORT) > 0);
+        assert_int_equal(fchmod(fileno(file), 0755), 0);
+        assert_int_equal(fclose(file), 0);
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", folder, NULL);
+        assert_says(s, 1, "2.0.0", "refused");
+        assert_int_equal(accept(outside, NULL, NULL), -1);
+        assert_int_equal(errno, EAGAIN);
+        assert_left_nothing(s);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(a_release_is_tried_while_the_node_runs_on),
+                        SCENARIO_TEST(a_release_that_spoils_its_state_leaves_the_live_one_untouched),
+                        SCENARIO_TEST(a_rehearsal_reaches_nobody),
+        };
+        cmocka_set_test_filter(getenv("TEST"));
+        return cmocka_run_group_tests_name("rehearsals", tests, NULL, NULL);
+}
+
+static void begin(struct scenario *s) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0",
+                                           .more = "deadlines: {prove: 2s}\nprobation: 200ms\n"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start(s);
+        scenario_wait_height(s, 5, TIMEOUT_US);
+}
+
+static void assert_says(struct scenario *s, int status, const char *version, const char *word) {
+        struct process_result result = scenario_cli(s, "rehearse", s->node, version, NULL);
+        if (result.status != status || !strstr(result.output, word))
+                fail_msg("status %d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+}
+
+/* The live node has gone on by itself, and no snapshot is left beside its state. */
+static void assert_left_nothing(struct scenario *s) {
+        json_t *status = scenario_status(s);
+        assert_int_equal(scenario_number(status, "generation"), 1);
+        scenario_wait_height(s, (uint64_t)scenario_number(status, "height") + 3, TIMEOUT_US);
+        json_decref(status);
+        scenario_stop(s);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", NULL});
+        DIR *directory = opendir(s->directory);
+        assert_non_null(directory);
+        for (const struct dirent *entry; (entry = readdir(directory));)
+                if (strstr(entry->d_name, "interrex-rehearsal"))
+                        fail_msg("%s is left", entry->d_name);
+        (void)closedir(directory);
+}
