@@ -5,14 +5,21 @@
 #include "checks.h"
 #include "events.h"
 #include "planning.h"
+#include <dirent.h>
 
 static int feed_start(struct director *director, const char *release, bool is_asked_for);
+static bool state_is_empty(const struct director *director);
 static bool can_be_read(const struct director *director);
 static int choose(struct director *director, uint64_t height, char *release, size_t size);
 static void ask(struct director *director);
 
 int selection_begin(struct director *director) {
         director->has_resumed = true;
+        if (*director->record.machine.current_release == '\0' && director->schedule.n > 0 && state_is_empty(director)) {
+                director->is_selecting = true;
+                selection_on_height(director, 0, NULL);
+                return 0;
+        }
         if (!can_be_read(director))
                 return feed_start(director, NULL, false);
         director->is_selecting = true;
@@ -30,10 +37,12 @@ void selection_on_height(struct director *director, uint64_t height, const char 
         if (!director->is_selecting)
                 return;
         director->is_selecting = false;
-        if (height == MACHINE_NO_HEIGHT) {
+        if (height == MACHINE_NO_HEIGHT)
                 log_warning("the height of the state cannot be read before the start (%s): the first block will tell", text);
+        /* Below the first boundary the schedule says nothing. */
+        if (height == MACHINE_NO_HEIGHT || !schedule_range_at(&director->schedule, height + 1))
                 r = feed_start(director, NULL, false);
-        } else {
+        else {
                 r = choose(director, height, release, sizeof(release));
                 if (r >= 0)
                         r = feed_start(director, release, true);
@@ -52,6 +61,17 @@ static int feed_start(struct director *director, const char *release, bool is_as
         }
         int r = events_feed(director, &event);
         return r < 0 ? r : 0;
+}
+
+/* Then the node begins with its first block. One that may not be looked into is not known to be. */
+static bool state_is_empty(const struct director *director) {
+        DIR *directory = director->state_directory ? opendir(director->state_directory) : NULL;
+        bool is_empty = directory;
+        for (const struct dirent *entry; is_empty && (entry = readdir(directory));)
+                is_empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        if (directory)
+                (void) closedir(directory);
+        return is_empty;
 }
 
 static bool can_be_read(const struct director *director) {

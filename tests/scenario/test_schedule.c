@@ -28,6 +28,27 @@ SCENARIO(I3_five_boundaries_from_nothing) {
         scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
 }
 
+/* Goroutines move between threads: the one that stood goes on as well as one of C. */
+SCENARIO(I3_a_go_node_follows_it_too) {
+        static const struct ledger_range ranges[] = {
+                        {1, 19, "1.0.0"}, {20, 39, "2.0.0"}, {40, UINT64_MAX, "3.0.0"}};
+        static const char *const versions[] = {"1.0.0", "2.0.0", "3.0.0"};
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.command = "testnode-go",
+                                           .block_ms = 20,
+                                           .more = "release: \"3.0.0\"\nprobation: 100ms\nprogress: "
+                                                   "{blocks: 1, within: 10s}\n"});
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "20", "2.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "40", "3.x", NULL);
+        for (size_t i = 0; i < ELEMENTS(versions); i++)
+                scenario_add_testnode_go(s, versions[i]);
+        scenario_start_supervisor(s);
+        scenario_wait_height(s, 50, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+}
+
 /* The state comes from elsewhere: nothing is remembered of it, and what the configuration says is wrong. */
 SCENARIO(I3_from_the_middle_with_nothing_remembered) {
         configure(s, "release: \"1.0.0\"");
@@ -144,6 +165,7 @@ SCENARIO(I3_whoever_is_killed_the_ledger_is_as_scheduled) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I3_five_boundaries_from_nothing),
+                        SCENARIO_TEST(I3_a_go_node_follows_it_too),
                         SCENARIO_TEST(I3_from_the_middle_with_nothing_remembered),
                         SCENARIO_TEST(I3_from_the_end_with_nothing_remembered),
                         SCENARIO_TEST(I3_what_may_not_run_is_not_even_started),
