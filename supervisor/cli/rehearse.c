@@ -139,15 +139,6 @@ static char *last_of_log(const struct rehearsal *rehearsal) {
         return text;
 }
 
-/* For `interrex plan`: that it was rehearsed, and when, by the file's time. */
-static void remember(const struct node *node, const char *version) {
-        char path[PATH_MAX];
-        (void)snprintf(path, sizeof(path), "%s/%s.rehearsed", node->releases, version);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (fd < 0)
-                log_warning("cannot note that %s was rehearsed: %m", version);
-}
-
 static json_t *report_json(const struct arguments *arguments, const struct rehearsal *rehearsal,
                 const struct outcome *outcome) {
         json_t *height = json_object_get(outcome->status, "height");
@@ -166,8 +157,9 @@ static int report(const struct arguments *arguments, const struct node *node,
         _cleanup_(output_json_done) json_t *json = report_json(arguments, rehearsal, outcome);
         const json_t *height = json_object_get(outcome->status, "height");
         int exit_status = outcome->is_proved ? EXIT_DONE : EXIT_FAILED;
-        if (outcome->is_proved)
-                remember(node, arguments->words[0]);
+        int r = outcome->is_proved ? release_note_rehearsal(node->releases, arguments->words[0]) : 0;
+        if (r < 0)
+                log_warning("cannot note that %s was rehearsed: %s", arguments->words[0], strerror(-r));
         if (arguments->json)
                 return output_json(json) == 0 ? exit_status : EXIT_FAILED;
         text_duration(outcome->took_us, took);

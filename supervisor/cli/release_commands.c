@@ -67,9 +67,6 @@ int command_release_remove(const struct arguments *arguments) {
         int r = release_remove(node.releases, arguments->words[0], &sentence);
         if (r < 0)
                 return explain(r, sentence);
-        char rehearsed[PATH_BELOW_MAX];
-        (void)snprintf(rehearsed, sizeof(rehearsed), "%s/%s.rehearsed", node.releases, arguments->words[0]);
-        (void)unlink(rehearsed); /* another one of that version is not */
         (void)printf("release %s of node %s is removed\n", arguments->words[0], node.name);
         return tell_director(&node);
 }

@@ -1,4 +1,5 @@
 #include "../lib/log.h"
+#include "../lib/release.h"
 #include "../lib/version.h"
 #include "commands.h"
 #include "control.h"
@@ -35,6 +36,10 @@ static int run_swap(
                 return wait_for_swap(&node, id);
         (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
                         node.name, node.name);
+        if (arguments->has_at && !release_was_rehearsed(node.releases, request->version))
+                (void)printf("%s was not rehearsed on this node's state: `interrex rehearse %s %s` would "
+                             "tell whether it does\n",
+                                request->version, node.name, request->version);
         return EXIT_DONE;
 }
 

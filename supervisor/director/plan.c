@@ -7,7 +7,6 @@
 #include "planning.h"
 #include "unit.h"
 #include <jansson.h>
-#include <limits.h>
 
 #define BOUNDARIES_SHOWN 20
 /* The rate is a mean over the last twenty blocks or so: its own error is about a quarter of what one block deviates. */
@@ -89,9 +88,7 @@ static void check_release(struct director *director, const char *name, json_t *o
                         sha256_format(release.files[i].sha256, digest);
                         (void) json_object_set_new(object, "sha256", json_string(digest));
                 }
-        char rehearsed[PATH_MAX];
-        (void) snprintf(rehearsed, sizeof(rehearsed), "%s/%s.rehearsed", director->releases_dir, release.text);
-        (void) json_object_set_new(object, "rehearsed", json_boolean(access(rehearsed, F_OK) == 0));
+        (void) json_object_set_new(object, "rehearsed", json_boolean(release_was_rehearsed(director->releases_dir, name)));
         bool is_signed = release_is_signed(director->releases_dir, name);
         (void) json_object_set_new(object, "signed", json_boolean(is_signed));
         if (director->config->trust_keys && *director->config->trust_keys && !is_signed)

@@ -260,7 +260,8 @@ int release_remove(const char *releases_dir, const char *version, char **ret_err
         if (fd < 0)
                 r = fd;
         else if (unlinkat(fd, names.manifest, 0) < 0 ||
-                        (unlinkat(fd, names.signature, 0) < 0 && errno != ENOENT))
+                        (unlinkat(fd, names.signature, 0) < 0 && errno != ENOENT) ||
+                        (unlinkat(fd, names.rehearsed, 0) < 0 && errno != ENOENT))
                 r = -errno;
         else if (fsync(fd) < 0 || tree_remove(fd, names.removing) < 0)
                 r = -EIO;

@@ -74,6 +74,10 @@ char *release_canonical_text(const struct release *release);
 /* Is a signature kept with the release? */
 bool release_is_signed(const char *releases_dir, const char *version);
 
+/* That a release did on the node's state once, for whoever plans an upgrade. Forgotten with the release. */
+int release_note_rehearsal(const char *releases_dir, const char *version);
+bool release_was_rehearsed(const char *releases_dir, const char *version);
+
 /* Hex text of 32 bytes, 65 bytes with the end. */
 void sha256_format(const uint8_t digest[32], char text[65]);
 int sha256_parse(const char *text, uint8_t ret_digest[32]);
