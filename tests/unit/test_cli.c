@@ -22,7 +22,7 @@ static void mistakes_are_2_and_say_what_to_do(void **state) {
         stage_assert_says(s->err, "there is no command frobnicate");
         assert_int_equal(stage_run_cli(s, "stauts"), EXIT_USAGE);
         stage_assert_says(s->err, "did you mean `interrex status`?");
-        assert_int_equal(stage_run_cli(s, "rehearse anvil 1.7.1"), EXIT_USAGE);
+        assert_int_equal(stage_run_cli(s, "hibernate anvil 1.7.1"), EXIT_USAGE);
         assert_int_equal(stage_run_cli(s, "upgrade anvil one --now"), EXIT_USAGE);
         stage_assert_says(s->err, "one is not a version");
         assert_int_equal(stage_run_cli(s, "status ../etc"), EXIT_USAGE);
@@ -41,7 +41,7 @@ static void a_node_that_does_not_run_is_5(void **state) {
         assert_int_equal(stage_run_cli(s, "status anvil"), EXIT_NO_NODE);
         stage_make_folder(s->node_state);
         static const char *const lines[] = {"status", "upgrade 1.7.1 --now", "rollback --wait", "restart",
-                        "cancel", "stop", "watch --once"};
+                        "cancel", "stop", "watch --once", "plan", "rehearse 1.7.1"};
         for (size_t i = 0; i < ELEMENTS(lines); i++) {
                 assert_int_equal(stage_run_cli(s, lines[i]), EXIT_NO_NODE);
                 stage_assert_says(s->err, "node anvil is not running; start it with `interrex run CONFIG`");
