@@ -54,7 +54,7 @@ SCENARIO(I3_from_the_middle_with_nothing_remembered) {
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
         add_releases(s, 1, 3); /* so that it cannot get further than the middle */
-        scenario_start(s);
+        scenario_start_supervisor(s);
         scenario_wait_height(s, 25, TIMEOUT_US);
         scenario_stop(s);
         forget_everything(s);
@@ -95,7 +95,7 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
         add_releases(s, 1, 3);
-        scenario_start(s);
+        scenario_start_supervisor(s);
         json_decref(scenario_wait_status(s, is_held, NULL, TIMEOUT_US)); /* before height 30 */
         scenario_stop(s);
         forget_everything(s);
