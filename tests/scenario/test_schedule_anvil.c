@@ -5,16 +5,9 @@
 #define FOLDER "/var/cache/interrex-nodes/"
 #define TIMEOUT_US (60 * USEC_PER_SEC)
 
-static bool is_held(const json_t *status, const void *userdata) {
-        (void)userdata;
-        return strcmp(scenario_text(status, "phase"), "held") == 0;
-}
-
 SCENARIO(I3_anvil_goes_on_when_the_next_release_is_added) {
-        if (access(FOLDER "anvil-1.7.0", X_OK) < 0 || access(FOLDER "anvil-1.7.1", X_OK) < 0) {
-                print_message("anvil is not in " FOLDER ": ./setup demo fetches it\n");
-                skip();
-        }
+        scenario_need(FOLDER "anvil-1.7.0"); /* `./setup demo` fetches them */
+        scenario_need(FOLDER "anvil-1.7.1");
         scenario_configure(s,
                         "node: %s\nrelease: \"1.7.0\"\n"
                         "exec:\n  command: anvil\n  args: [--host, \"127.0.0.1\", --port, '8545', "
@@ -29,7 +22,7 @@ SCENARIO(I3_anvil_goes_on_when_the_next_release_is_added) {
         scenario_expect(s, 0, "schedule", "set", s->node, "4", ">=1.7.1", NULL);
         scenario_start(s);
         scenario_start_load(s, 100, 5);
-        json_decref(scenario_wait_status(s, is_held, NULL, TIMEOUT_US));
+        scenario_wait_phase(s, "held", TIMEOUT_US);
         scenario_expect(s, 1, "plan", s->node, NULL);
         scenario_expect(s, 0, "release", "add", s->node, "1.7.1", FOLDER "anvil-1.7.1", NULL);
         scenario_wait_height(s, 5, TIMEOUT_US);

@@ -1,14 +1,12 @@
 /* A validator: whatever fails and whoever is killed, it signs no height twice. Its memory is a file of its state. */
 #include "support/scenario.h"
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
 
 static void begin(struct scenario *s, const char *signer, const char *faults);
 static size_t assert_signed_once(struct scenario *s, const char *version);
-static void kill_somebody(struct scenario *s, unsigned *seed);
 
 /* The new release signs, never answers, and its state is put back: the old one commits those heights itself, and signs none again. */
 SCENARIO(I8_what_was_signed_is_remembered_when_the_state_is_put_back) {
@@ -24,11 +22,6 @@ SCENARIO(I8_what_was_signed_is_remembered_when_the_state_is_put_back) {
                         s, (const char *const[]){"1.0.0", NULL}); /* of 2.0.0 nothing is left in the state */
         assert_true(assert_signed_once(s, "2.0.0") > 0);
         assert_true(assert_signed_once(s, "1.0.0") > 0);
-}
-
-static bool is_held(const json_t *status, const void *userdata) {
-        (void)userdata;
-        return strcmp(scenario_text(status, "phase"), "held") == 0;
 }
 
 /* The memory lies in the database itself: the state stays as the new release left it, and the old one goes on from there or not at all. */
@@ -50,7 +43,7 @@ SCENARIO(I8_a_state_that_holds_the_memory_is_held_at_a_boundary) {
                         scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
         assert_int_equal(result.status, 4);
         process_result_done(&result);
-        json_decref(scenario_wait_status(s, is_held, NULL, TIMEOUT_US));
+        scenario_wait_phase(s, "held", TIMEOUT_US);
         scenario_stop(s);
         assert_true(assert_signed_once(s, "2.0.0") > 0);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
@@ -66,7 +59,7 @@ SCENARIO(I8_whoever_is_killed_no_height_is_signed_twice) {
                                 s, "upgrade", s->node, i % 3 == 0 ? "3.0.0" : "2.0.0", "--now", NULL);
                 process_result_done(&result);
                 (void)process_ends_within(&s->supervisor, (uint64_t)(rand_r(&seed) % 600) * USEC_PER_MSEC);
-                kill_somebody(s, &seed);
+                scenario_kill_somebody(s, &seed);
                 scenario_wait_phase(s, "running", TIMEOUT_US);
                 if (i % 3 != 2)
                         continue;
@@ -130,19 +123,4 @@ static size_t assert_signed_once(struct scenario *s, const char *version) {
                 n += *version == '\0' || strcmp(by, version) == 0;
         }
         return n;
-}
-
-static void kill_somebody(struct scenario *s, unsigned *seed) {
-        static const char *const roles[] = {"interrex-director", "interrex-prober"};
-        unsigned whom = (unsigned)rand_r(seed) % 4;
-        json_t *status = whom == 3 ? scenario_status(s) : NULL;
-        int pid = whom < 2 ? scenario_role(s, roles[whom]) : 0;
-        if (whom == 2) {
-                process_kill(&s->supervisor);
-                scenario_start_supervisor(s);
-        } else if (status && json_is_integer(json_object_get(status, "pid")))
-                pid = (int)scenario_number(status, "pid");
-        if (pid > 1)
-                (void)kill(pid, SIGKILL);
-        json_decref(status);
 }

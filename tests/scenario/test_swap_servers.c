@@ -14,13 +14,6 @@ static void write_file(struct scenario *s, const char *name, mode_t mode, const 
         assert_int_equal(chmod(path, mode), 0);
 }
 
-static void need(const char *program) {
-        if (access(program, X_OK) < 0) {
-                print_message("%s is not installed\n", program);
-                skip();
-        }
-}
-
 /* Two releases of the same program, one after the other and back. */
 static void swap_under_load(struct scenario *s, const char *program) {
         scenario_expect(s, 0, "release", "add", s->node, "1.0.0", program, NULL);
@@ -37,7 +30,7 @@ static void swap_under_load(struct scenario *s, const char *program) {
 
 static void swap_nginx(struct scenario *s, const char *listen, const char *state) {
         char text[1024];
-        need("/usr/sbin/nginx");
+        scenario_need("/usr/sbin/nginx");
         (void)snprintf(text, sizeof(text),
                         "worker_processes 2;\npid %s/nginx.pid;\nerror_log stderr;\nevents {}\n"
                         "http {\n  access_log off;\n  client_body_temp_path %s/body;\n  proxy_temp_path "
@@ -77,7 +70,7 @@ SCENARIO(nginx_beside_its_successor_with_a_listener_for_each_worker) {
 }
 
 SCENARIO(gunicorn_with_workers) {
-        need("/usr/bin/gunicorn");
+        scenario_need("/usr/bin/gunicorn");
         write_file(s, "application.py", 0644,
                         "def application(environ, start_response):\n"
                         "    start_response('200 OK', [('Content-Type', 'application/json'), "
@@ -97,7 +90,7 @@ SCENARIO(gunicorn_with_workers) {
 }
 
 static void swap_nodejs(struct scenario *s, const char *state) {
-        need("/usr/bin/node");
+        scenario_need("/usr/bin/node");
         write_file(s, "server.js", 0755,
                         "#!/usr/bin/node\n"
                         "const server = require('http').createServer((q, a) => { a.shouldKeepAlive &&= "

@@ -8,14 +8,13 @@
 #define REDIS "/usr/bin/redis-server"
 #define TIMEOUT_US (20 * USEC_PER_SEC)
 
-static void need(const char *program);
 static void swap_every_way(struct scenario *s, const char *program);
 static void assert_outputs(const char *const *arguments, const char *wanted);
 #define OUTPUTS(wanted, ...) assert_outputs((const char *const[]){__VA_ARGS__, NULL}, wanted)
 
 /* A second etcd waits for the lock silently, for ever: that it never runs beside the first is the fence's doing. */
 SCENARIO(I2_etcd_keeps_what_it_was_given) {
-        need(ETCD);
+        scenario_need(ETCD);
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
                         "exec: {command: etcd, args: [--data-dir, \"{state}/etcd\", --name, one, "
@@ -45,7 +44,7 @@ SCENARIO(I2_etcd_keeps_what_it_was_given) {
 
 /* Two of them run happily on one state directory. The load goes to its monitoring port, its own port is held as well. */
 SCENARIO(nats_with_both_its_ports) {
-        need(NATS);
+        scenario_need(NATS);
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
                         "exec: {command: nats-server, args: [-a, \"127.0.0.1\", -p, '4222', -m, '8545', "
@@ -67,7 +66,7 @@ SCENARIO(nats_with_both_its_ports) {
 
 /* It speaks no HTTP: what it was given is asked for by its own client. */
 SCENARIO(redis_keeps_what_it_was_given) {
-        need(REDIS);
+        scenario_need(REDIS);
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
                         "exec: {command: redis-server, args: [--bind, \"127.0.0.1\", --port, '8545', --dir, "
@@ -95,13 +94,6 @@ int main(void) {
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("nodes with a state", tests, NULL, NULL);
-}
-
-static void need(const char *program) {
-        if (access(program, X_OK) < 0) {
-                print_message("%s is not installed\n", program);
-                skip();
-        }
 }
 
 /* An upgrade, the way back, a restart, and a release that ends at once. */

@@ -13,10 +13,7 @@ static void assert_refused(struct scenario *s, const char *version, const char *
 
 SCENARIO(I3_only_what_was_signed_runs) {
         char key[128], path[5][200], more[256];
-        if (access("/usr/bin/minisign", X_OK) < 0) {
-                print_message("minisign is not installed\n");
-                skip();
-        }
+        scenario_need("/usr/bin/minisign");
         make_key(s, "ours", key, sizeof(key));
         (void)snprintf(more, sizeof(more), "release: \"1.0.0\"\ntrust: {keys: [\"%s\"]}\nprobation: 200ms\n",
                         key);

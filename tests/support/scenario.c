@@ -66,6 +66,13 @@ int scenario_teardown(void **state) {
         return r < 0 ? -1 : 0;
 }
 
+void scenario_need(const char *program) {
+        if (access(program, X_OK) < 0) {
+                print_message("%s is not installed\n", program);
+                skip();
+        }
+}
+
 void scenario_configure(struct scenario *s, const char *format, ...) {
         va_list arguments;
         _cleanup_fclose_ FILE *file = fopen(s->config, "we");

@@ -53,6 +53,9 @@ struct scenario {
 int scenario_setup(void **state);
 int scenario_teardown(void **state);
 
+/* Skips the test where the program is not installed. */
+void scenario_need(const char *program);
+
 /* Writes the configuration. */
 void scenario_configure(struct scenario *s, const char *format, ...) _printf_(2, 3);
 
@@ -129,6 +132,10 @@ int scenario_role(struct scenario *s, const char *role);
 
 /* Kills a process that is not our child and waits for its end. */
 void scenario_kill(int pid);
+
+/* One of the four by chance: the director, the prober, the supervisor (which is started anew) or the node. Who is gone
+ * already is left. */
+void scenario_kill_somebody(struct scenario *s, unsigned *seed);
 
 /* The role runs, with another process id than BEFORE. */
 int scenario_wait_role(struct scenario *s, const char *role, int before, uint64_t timeout_us);

@@ -201,6 +201,21 @@ void scenario_kill(int pid) {
         close_fd(process.pidfd);
 }
 
+void scenario_kill_somebody(struct scenario *s, unsigned *seed) {
+        static const char *const roles[] = {"interrex-director", "interrex-prober"};
+        unsigned whom = (unsigned)rand_r(seed) % 4;
+        json_t *status = whom == 3 ? scenario_status(s) : NULL;
+        int pid = whom < 2 ? scenario_role(s, roles[whom]) : 0;
+        if (whom == 2) {
+                process_kill(&s->supervisor);
+                scenario_start_supervisor(s);
+        } else if (status && json_is_integer(json_object_get(status, "pid")))
+                pid = (int)scenario_number(status, "pid");
+        if (pid > 1)
+                (void)kill(pid, SIGKILL);
+        json_decref(status);
+}
+
 int scenario_wait_role(struct scenario *s, const char *role, int before, uint64_t timeout_us) {
         uint64_t deadline = now_monotonic() + process_patience(timeout_us);
         for (;;) {
