@@ -3,7 +3,6 @@
 #include "../lib/release_files.h"
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <sys/stat.h>
 
@@ -18,7 +17,6 @@ static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error);
 static void read_current(struct cosmovisor *cosmovisor);
 static int read_last_info(struct cosmovisor *cosmovisor, char **ret_error);
 static void read_addresses(struct cosmovisor *cosmovisor);
-static int read_small(const char *path, size_t max, char **ret_text, size_t *ret_length);
 static int compare_upgrades(const void *a, const void *b);
 
 int cosmovisor_read(
@@ -106,11 +104,11 @@ void cosmovisor_number(struct cosmovisor *cosmovisor) {
 
 static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error) {
         char path[PATH_MAX + 64];
-        (void)snprintf(path, sizeof(path), "%s/cosmovisor/genesis/bin", cosmovisor->home);
-        DIR *directory = *cosmovisor->daemon ? NULL : opendir(path);
         size_t n = 0;
         if (*cosmovisor->daemon)
                 return 0;
+        (void)snprintf(path, sizeof(path), "%s/cosmovisor/genesis/bin", cosmovisor->home);
+        DIR *directory = opendir(path);
         if (!directory)
                 return fail_with(ret_error, -errno, "%s: %s; is %s really a DAEMON_HOME?", path,
                                 strerror(errno), cosmovisor->home);
@@ -177,7 +175,7 @@ static int read_upgrades(struct cosmovisor *cosmovisor, char **ret_error) {
 static int read_info(const char *path, char *ret_name, size_t size, uint64_t *ret_height, char **ret_error) {
         _cleanup_free_ char *text = NULL;
         size_t length = 0;
-        int r = read_small(path, INFO_SIZE_MAX, &text, &length);
+        int r = file_read_small(path, INFO_SIZE_MAX, &text, &length);
         if (r == -ENOENT)
                 return 0;
         if (r >= 0)
@@ -221,7 +219,7 @@ static void read_addresses(struct cosmovisor *cosmovisor) {
         _cleanup_free_ char *text = NULL;
         size_t length = 0;
         (void)snprintf(path, sizeof(path), "%s/config/config.toml", cosmovisor->home);
-        if (read_small(path, CONFIG_SIZE_MAX, &text, &length) < 0)
+        if (file_read_small(path, CONFIG_SIZE_MAX, &text, &length) < 0)
                 return;
         char *rest = text, *line, address[64];
         while ((line = strsep(&rest, "\n"))) {
@@ -234,24 +232,6 @@ static void read_addresses(struct cosmovisor *cosmovisor) {
                 else if (strcmp(section, "p2p") == 0)
                         text_copy(cosmovisor->p2p, sizeof(cosmovisor->p2p), address);
         }
-}
-
-static int read_small(const char *path, size_t max, char **ret_text, size_t *ret_length) {
-        struct stat st;
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -EINVAL;
-        if ((size_t)st.st_size > max)
-                return -EFBIG;
-        _cleanup_free_ char *text = calloc(1, (size_t)st.st_size + 1);
-        ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
-        if (n < 0)
-                return text ? -errno : -ENOMEM;
-        *ret_text = TAKE_POINTER(text);
-        *ret_length = (size_t)n;
-        return 0;
 }
 
 static int compare_upgrades(const void *a, const void *b) {

@@ -19,7 +19,7 @@ int following_open(struct director *director) {
 }
 
 void following_evaluate(struct director *director) {
-        if (!director->has_resumed)
+        if (!director->has_resumed || director->schedule.n == 0)
                 return;
         if (director->follow_source)
                 (void) sd_event_source_set_enabled(director->follow_source, SD_EVENT_ONESHOT);

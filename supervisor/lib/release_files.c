@@ -253,3 +253,21 @@ int file_write_durably(
                 return -errno;
         return 0;
 }
+
+int file_read_small(const char *path, size_t max, char **ret_text, size_t *ret_length) {
+        struct stat st;
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if ((size_t)st.st_size > max)
+                return -EFBIG;
+        _cleanup_free_ char *text = calloc(1, (size_t)st.st_size + 1);
+        ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
+        if (n < 0)
+                return text ? -errno : -ENOMEM;
+        *ret_text = TAKE_POINTER(text);
+        *ret_length = (size_t)n;
+        return 0;
+}

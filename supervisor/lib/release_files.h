@@ -27,6 +27,10 @@ bool path_stays_below(const char *path);
  * meanwhile. */
 int file_copy_contents(int in_fd, int out_fd);
 
+/* All of a regular file of at most MAX bytes, as text with a NUL behind it (malloc'ed). -EFBIG: it is larger. -EINVAL: it is no regular
+ * file. */
+int file_read_small(const char *path, size_t max, char **ret_text, size_t *ret_length);
+
 /* Can the filesystem behind DIRECTORY_FD share extents? Tried on two scratch files called PREFIX with "-a"
  * and "-b", which are gone afterwards. 1 yes, 0 no, -errno: files cannot be made there. */
 int file_can_share(int directory_fd, const char *prefix);
