@@ -2,7 +2,6 @@
 
 #include "../archivist/snapshot.h"
 #include "../lib/cgroup.h"
-#include "../lib/minisign.h"
 #include "../lib/release.h"
 #include "../lib/release_files.h"
 #include <fcntl.h>
@@ -34,11 +33,8 @@ static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int pare
 
 int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,
                 const char *version, char **ret_error) {
-        *rehearsal = (struct rehearsal){.directory = "/tmp/interrex-rehearsal.XXXXXX",
-                        .pid = -1,
-                        .pidfd = -1,
-                        .cgroup_fd = -1,
-                        .parent_cgroup_fd = -1};
+        text_copy(rehearsal->directory, sizeof(rehearsal->directory),
+                        "/tmp/interrex-rehearsal.XXXXXX"); /* for mkdtemp() */
         /* The roles of its supervisor are other users. */
         if (!mkdtemp(rehearsal->directory) || chmod(rehearsal->directory, 0755) < 0) {
                 rehearsal->directory[0] = '\0';
@@ -53,10 +49,31 @@ int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, cons
         return r < 0 ? r : copy_release(rehearsal, releases_dir, version, ret_error);
 }
 
+/* PID 0: nobody has to stand still. No signal may end this process while the node does: it would for ever. */
+static int take_standing_still(
+                struct rehearsal *rehearsal, int pid, enum snapshot_kind kind, char **ret_error) {
+        _cleanup_close_ int cgroup = -1;
+        sigset_t all, before;
+        uint64_t begun_at = now_monotonic();
+        (void)sigfillset(&all);
+        (void)sigprocmask(SIG_SETMASK, &all, &before);
+        int r = pid > 0 ? freeze(pid, &cgroup) : 0;
+        if (r < 0)
+                (void)fail_with(ret_error, r, "the node (process %d) cannot be frozen for the snapshot: %s",
+                                pid, strerror(-r));
+        else
+                r = snapshot_take(&rehearsal->config->state, SNAPSHOT_NAME, kind, ret_error);
+        if (cgroup >= 0) {
+                (void)cgroup_write(cgroup, "cgroup.freeze", "0");
+                rehearsal->frozen_us = now_monotonic() - begun_at;
+        }
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        return r;
+}
+
 int rehearsal_snapshot(struct rehearsal *rehearsal, int pid, char **ret_error) {
         const struct state_config *state = &rehearsal->config->state;
         struct snapshot_plan plan;
-        _cleanup_close_ int cgroup = -1;
         if (!state->directory)
                 return 0;
         int r = snapshot_plan(state, &plan);
@@ -65,15 +82,11 @@ int rehearsal_snapshot(struct rehearsal *rehearsal, int pid, char **ret_error) {
                                 plan.kind == SNAPSHOT_HOOK ? "the snapshots of state.snapshot: hook are not "
                                                              "made by interrex"
                                                            : plan.reason);
-        uint64_t begun_at = now_monotonic();
-        if (pid > 0 && plan.kind != SNAPSHOT_BTRFS && (r = freeze(pid, &cgroup)) < 0)
-                return fail_with(ret_error, r, "the node (process %d) cannot be frozen for the snapshot: %s",
-                                pid, strerror(-r));
-        r = snapshot_take(state, SNAPSHOT_NAME, plan.kind, ret_error);
-        if (cgroup >= 0) {
-                (void)cgroup_write(cgroup, "cgroup.freeze", "0");
-                rehearsal->frozen_us = now_monotonic() - begun_at;
-        }
+        /* One that an earlier rehearsal left when it was killed is of an older state. */
+        r = snapshot_remove(state, SNAPSHOT_NAME, ret_error);
+        if (r >= 0)
+                r = take_standing_still(
+                                rehearsal, plan.kind == SNAPSHOT_BTRFS ? 0 : pid, plan.kind, ret_error);
         if (r < 0)
                 return r;
         rehearsal->has_snapshot = true;
@@ -143,28 +156,13 @@ void rehearsal_end(struct rehearsal *rehearsal) {
         rehearsal->config = NULL;
 }
 
-static int read_config(const char *path, char **ret_text, size_t *ret_length) {
-        _cleanup_free_ char *text = calloc(1, CONFIG_BYTES_MAX + 1);
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (!text)
-                return -ENOMEM;
-        if (fd < 0)
-                return -errno;
-        ssize_t n = read(fd, text, CONFIG_BYTES_MAX);
-        if (n < 0)
-                return -errno;
-        *ret_text = TAKE_POINTER(text);
-        *ret_length = (size_t)n;
-        return 0;
-}
-
 /* The same words but for the release that starts. A line that begins with the key is the key: nothing else stands at the margin. */
 static int write_config(struct rehearsal *rehearsal, const char *config_path, const char *version,
                 char **ret_error) {
         _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
         _cleanup_free_ char *text = NULL;
         size_t length = 0;
-        int r = read_config(config_path, &text, &length);
+        int r = file_read_small(config_path, CONFIG_BYTES_MAX, &text, &length);
         if (r >= 0)
                 r = config_parse(text, length, &rehearsal->config, &mistakes);
         if (r < 0)
@@ -186,16 +184,13 @@ static int write_config(struct rehearsal *rehearsal, const char *config_path, co
 }
 
 static int copy_signature(const char *releases_dir, const char *to, const char *version, char **ret_error) {
-        char path[PATH_MAX + VERSION_TEXT_MAX], text[MINISIGN_TEXT_MAX] = "";
-        (void)snprintf(path, sizeof(path), "%s/%s.minisig", releases_dir, version);
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return errno == ENOENT ? 0
-                                       : fail_with(ret_error, -errno, "cannot read %s: %s", path,
-                                                         strerror(errno));
-        if (read(fd, text, sizeof(text) - 1) < 0)
-                return fail_with(ret_error, -errno, "cannot read %s: %s", path, strerror(errno));
-        return release_sign(to, version, text, ret_error);
+        _cleanup_free_ char *text = NULL;
+        int r = release_read_signature(releases_dir, version, &text);
+        if (r == -ENOENT)
+                return 0;
+        return r < 0 ? fail_with(ret_error, r, "the signature of release %s cannot be read: %s", version,
+                                       strerror(-r))
+                     : release_sign(to, version, text, ret_error);
 }
 
 static int copy_release(const struct rehearsal *rehearsal, const char *releases_dir, const char *version,

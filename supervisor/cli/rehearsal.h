@@ -18,6 +18,9 @@ struct rehearsal {
         int pid, pidfd; /* of the rehearsing supervisor; -1: none */
 };
 
+/* What rehearsal_prepare() begins with, and rehearsal_end() may be given. */
+#define REHEARSAL_NONE ((struct rehearsal){.pid = -1, .pidfd = -1, .cgroup_fd = -1, .parent_cgroup_fd = -1})
+
 /* Reads the configuration and makes the scratch folder, with the release from RELEASES_DIR and a configuration that starts it. */
 int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,
                 const char *version, char **ret_error);

@@ -8,6 +8,7 @@
 #include "text.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define LOOK_MS 50
@@ -30,7 +31,7 @@ static int report(const struct arguments *arguments, const struct node *node,
 int command_rehearse(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         _cleanup_(output_json_done) json_t *live = NULL;
-        struct rehearsal rehearsal = {.pid = -1, .pidfd = -1, .cgroup_fd = -1, .parent_cgroup_fd = -1};
+        struct rehearsal rehearsal = REHEARSAL_NONE;
         struct outcome outcome = {0};
         int status = node_find(arguments, false, &node);
         if (status == 0)
@@ -40,6 +41,13 @@ int command_rehearse(const struct arguments *arguments) {
         if (geteuid() != 0) {
                 log_error("only root can rehearse: try sudo");
                 return EXIT_NOT_PERMITTED;
+        }
+        _cleanup_close_ int lock = open(node.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0) {
+                log_error("node %s cannot be rehearsed on: %s", node.name,
+                                errno == EWOULDBLOCK ? "another rehearsal is under way; wait for its end"
+                                                     : strerror(errno));
+                return EXIT_FAILED;
         }
         status = rehearse(arguments, &node, live, &rehearsal, &outcome);
         if (status == 0)

@@ -71,6 +71,9 @@ int release_verify_signature(const char *releases_dir, const struct release *rel
 /* The manifest's canonical text; malloc'ed, NULL: out of memory. */
 char *release_canonical_text(const struct release *release);
 
+/* The text of the signature kept with a release, malloc'ed. -ENOENT: there is none. */
+int release_read_signature(const char *releases_dir, const char *version, char **ret_text);
+
 /* Is a signature kept with the release? */
 bool release_is_signed(const char *releases_dir, const char *version);
 

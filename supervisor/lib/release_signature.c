@@ -2,8 +2,6 @@
 #include "release_internal.h"
 #include <fcntl.h>
 
-static int read_signature(const char *releases_dir, const char *version, char **ret_text);
-
 int release_sign(const char *releases_dir, const char *version, const char *text, char **ret_error) {
         struct minisign_signature signature;
         struct release release;
@@ -32,14 +30,14 @@ int release_sign(const char *releases_dir, const char *version, const char *text
 
 bool release_is_signed(const char *releases_dir, const char *version) {
         _cleanup_free_ char *text = NULL;
-        return read_signature(releases_dir, version, &text) >= 0;
+        return release_read_signature(releases_dir, version, &text) >= 0;
 }
 
 int release_verify_signature(const char *releases_dir, const struct release *release, char *const *keys,
                 int command_fd, char **ret_error) {
         struct minisign_signature signature;
         _cleanup_free_ char *text = NULL, *manifest = NULL;
-        int r = read_signature(releases_dir, release->text, &text);
+        int r = release_read_signature(releases_dir, release->text, &text);
         if (r == -ENOENT)
                 return fail_with(ret_error, -ENOKEY,
                                 "release %s is not signed, and trust.keys asks for it: add it again with "
@@ -74,7 +72,7 @@ int release_verify_signature(const char *releases_dir, const struct release *rel
                      : 0;
 }
 
-static int read_signature(const char *releases_dir, const char *version, char **ret_text) {
+int release_read_signature(const char *releases_dir, const char *version, char **ret_text) {
         struct release_names names;
         release_names(version, &names);
         _cleanup_close_ int directory = directory_open(AT_FDCWD, releases_dir);

@@ -21,6 +21,22 @@ SCENARIO(a_release_is_tried_while_the_node_runs_on) {
         assert_left_nothing(s);
 }
 
+/* What a rehearsal that was killed has left is of an older state. */
+SCENARIO(a_snapshot_that_was_left_is_not_rehearsed_on) {
+        char path[200];
+        begin(s);
+        scenario_add_testnode(s, "2.0.0", "");
+        (void)snprintf(path, sizeof(path), "%s/.data.interrex-rehearsal", s->directory);
+        assert_int_equal(mkdir(path, 0755), 0);
+        (void)snprintf(path, sizeof(path), "%s/.data.interrex-rehearsal/height", s->directory);
+        FILE *file = fopen(path, "wex");
+        assert_non_null(file);
+        assert_true(fputs("spoiled", file) >= 0);
+        assert_int_equal(fclose(file), 0);
+        assert_says(s, 0, "2.0.0", "starts on this state");
+        assert_left_nothing(s);
+}
+
 SCENARIO(a_release_that_spoils_its_state_leaves_the_live_one_untouched) {
         begin(s);
         scenario_add_testnode(s, "2.0.0", "--spoil-state");
@@ -59,6 +75,7 @@ SCENARIO(a_rehearsal_reaches_nobody) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(a_release_is_tried_while_the_node_runs_on),
+                        SCENARIO_TEST(a_snapshot_that_was_left_is_not_rehearsed_on),
                         SCENARIO_TEST(a_release_that_spoils_its_state_leaves_the_live_one_untouched),
                         SCENARIO_TEST(a_rehearsal_reaches_nobody),
         };
