@@ -15,6 +15,7 @@ int command_release_remove(const struct arguments *arguments);
 int command_schedule_show(const struct arguments *arguments);
 int command_schedule_set(const struct arguments *arguments);
 int command_schedule_import(const struct arguments *arguments);
+int command_schedule_remove(const struct arguments *arguments);
 int command_upgrade(const struct arguments *arguments);
 int command_rollback(const struct arguments *arguments);
 int command_restart(const struct arguments *arguments);

@@ -86,12 +86,24 @@ static const struct command commands[] = {
                                 .run = command_schedule_show},
                 {.name = "schedule set",
                                 .usage = "[NODE] HEIGHT RANGE",
-                                .summary = "Set one boundary of the schedule",
+                                .summary = "Add one boundary to the schedule",
                                 .takes_node = true,
                                 .words_min = 2,
                                 .words_max = 2,
                                 .run = command_schedule_set,
-                                .help = "  interrex schedule set anvil 1300 '>=1.7.1 <2.0.0'"},
+                                .help = "HEIGHT is a height, or view:N, epoch:N, time:2026-12-01T00:00:00Z. In the quotes "
+                                        "behind RANGE may stand\nfrom=HEIGHT (a release of the range may run from there on), mode=before (the "
+                                        "chain changes its\nrules by itself: it may run at once, and must before HEIGHT), "
+                                        "protocol=WORD (shown in the plan).\n"
+                                        "  interrex schedule set anvil 1300 '>=1.7.1 <2.0.0'\n"
+                                        "  interrex schedule set anvil 1300 '>=1.7.1 from=1200'"},
+                {.name = "schedule remove",
+                                .usage = "[NODE] HEIGHT",
+                                .summary = "Remove a boundary that lies ahead",
+                                .takes_node = true,
+                                .words_min = 1,
+                                .words_max = 1,
+                                .run = command_schedule_remove},
                 {.name = "schedule import",
                                 .usage = "[NODE] FILE",
                                 .summary = "Set boundaries from a file: all or none",
@@ -99,7 +111,9 @@ static const struct command commands[] = {
                                 .words_min = 1,
                                 .words_max = 1,
                                 .run = command_schedule_import,
-                                .help = "A line of the file is HEIGHT RANGE; '#' begins a comment."},
+                                .help = "A line of the file is what `schedule set` takes; '#' begins a comment. With a line "
+                                        "\"sequence N\" the\nfile is the whole schedule from the node's height on, and one with a "
+                                        "lower number is refused; a line\n\"node NAME\" binds it to one node."},
                 {.name = "upgrade",
                                 .usage = "[NODE] VERSION",
                                 .summary = "Arm an upgrade for a height, or run it now",

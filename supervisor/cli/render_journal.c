@@ -129,6 +129,25 @@ static void put_steps(
         }
 }
 
+static void put_boundary(FILE *out, const struct journal_boundary *boundary) {
+        const struct boundary_rule *rule = &boundary->rule;
+        char set_at[TEXT_TIME_MAX], point[64], from[64];
+        text_time(boundary->set_at, set_at);
+        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        (void)fprintf(out, "%12s  %-32s %-19s ", point, rule->range, set_at);
+        if (rule->from != BOUNDARY_NO_WINDOW) {
+                boundary_format_point(rule->unit, rule->from, from, sizeof(from));
+                (void)fprintf(out, " from=%s", from);
+        }
+        if (rule->mode != MODE_AT)
+                (void)fprintf(out, " mode=%s", boundary_mode_name(rule->mode));
+        if (*rule->protocol)
+                (void)fprintf(out, " protocol=%s", rule->protocol);
+        if (boundary->height != UINT64_MAX)
+                (void)fprintf(out, " height=%" PRIu64, boundary->height);
+        (void)fputc('\n', out);
+}
+
 int render_schedule(
                 const struct journal_boundary *boundaries, size_t n, uint64_t sequence, char **ret_text) {
         _cleanup_free_ char *text = NULL;
@@ -139,13 +158,9 @@ int render_schedule(
         if (n == 0)
                 (void)fputs("no boundary: every release is allowed at every height\n", out);
         else
-                (void)fprintf(out, "%12s  %-32s %s\n", "FROM HEIGHT", "ALLOWED", "SET");
-        for (size_t i = 0; i < n; i++) {
-                char set_at[TEXT_TIME_MAX];
-                text_time(boundaries[i].set_at, set_at);
-                (void)fprintf(out, "%12" PRIu64 "  %-32s %s\n", boundaries[i].height, boundaries[i].range,
-                                set_at);
-        }
+                (void)fprintf(out, "%12s  %-32s %-19s  %s\n", "FROM HEIGHT", "ALLOWED", "SET", "MORE");
+        for (size_t i = 0; i < n; i++)
+                put_boundary(out, &boundaries[i]);
         if (n > 0)
                 (void)fprintf(out, "sequence %" PRIu64 "\n", sequence);
         return finish(out, &text, ret_text);

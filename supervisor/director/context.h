@@ -109,6 +109,7 @@ struct watch {
 struct follow {
         uint64_t held_at; /* the height that the release in force must not begin; MACHINE_NO_HEIGHT: it does not stand at one */
         bool is_ours;     /* the swap under way was begun by the schedule, not by an operator */
+        bool went_back;   /* an operator went back to the release before: no window is used until he asks for something else */
         uint32_t n_failed;
         struct {
                 char release[MACHINE_RELEASE_MAX];
@@ -173,8 +174,9 @@ struct director {
         struct record record;
         struct journal *journal;
         struct schedule schedule;
+        uint64_t rolling_seed;     /* of this node on this machine: where in a window it goes over */
         uint64_t missing_said_for; /* the boundary for which the log said that no release is here */
-        sd_event_source *releases_source, *follow_source, *retry_timer;
+        sd_event_source *releases_source, *follow_source, *retry_timer, *boundary_timer;
         bool retry_is_due;
         struct journal_swap swap; /* the row of record.swap */
         char snapshot_reason[256];

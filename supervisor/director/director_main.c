@@ -3,6 +3,7 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../lib/sandbox.h"
+#include "boundaries.h"
 #include "context.h"
 #include "control.h"
 #include "director_sandbox.h"
@@ -210,7 +211,7 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
         fill_settings(director);
         r = sd_event_default(&director->event);
         if (r >= 0)
-                r = planning_load_schedule(director);
+                r = boundaries_load(director);
         if (r >= 0)
                 (void) following_open(director);
         if (r >= 0 && director->welcome.restarts > 0)

@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "adoption.h"
+#include "boundaries.h"
 #include "control.h"
 #include "fence_judge.h"
 #include "following.h"
@@ -263,6 +264,7 @@ void events_from_keeper(struct director *director, struct wire_message *message)
 static bool may_go_on(struct director *director, struct unit *unit, uint64_t last_height) {
         const struct machine *machine = &director->record.machine;
         unit->height = last_height;
+        (void) boundaries_place_due(director, last_height);
         uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
         uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
         if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)
@@ -302,8 +304,10 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
         if (!unit)
                 return;
         unit->height = height;
-        if (generation == director->record.machine.serving)
+        if (generation == director->record.machine.serving) {
                 planning_note_height(director, height);
+                boundaries_note_height(director, height);
+        }
         uint64_t boundary = gate_height(director, generation);
         enum gate_kind kind = director->config->gate.kind;
         if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary)

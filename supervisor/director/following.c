@@ -4,12 +4,28 @@
 #include "../lib/release.h"
 #include "planning.h"
 #include "unit.h"
+#include <sodium.h>
 #include <sys/inotify.h>
+#include <systemd/sd-id128.h>
+
+/* Names this use of the machine's id, which is not to be told elsewhere. */
+#define ROLLING_ID SD_ID128_MAKE(3e, 58, 1d, 6c, 0a, 41, 4e, 7b, 92, 55, c8, 77, 1f, 0e, b3, 9d)
 
 static int on_evaluate(sd_event_source *source, void *userdata);
 static int on_releases_changed(sd_event_source *source, const struct inotify_event *event, void *userdata);
 
+/* Two nodes of one role go over at different heights of a window, and one node always at the same. */
+static uint64_t rolling_seed(const struct director *director) {
+        sd_id128_t machine = SD_ID128_NULL;
+        uint64_t seed;
+        (void) sd_id128_get_machine_app_specific(ROLLING_ID, &machine); /* without one, nodes of one name go over together */
+        (void) crypto_generichash((unsigned char *) &seed, sizeof(seed), (const unsigned char *) director->config->node,
+                        strlen(director->config->node), machine.bytes, sizeof(machine.bytes));
+        return seed;
+}
+
 int following_open(struct director *director) {
+        director->rolling_seed = rolling_seed(director);
         /* A release is renamed into its place when it is complete. */
         int r = sd_event_add_inotify(director->event, &director->releases_source, director->releases_dir,
                         IN_MOVED_TO | IN_CREATE | IN_ONLYDIR, on_releases_changed, director);
@@ -19,7 +35,7 @@ int following_open(struct director *director) {
 }
 
 void following_evaluate(struct director *director) {
-        if (!director->has_resumed || director->schedule.n == 0)
+        if (!director->has_resumed || director->schedule.n + director->schedule.n_pending == 0)
                 return;
         if (director->follow_source)
                 (void) sd_event_source_set_enabled(director->follow_source, SD_EVENT_ONESHOT);
@@ -45,6 +61,8 @@ static void note_failure(struct follow *follow, const char *release, bool may_be
 void following_note(struct follow *follow, const struct machine *before, const struct machine *after,
                 const struct machine_event *event) {
         bool was_held = before->phase == PHASE_HELD, is_held = after->phase == PHASE_HELD;
+        if (event->type == EVENT_ROLLBACK)
+                follow->is_ours = false; /* what an operator ended is his to try again */
         bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING;
         if (is_held && ran && event->type == EVENT_GATE_HIT)
                 follow->held_at = event->height + 1;
@@ -54,7 +72,7 @@ void following_note(struct follow *follow, const struct machine *before, const s
         if (before->kind == SWAP_NONE || after->kind != SWAP_NONE)
                 return;
         if (after->outcome == OUTCOME_COMMITTED)
-                *follow = (struct follow){.held_at = MACHINE_NO_HEIGHT};
+                *follow = (struct follow){.held_at = MACHINE_NO_HEIGHT, .went_back = before->kind == SWAP_ROLLBACK};
         else if (before->kind == SWAP_UPGRADE)
                 note_failure(follow, before->candidate_release, follow->is_ours && after->outcome != OUTCOME_CANCELLED);
         follow->is_ours = false;
@@ -67,8 +85,10 @@ static uint32_t tries_of(const struct follow *follow, const char *release) {
         return follow->n_failed == FOLLOW_FAILED_MAX ? FOLLOW_TRIES_MAX : 0; /* so many in a row need a person */
 }
 
-/* The highest release that may run at the height; those that were tried least go before the others. */
-static int pick(struct director *director, uint64_t height, char *release, size_t size, uint32_t *ret_tries) {
+/* The highest release that may run at the height, and is in ALSO where that is not NULL; those that were tried least go before
+ * the others. */
+static int pick(struct director *director, uint64_t height, const struct range *also, char *release, size_t size,
+                uint32_t *ret_tries) {
         struct release *releases = NULL;
         size_t n = 0;
         int r = release_list(director->releases_dir, &releases, &n), best = -1;
@@ -84,7 +104,7 @@ static int pick(struct director *director, uint64_t height, char *release, size_
                                 of[n_left] = i;
                                 versions[n_left++] = releases[i].version;
                         }
-                best = schedule_select(&director->schedule, versions, n_left, height);
+                best = schedule_select(&director->schedule, versions, n_left, height, also);
         }
         if (best >= 0) {
                 text_copy(release, size, releases[of[best]].text);
@@ -96,7 +116,7 @@ static int pick(struct director *director, uint64_t height, char *release, size_
 
 int following_pick(struct director *director, uint64_t height, char *release, size_t size) {
         uint32_t tries;
-        return pick(director, height, release, size, &tries);
+        return pick(director, height, NULL, release, size, &tries);
 }
 
 bool following_describe(struct director *director, uint64_t height, char *text, size_t size) {
@@ -104,7 +124,7 @@ bool following_describe(struct director *director, uint64_t height, char *text, 
         uint32_t tries;
         const struct range *range = schedule_range_at(&director->schedule, height);
         const struct follow *follow = &director->record.follow;
-        if (pick(director, height, release, sizeof(release), &tries) >= 0) {
+        if (pick(director, height, NULL, release, sizeof(release), &tries) >= 0) {
                 (void) snprintf(text, size, "the schedule asks for %s at height %lu", range ? range->text : "any release", height);
                 return true;
         }
@@ -157,12 +177,14 @@ static bool must_wait(struct director *director, uint32_t tries) {
                                                         0, on_retry, director) >= 0;
 }
 
-static void begin(struct director *director, uint64_t height, bool is_there) {
+/* ALSO: the range of a boundary ahead, whose window is open; what is missing for it is not missing yet. */
+static void begin(struct director *director, uint64_t height, bool is_there, const struct range *also) {
         char release[MACHINE_RELEASE_MAX];
         uint32_t tries;
         struct refusal refusal = {0};
-        if (pick(director, height, release, sizeof(release), &tries) < 0) {
-                say_missing(director, height);
+        if (pick(director, height, also, release, sizeof(release), &tries) < 0) {
+                if (!also)
+                        say_missing(director, height);
                 return;
         }
         if (must_wait(director, tries))
@@ -172,17 +194,33 @@ static void begin(struct director *director, uint64_t height, bool is_there) {
                 log_warning("cannot go on to %s at height %lu as the schedule asks: %s", release, height, refusal.text);
 }
 
+/* A boundary ahead may be passed early: this node goes over at a height of its own in the window, so that not all of a role are
+ * away at once. */
+static void roll(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t height = planning_height(director);
+        struct version version;
+        if (director->record.follow.went_back || height == MACHINE_NO_HEIGHT ||
+                        version_parse(machine->current_release, &version) < 0)
+                return;
+        const struct boundary *boundary = schedule_open_window(&director->schedule, &version, height + 1);
+        if (boundary && height + 1 >= schedule_rolling_point(&director->schedule, boundary, director->rolling_seed))
+                begin(director, height + 1, true, &boundary->range);
+}
+
 static int on_evaluate(sd_event_source *source, void *userdata) {
         struct director *director = userdata;
         const struct machine *machine = &director->record.machine;
         (void) source;
         if (machine->phase == PHASE_HELD && director->record.follow.held_at != MACHINE_NO_HEIGHT)
-                begin(director, director->record.follow.held_at, true);
+                begin(director, director->record.follow.held_at, true, NULL);
         else if (machine->phase == PHASE_RUNNING && director->config->gate.kind != GATE_NONE) {
                 uint64_t height = next_denied(director);
                 if (height != MACHINE_NO_HEIGHT && planning_is_near_to(director, height))
-                        begin(director, height, false);
+                        begin(director, height, false, NULL);
         }
+        if (machine->phase == PHASE_RUNNING)
+                roll(director);
         return 0;
 }
 

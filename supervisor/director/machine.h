@@ -11,7 +11,7 @@
 #define MACHINE_RELEASE_MAX 128
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
-#define MACHINE_FORMAT 3 /* of the state in the journal */
+#define MACHINE_FORMAT 4 /* of the state in the journal */
 
 enum machine_phase {
         PHASE_STOPPED,
@@ -42,7 +42,7 @@ enum machine_event_type {
         EVENT_UPGRADE, /* text: release; height: boundary or none; flag: the boundary is breaking */
         EVENT_ROLLBACK,
         EVENT_RESTART,
-        EVENT_CANCEL,
+        EVENT_CANCEL, /* text: why; NULL: the operator asked for it */
         EVENT_STOP,
         EVENT_NEAR,          /* the boundary is close: time to prepare */
         EVENT_VERIFIED,      /* the release's bytes are what was added */

@@ -53,7 +53,8 @@ static int disarm(struct step *step, enum machine_outcome outcome) {
 }
 
 int on_cancel(struct step *step) {
-        (void) snprintf(step->machine->reason, sizeof(step->machine->reason), "cancelled by the operator");
+        text_copy(step->machine->reason, sizeof(step->machine->reason),
+                        step->event->text ? step->event->text : "cancelled by the operator");
         return disarm(step, OUTCOME_CANCELLED);
 }
 

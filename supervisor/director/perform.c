@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "../lib/memory.h"
 #include "adoption.h"
+#include "boundaries.h"
 #include "connections.h"
 #include "control.h"
 #include "events.h"
@@ -194,7 +195,7 @@ static void perform_one(struct director *director, const struct machine_action *
                 break;
         case ACTION_DISARM_GATE:
                 gate_disarm(director);
-                planning_forget_boundary(director);
+                boundaries_forget_own(director);
                 break;
         case ACTION_SNAPSHOT:
                 jobs_snapshot(director);

@@ -3,25 +3,13 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "boundaries.h"
 #include "events.h"
-#include "gate.h"
 #include "jobs.h"
 #include "unit.h"
-#include <stdarg.h>
 
 #define NEAR_BLOCKS 3
 #define NEAR_US (15 * USEC_PER_SEC)
-
-static int refuse(struct refusal *refusal, const char *name, const char *format, ...) _printf_(3, 4);
-
-static int refuse(struct refusal *refusal, const char *name, const char *format, ...) {
-        va_list arguments;
-        refusal->name = name;
-        va_start(arguments, format);
-        (void) vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
-        va_end(arguments);
-        return -1;
-}
 
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
@@ -96,13 +84,13 @@ static int check_height(struct director *director, uint64_t height, struct refus
 
 /* Puts ">=VERSION" at the height if the schedule has nothing there. */
 static int make_boundary(struct director *director, const char *version, uint64_t height, struct refusal *refusal) {
-        char range[RANGE_TEXT_MAX];
+        struct boundary_rule rule = {.unit = director->config->height.unit, .at = height, .from = BOUNDARY_NO_WINDOW};
         const struct boundary *next = height > 0 ? schedule_next(&director->schedule, height - 1) : NULL;
         director->record.boundary_is_ours = false;
         if (next && next->height == height)
                 return 0;
-        (void) snprintf(range, sizeof(range), ">=%.120s", version);
-        if (planning_set_boundary(director, height, range, refusal) < 0)
+        (void) snprintf(rule.range, sizeof(rule.range), ">=%.120s", version);
+        if (boundaries_set(director, &rule, 1, SCHEDULE_NO_SEQUENCE, refusal) < 0)
                 return -1;
         director->record.boundary_is_ours = true;
         return 0;
@@ -254,91 +242,6 @@ int planning_cancel(struct director *director, struct refusal *ret_refusal) {
         if (director->record.machine.kind == SWAP_NONE)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "nothing is armed");
         return events_feed(director, &event) == 1 ? 0 : refuse_busy(director, ret_refusal);
-}
-
-int planning_load_schedule(struct director *director) {
-        _cleanup_free_ struct journal_boundary *boundaries = NULL;
-        size_t n = 0;
-        uint64_t sequence = 0;
-        int r = journal_boundary_list(director->journal, &boundaries, &n, &sequence);
-        if (r < 0)
-                return r;
-        struct schedule schedule = {0};
-        for (size_t i = 0; i < n; i++) {
-                struct range range;
-                r = range_parse(boundaries[i].range, &range);
-                if (r >= 0)
-                        r = schedule_add(&schedule, boundaries[i].height, &range, NULL);
-                if (r < 0)
-                        log_error("the boundary at height %lu (%s) is not usable and left out", boundaries[i].height,
-                                        boundaries[i].range);
-        }
-        schedule_done(&director->schedule);
-        director->schedule = schedule;
-        return 0;
-}
-
-static int write_boundaries(struct director *director, const struct planned_boundary *boundaries, size_t n) {
-        int r = journal_begin(director->journal);
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = journal_boundary_set(director->journal, boundaries[i].height, boundaries[i].range);
-        if (r >= 0)
-                return journal_commit(director->journal);
-        journal_abort(director->journal);
-        return r;
-}
-
-/* The past cannot be changed: a boundary at or below the height must allow what ran there. */
-static int check_past(struct director *director, const struct planned_boundary *boundary, const struct planned_boundary *all,
-                size_t n, struct refusal *refusal) {
-        const struct machine *machine = &director->record.machine;
-        uint64_t height = planning_height(director);
-        struct version version;
-        struct range range;
-        if (height == MACHINE_NO_HEIGHT || boundary->height > height || version_parse(machine->current_release, &version) < 0 ||
-                        range_parse(boundary->range, &range) < 0 || range_allows(&range, &version))
-                return 0;
-        const struct boundary *later = schedule_next(&director->schedule, boundary->height);
-        bool is_superseded = later && later->height <= height;
-        for (size_t i = 0; i < n; i++)
-                is_superseded = is_superseded || (all[i].height > boundary->height && all[i].height <= height);
-        if (is_superseded)
-                return 0; /* what ran between the two is not known any more */
-        const struct range *now = schedule_range_at(&director->schedule, height);
-        return refuse(refusal, CONTROL_ERROR_REFUSED,
-                        "height %lu cannot ask for \"%.100s\": %s has run there, and the node is at %lu; what is in force is \"%.100s\"",
-                        boundary->height, boundary->range, machine->current_release, height, now ? now->text : "*");
-}
-
-int planning_import(struct director *director, const struct planned_boundary *boundaries, size_t n, struct refusal *ret_refusal) {
-        const struct machine *machine = &director->record.machine;
-        for (size_t i = 0; i < n; i++) {
-                struct range parsed;
-                if (range_parse(boundaries[i].range, &parsed) < 0)
-                        return refuse(ret_refusal, CONTROL_ERROR_USAGE,
-                                        "%.200s is not a version range; write it like \">=1.4.0 <2.0.0\"", boundaries[i].range);
-                if (check_past(director, &boundaries[i], boundaries, n, ret_refusal) < 0)
-                        return -1;
-        }
-        if (write_boundaries(director, boundaries, n) < 0 || planning_load_schedule(director) < 0)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written",
-                                director->directories.state);
-        if (machine->phase == PHASE_RUNNING)
-                (void) gate_arm(director, machine->current, planning_gate_height(director, machine->current, MACHINE_NO_HEIGHT));
-        return 0;
-}
-
-int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal) {
-        struct planned_boundary boundary = {.height = height, .range = range};
-        return planning_import(director, &boundary, 1, ret_refusal);
-}
-
-void planning_forget_boundary(struct director *director) {
-        if (!director->record.boundary_is_ours || director->swap.at_height == MACHINE_NO_HEIGHT)
-                return;
-        (void) journal_boundary_remove(director->journal, director->swap.at_height);
-        (void) planning_load_schedule(director);
-        director->record.boundary_is_ours = false;
 }
 
 int planning_first_release(struct director *director, char *release, size_t size, char *why, size_t why_size) {

@@ -2,12 +2,7 @@
 #pragma once
 
 #include "context.h"
-
-/* Why a command was not taken: a name from control_protocol.h and a sentence. */
-struct refusal {
-        const char *name;
-        char text[512];
-};
+#include "refusal.h"
 
 /* 0: the swap began or is armed, *ret_swap is its id. -1: *ret_refusal says why not; nothing has changed. */
 int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
@@ -17,26 +12,11 @@ int planning_follow(struct director *director, const char *version, uint64_t hei
 int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
 int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
 int planning_cancel(struct director *director, struct refusal *ret_refusal);
-int planning_set_boundary(struct director *director, uint64_t height, const char *range, struct refusal *ret_refusal);
-
-/* Several boundaries, all or none. */
-struct planned_boundary {
-        uint64_t height;
-        const char *range;
-};
-int planning_import(struct director *director, const struct planned_boundary *boundaries, size_t n, struct refusal *ret_refusal);
-
-/* Reads the schedule from the journal. */
-int planning_load_schedule(struct director *director);
-
 /* Which release the node starts with when nothing was ever decided. -ENOENT with a sentence. */
 int planning_first_release(struct director *director, char *release, size_t size, char *why, size_t why_size);
 
 /* The height before which the generation must stop: WANTED, or the first one at which the schedule denies its release. */
 uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted);
-
-/* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
-void planning_forget_boundary(struct director *director);
 
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason);
 

@@ -1,43 +1,31 @@
 #include "schedule.h"
 
 static size_t place_of(const struct schedule *schedule, uint64_t height);
+static int insert(struct boundary **boundaries, size_t *n, size_t at, const struct boundary *boundary);
+static int refuse_second(const struct boundary_rule *present, const struct boundary_rule *rule, char **ret_conflict);
 
-int schedule_add(struct schedule *schedule, uint64_t height, const struct range *range, char **ret_conflict) {
-        size_t i = place_of(schedule, height);
-        if (i < schedule->n && schedule->boundaries[i].height == height) {
-                const char *present = schedule->boundaries[i].range.text;
-                if (strcmp(present, range->text) == 0)
-                        return 0;
-                char *conflict = NULL;
-                if (ret_conflict && asprintf(&conflict,
-                                                    "height %lu has \"%s\" already and cannot have \"%s\" "
-                                                    "too; remove the first one to replace it",
-                                                    height, present, range->text) < 0)
-                        return -ENOMEM;
-                if (ret_conflict)
-                        *ret_conflict = conflict;
-                return -EEXIST;
-        }
-        struct boundary *grown = reallocarray(schedule->boundaries, schedule->n + 1, sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        memmove(grown + i + 1, grown + i, (schedule->n - i) * sizeof(*grown));
-        grown[i] = (struct boundary){.height = height, .range = *range};
-        schedule->boundaries = grown;
-        schedule->n++;
-        return 0;
-}
-
-void schedule_remove(struct schedule *schedule, uint64_t height) {
-        size_t i = place_of(schedule, height);
-        if (i == schedule->n || schedule->boundaries[i].height != height)
-                return;
-        schedule->n--;
-        memmove(schedule->boundaries + i, schedule->boundaries + i + 1, (schedule->n - i) * sizeof(*schedule->boundaries));
+int schedule_add(struct schedule *schedule, const struct boundary_rule *rule, uint64_t height, char **ret_conflict) {
+        struct boundary boundary = {.height = height, .rule = *rule, .is_open = rule->mode == MODE_BEFORE};
+        const struct boundary *const lists[] = {schedule->boundaries, schedule->pending};
+        const size_t sizes[] = {schedule->n, schedule->n_pending};
+        int r = range_parse(rule->range, &boundary.range);
+        if (r < 0)
+                return r;
+        for (size_t list = 0; list < ELEMENTS(lists); list++)
+                for (size_t i = 0; i < sizes[list]; i++) {
+                        const struct boundary *present = &lists[list][i];
+                        if (boundary_is_same(&present->rule, rule))
+                                return 0;
+                        if (boundary_is_same_point(&present->rule, rule) || (height != SCHEDULE_NO_HEIGHT && present->height == height))
+                                return refuse_second(&present->rule, rule, ret_conflict);
+                }
+        return height == SCHEDULE_NO_HEIGHT ? insert(&schedule->pending, &schedule->n_pending, schedule->n_pending, &boundary)
+                                            : insert(&schedule->boundaries, &schedule->n, place_of(schedule, height), &boundary);
 }
 
 void schedule_done(struct schedule *schedule) {
         free(schedule->boundaries);
+        free(schedule->pending);
         *schedule = (struct schedule){0};
 }
 
@@ -55,26 +43,74 @@ const struct boundary *schedule_next(const struct schedule *schedule, uint64_t h
         return NULL;
 }
 
-bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height) {
-        const struct range *range = schedule_range_at(schedule, height);
-        return !range || range_allows(range, version);
+/* Releases for a chain that changes its rules by itself know its old rules too, but not past a boundary that is exact. */
+uint64_t schedule_window_start(const struct schedule *schedule, const struct boundary *boundary) {
+        if (boundary->rule.mode != MODE_BEFORE)
+                return boundary->rule.from < boundary->height ? boundary->rule.from : boundary->height;
+        if (boundary->rule.from != BOUNDARY_NO_WINDOW)
+                return boundary->rule.from;
+        for (size_t i = place_of(schedule, boundary->height); i > 0; i--)
+                if (schedule->boundaries[i - 1].rule.mode == MODE_AT)
+                        return schedule->boundaries[i - 1].height;
+        return 0;
 }
 
+static bool is_open_at(const struct schedule *schedule, const struct boundary *boundary, uint64_t height) {
+        if (boundary->height == SCHEDULE_NO_HEIGHT)
+                return boundary->is_open;
+        return height < boundary->height && schedule_window_start(schedule, boundary) <= height;
+}
+
+bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height) {
+        const struct range *range = schedule_range_at(schedule, height);
+        if (!range || range_allows(range, version))
+                return true;
+        for (size_t i = 0; i < schedule->n; i++)
+                if (is_open_at(schedule, &schedule->boundaries[i], height) && range_allows(&schedule->boundaries[i].range, version))
+                        return true;
+        for (size_t i = 0; i < schedule->n_pending; i++)
+                if (schedule->pending[i].is_open && range_allows(&schedule->pending[i].range, version))
+                        return true;
+        return false;
+}
+
+const struct boundary *schedule_open_window(const struct schedule *schedule, const struct version *version, uint64_t height) {
+        for (size_t i = place_of(schedule, height); i < schedule->n; i++)
+                if (!schedule_allows(schedule, version, schedule->boundaries[i].height))
+                        return is_open_at(schedule, &schedule->boundaries[i], height) ? &schedule->boundaries[i] : NULL;
+        for (size_t i = 0; i < schedule->n_pending; i++)
+                if (schedule->pending[i].is_open && !range_allows(&schedule->pending[i].range, version))
+                        return &schedule->pending[i];
+        return NULL;
+}
+
+uint64_t schedule_rolling_point(const struct schedule *schedule, const struct boundary *boundary, uint64_t seed) {
+        if (boundary->height == SCHEDULE_NO_HEIGHT)
+                return 0;
+        uint64_t start = schedule_window_start(schedule, boundary);
+        if (boundary->rule.from == BOUNDARY_NO_WINDOW)
+                return start;
+        uint64_t most = (boundary->height - start) / 4 * 3;
+        return most == 0 ? start : start + seed % most;
+}
+
+/* Only a boundary takes a permission away; the opening of a window gives one. */
 uint64_t schedule_first_denied(const struct schedule *schedule, const struct version *version, uint64_t from) {
         if (!schedule_allows(schedule, version, from))
                 return from;
         for (size_t i = 0; i < schedule->n; i++)
-                if (schedule->boundaries[i].height > from && !range_allows(&schedule->boundaries[i].range, version))
+                if (schedule->boundaries[i].height > from && !schedule_allows(schedule, version, schedule->boundaries[i].height))
                         return schedule->boundaries[i].height;
         return UINT64_MAX;
 }
 
-int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height) {
+int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height,
+                const struct range *also) {
         int best = -1;
         for (size_t i = 0; i < n; i++)
-                if (schedule_allows(schedule, &versions[i], height) &&
+                if (schedule_allows(schedule, &versions[i], height) && (!also || range_allows(also, &versions[i])) &&
                                 (best < 0 || version_compare(&versions[i], &versions[best]) > 0))
-                        best = (int) i;
+                        best = (int)i;
         return best;
 }
 
@@ -83,7 +119,7 @@ void schedule_refusal(const struct schedule *schedule, const struct version *ver
         const struct range *range = schedule_range_at(schedule, height);
         char name[VERSION_TEXT_MAX], would[VERSION_TEXT_MAX];
         version_format(version, name, sizeof(name));
-        int best = schedule_select(schedule, versions, n, height);
+        int best = schedule_select(schedule, versions, n, height, NULL);
         if (best >= 0) {
                 version_format(&versions[best], would, sizeof(would));
                 (void) snprintf(text, size, "height %lu asks for \"%s\", which %s is not; %s would do", height,
@@ -101,4 +137,26 @@ static size_t place_of(const struct schedule *schedule, uint64_t height) {
         while (i < schedule->n && schedule->boundaries[i].height < height)
                 i++;
         return i;
+}
+
+static int insert(struct boundary **boundaries, size_t *n, size_t at, const struct boundary *boundary) {
+        struct boundary *grown = reallocarray(*boundaries, *n + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        memmove(grown + at + 1, grown + at, (*n - at) * sizeof(*grown));
+        grown[at] = *boundary;
+        *boundaries = grown;
+        (*n)++;
+        return 0;
+}
+
+static int refuse_second(const struct boundary_rule *present, const struct boundary_rule *rule, char **ret_conflict) {
+        char first[BOUNDARY_TEXT_MAX], second[BOUNDARY_TEXT_MAX], *conflict = NULL;
+        boundary_format(present, first, sizeof(first));
+        boundary_format(rule, second, sizeof(second));
+        if (ret_conflict && asprintf(&conflict, "\"%s\" stands there already, and \"%s\" cannot stand there too", first, second) < 0)
+                return -ENOMEM;
+        if (ret_conflict)
+                *ret_conflict = conflict;
+        return -EEXIST;
 }

@@ -2,22 +2,27 @@
  * joins late reads the same as one that was always there. */
 #pragma once
 
-#include "../lib/version.h"
+#include "../lib/boundary.h"
+
+#define SCHEDULE_NO_HEIGHT UINT64_MAX
 
 struct boundary {
-        uint64_t height; /* the first one that the range is for */
+        uint64_t height; /* the first one that the range is for; SCHEDULE_NO_HEIGHT: it is not known yet where it lies */
         struct range range;
+        struct boundary_rule rule;
+        bool is_open; /* without a height: a release of the range may run already */
 };
 
 struct schedule {
         size_t n;
         struct boundary *boundaries; /* by height, each height once */
+        size_t n_pending;
+        struct boundary *pending; /* whose height is not known yet: they deny nothing */
 };
 
-/* -EEXIST: the height has another range; *ret_conflict (may be NULL, malloc'ed) shows both. The same range
- * again is 0. */
-int schedule_add(struct schedule *schedule, uint64_t height, const struct range *range, char **ret_conflict);
-void schedule_remove(struct schedule *schedule, uint64_t height);
+/* HEIGHT: where the rule's point lies; SCHEDULE_NO_HEIGHT: not known yet. -EEXIST: another boundary has the point or the
+ * height; *ret_conflict (may be NULL, malloc'ed) shows both. The same again is 0. -EINVAL: not a range. */
+int schedule_add(struct schedule *schedule, const struct boundary_rule *rule, uint64_t height, char **ret_conflict);
 void schedule_done(struct schedule *schedule);
 
 /* The range in force at a height; NULL: no boundary lies at or below it, anything is allowed. */
@@ -29,10 +34,22 @@ const struct boundary *schedule_next(const struct schedule *schedule, uint64_t h
 /* The first height at or above FROM at which the version is denied; UINT64_MAX: it never is. */
 uint64_t schedule_first_denied(const struct schedule *schedule, const struct version *version, uint64_t from);
 
+/* By the range in force, or by a window of a boundary ahead. */
 bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height);
 
-/* The highest of N versions that is allowed at the height: its index, or -1. */
-int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height);
+/* The first height of the window in which releases of the boundary may run before it; its height if it has none. */
+uint64_t schedule_window_start(const struct schedule *schedule, const struct boundary *boundary);
+
+/* The next boundary ahead of HEIGHT whose window is open there and at which the version will be denied; NULL: none. */
+const struct boundary *schedule_open_window(const struct schedule *schedule, const struct version *version, uint64_t height);
+
+/* Where in its window a node goes over: nodes with different seeds do so at different heights, in the first three quarters,
+ * so that those of one role are not all away at once. Without a window of its own (mode before): at once. */
+uint64_t schedule_rolling_point(const struct schedule *schedule, const struct boundary *boundary, uint64_t seed);
+
+/* The highest of N versions that is allowed at the height, and by ALSO if that is not NULL: its index, or -1. */
+int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height,
+                const struct range *also);
 
 /* One sentence: why VERSION may not run at the height and which of N versions would do. */
 void schedule_refusal(const struct schedule *schedule, const struct version *version, uint64_t height,

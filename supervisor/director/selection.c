@@ -110,7 +110,7 @@ static int choose(struct director *director, uint64_t height, char *release, siz
                         best = (int) i;
         }
         if (best < 0)
-                best = schedule_select(&director->schedule, versions, n, height + 1);
+                best = schedule_select(&director->schedule, versions, n, height + 1, NULL);
         if (best >= 0)
                 text_copy(release, size, releases[best].text);
         else {

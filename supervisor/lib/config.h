@@ -3,7 +3,7 @@
 
 #include "address.h"
 #include "base.h"
-#include "version.h"
+#include "boundary.h"
 
 #define NODE_NAME_MAX 48
 #define PROBES_CONFIGURED_MAX 32
@@ -81,6 +81,7 @@ struct state_config {
 
 struct height_config {
         enum height_source source;
+        enum boundary_unit unit; /* what the source and the gate tell */
         char *url;
         struct address address; /* from the URL */
         char *metric, *pattern, *path;

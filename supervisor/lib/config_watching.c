@@ -21,6 +21,7 @@ static const char *const source_names[] = {
                 NULL, "ethereum", "cometbft", "flow", "metrics", "log", "file", "notify", "exec", "bitcoin"};
 
 TAKE_CHOICE(take_gate_kind, enum gate_kind, NULL, "uprobe", "node", "notify", "log", "observe")
+TAKE_CHOICE(take_unit, enum boundary_unit, "height", "view", "epoch")
 TAKE_CHOICE(take_abi, enum gate_abi, "c", "go")
 TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec")
 
@@ -37,6 +38,7 @@ static void take_source(struct reader *reader, const yaml_node_t *value, void *t
 void take_height(struct reader *reader, const yaml_node_t *value, void *target) {
         static const struct reader_key keys[] = {
                         {"source", take_source, FIELD(height_config, source)},
+                        {"unit", take_unit, FIELD(height_config, unit)},
                         {"url", take_url, FIELD(height_config, url)},
                         {"metric", take_short_text, FIELD(height_config, metric)},
                         {"pattern", take_pattern, FIELD(height_config, pattern)},

@@ -14,14 +14,16 @@
  *   Restart      ""    -> "t"   the swap's id (a restart is a swap to the same release)
  *   Cancel       ""    -> ""
  *   Stop         ""    -> ""    answered when the node has stopped and the supervisor is about to end
- *   ScheduleSet  "ts"  -> ""    height, range
- *   ScheduleImport "a(ts)" -> "" the same for many boundaries: all of them, or an error and none
+ *   ScheduleSet  "a(uuttss)t" -> "" boundaries (unit, mode, point, from, range, protocol: see boundary.h), all or none, and
+ *                               the sequence number if they are all of the schedule, else CONTROL_NO_SEQUENCE
+ *   ScheduleRemove "ut" -> ""   unit and point
  *   Refresh      ""    -> ""    releases on disk have changed
  *   Wait         "t"   -> "ss"  swap id; answered when it has ended: outcome ("committed", "rolled-back", "aborted",
  *                               "held", "cancelled") and reason; a connection that breaks meanwhile (the director was
  *                               restarted) is simply asked again
  * Errors carry one of these names and a sentence for the operator. */
 #define CONTROL_HEIGHT_NONE UINT64_MAX
+#define CONTROL_NO_SEQUENCE UINT64_MAX
 #define CONTROL_ERROR_REFUSED "org.interrex.Error.Refused"       /* exit 1 */
 #define CONTROL_ERROR_BUSY "org.interrex.Error.Busy"             /* exit 1: something is under way */
 #define CONTROL_ERROR_USAGE "org.interrex.Error.Usage"           /* exit 2 */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base.h"
+#include "boundary.h"
 
 struct journal;
 
@@ -75,15 +76,21 @@ int journal_generation_begin(struct journal *journal, const struct journal_gener
 int journal_generation_end(struct journal *journal, uint64_t generation, uint64_t ended_at, const char *end);
 
 struct journal_boundary {
-        uint64_t height;
-        char range[256];
+        struct boundary_rule rule;
+        uint64_t height; /* where a boundary of another unit than the node counts in came to lie; UINT64_MAX: not known */
         uint64_t set_at;
 };
 
-/* The schedule: boundaries ordered by height, and a sequence number that grows with each change.
- * -ERANGE: a height over INT64_MAX. Setting what stands already changes nothing, not even the sequence. */
-int journal_boundary_set(struct journal *journal, uint64_t height, const char *range);
-/* -ENOENT: no boundary at that height. */
-int journal_boundary_remove(struct journal *journal, uint64_t height);
+/* The schedule: boundaries ordered by unit and point. -ERANGE: a point over INT64_MAX. Setting what stands already changes
+ * nothing, not even the sequence number, which grows with each change. */
+int journal_boundary_set(struct journal *journal, const struct boundary_rule *rule);
+/* -ENOENT: no boundary at that point. */
+int journal_boundary_remove(struct journal *journal, const struct boundary_rule *rule);
+/* The boundary of another unit lies at this height from now on. -ENOENT. */
+int journal_boundary_place(struct journal *journal, const struct boundary_rule *rule, uint64_t height);
 int journal_boundary_list(struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n,
                 uint64_t *ret_sequence);
+
+/* The sequence number of the last document that was taken as the whole schedule; UINT64_MAX: none was. */
+int journal_document_set(struct journal *journal, uint64_t sequence);
+int journal_document_get(struct journal *journal, uint64_t *ret_sequence);

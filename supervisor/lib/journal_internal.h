@@ -8,7 +8,7 @@
 /* PRAGMA application_id: "ITRX". Tells a journal from any other SQLite file. */
 #define JOURNAL_APPLICATION_ID 0x49545258
 /* PRAGMA user_version of the tables as this build writes them. */
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 
 enum journal_statement {
         STATEMENT_BEGIN,
@@ -26,9 +26,11 @@ enum journal_statement {
         STATEMENT_GENERATION_BEGIN,
         STATEMENT_GENERATION_END,
         STATEMENT_BOUNDARY_SET,
+        STATEMENT_BOUNDARY_PLACE,
         STATEMENT_BOUNDARY_REMOVE,
         STATEMENT_BOUNDARY_LIST,
         STATEMENT_SEQUENCE,
+        STATEMENT_DOCUMENT_SET,
         JOURNAL_STATEMENTS,
 };
 

@@ -2,7 +2,7 @@
 
 #include "log.h"
 
-/* One string is one transaction: from an empty file to version 1. Times are microseconds since 1970, UTC. */
+/* What all versions have in common. Times are microseconds since 1970, UTC. */
 static const char *const schema =
                 "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
                 "CREATE TABLE swaps ("
@@ -35,17 +35,31 @@ static const char *const schema =
                 "  started_at INTEGER NOT NULL,"
                 "  ended_at INTEGER,"
                 "  how TEXT NOT NULL);"
-                "CREATE TABLE boundaries ("
-                "  height INTEGER PRIMARY KEY,"
-                "  range TEXT NOT NULL,"
-                "  set_at INTEGER NOT NULL);"
                 "CREATE TABLE schedule (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT "
                 "NULL);"
-                "INSERT INTO schedule VALUES (1, 0);"
-                /* By triggers, so that a change made with sqlite3 by hand counts too. */
+                "INSERT INTO schedule VALUES (1, 0);";
+
+/* Version 2: boundaries of any unit. An older table's are of heights. The triggers go with the table that they are of; by
+ * triggers, so that a change made with sqlite3 by hand counts too. Where a boundary came to lie is no change of the schedule. */
+static const char *const schema_2_boundaries = "CREATE TABLE boundaries_2 ("
+                                               "  unit TEXT NOT NULL,"
+                                               "  at INTEGER NOT NULL,"
+                                               "  range TEXT NOT NULL,"
+                                               "  mode TEXT NOT NULL,"
+                                               "  from_at INTEGER,"
+                                               "  protocol TEXT NOT NULL,"
+                                               "  height INTEGER,"
+                                               "  set_at INTEGER NOT NULL,"
+                                               "  PRIMARY KEY (unit, at)) WITHOUT ROWID;";
+static const char *const schema_2_move = "INSERT INTO boundaries_2"
+                                         "  SELECT 'height', height, range, 'at', NULL, '', NULL, set_at FROM boundaries;"
+                                         "DROP TABLE boundaries;";
+static const char *const schema_2_rest =
+                "ALTER TABLE boundaries_2 RENAME TO boundaries;"
+                "ALTER TABLE schedule ADD COLUMN document INTEGER;"
                 "CREATE TRIGGER boundary_added AFTER INSERT ON boundaries BEGIN"
                 "  UPDATE schedule SET sequence = sequence + 1; END;"
-                "CREATE TRIGGER boundary_changed AFTER UPDATE ON boundaries BEGIN"
+                "CREATE TRIGGER boundary_changed AFTER UPDATE OF range, mode, from_at, protocol ON boundaries BEGIN"
                 "  UPDATE schedule SET sequence = sequence + 1; END;"
                 "CREATE TRIGGER boundary_removed AFTER DELETE ON boundaries BEGIN"
                 "  UPDATE schedule SET sequence = sequence + 1; END;";
@@ -54,6 +68,7 @@ static int query(sqlite3 *database, const char *text, int64_t *ret_number, char 
 static int execute(sqlite3 *database, const char *text);
 static int check_all(sqlite3 *database);
 static int make_tables(sqlite3 *database);
+static int renew_tables(sqlite3 *database);
 static int refuse_version(int64_t version);
 
 int journal_schema_open(sqlite3 *database, bool create, bool check) {
@@ -67,8 +82,14 @@ int journal_schema_open(sqlite3 *database, bool create, bool check) {
                 return r;
         if (tables > 0 && application != JOURNAL_APPLICATION_ID)
                 return -EBADMSG;
-        if (tables > 0 && version != JOURNAL_VERSION)
+        if (tables > 0 && (version < 1 || version > JOURNAL_VERSION))
                 return refuse_version(version);
+        if (tables > 0 && version < JOURNAL_VERSION && !create) {
+                log_error("the journal is an older interrex's (tables of version %" PRId64
+                          "): it is brought up to date when the node's supervisor is started anew",
+                                version);
+                return -EPROTO;
+        }
         if (tables == 0 && !create)
                 return -ENOENT;
         if (tables > 0 && check)
@@ -79,6 +100,28 @@ int journal_schema_open(sqlite3 *database, bool create, bool check) {
                 r = execute(database, "PRAGMA synchronous = FULL");
         if (r >= 0 && tables == 0)
                 r = make_tables(database);
+        else if (r >= 0 && version < JOURNAL_VERSION)
+                r = renew_tables(database);
+        return r;
+}
+
+static int renew_tables(sqlite3 *database) {
+        const char *const steps[] = {schema_2_boundaries, schema_2_move, schema_2_rest};
+        char setting[64];
+        int64_t version = 0;
+        int r = execute(database, "BEGIN IMMEDIATE");
+        if (r < 0)
+                return r;
+        r = query(database, "PRAGMA user_version", &version, NULL, 0);
+        for (size_t i = 0; r >= 0 && version < JOURNAL_VERSION && i < ELEMENTS(steps); i++)
+                r = execute(database, steps[i]);
+        (void)snprintf(setting, sizeof(setting), "PRAGMA user_version = %d", JOURNAL_VERSION);
+        if (r >= 0)
+                r = execute(database, setting);
+        if (r >= 0)
+                r = execute(database, "COMMIT");
+        if (r < 0 && !sqlite3_get_autocommit(database))
+                (void)execute(database, "ROLLBACK");
         return r;
 }
 
@@ -95,8 +138,9 @@ static int make_tables(sqlite3 *database) {
                                 "PRAGMA application_id = %d; PRAGMA user_version = %d",
                                 JOURNAL_APPLICATION_ID, JOURNAL_VERSION);
                 r = execute(database, setting);
-                if (r >= 0)
-                        r = execute(database, schema);
+                const char *const parts[] = {schema, schema_2_boundaries, schema_2_rest};
+                for (size_t i = 0; r >= 0 && i < ELEMENTS(parts); i++)
+                        r = execute(database, parts[i]);
         }
         if (r >= 0)
                 r = execute(database, "COMMIT");

@@ -35,13 +35,18 @@ static const char *const texts[JOURNAL_STATEMENTS] = {
                 [STATEMENT_GENERATION_END] =
                                 "UPDATE generations SET ended_at = ?2, how = ?3 WHERE generation = ?1",
                 [STATEMENT_BOUNDARY_SET] =
-                                "INSERT INTO boundaries (height, range, set_at) VALUES (?1, ?2, ?3)"
-                                " ON CONFLICT (height) DO UPDATE SET range = excluded.range, set_at = "
-                                "excluded.set_at"
-                                " WHERE range <> excluded.range",
-                [STATEMENT_BOUNDARY_REMOVE] = "DELETE FROM boundaries WHERE height = ?1",
-                [STATEMENT_BOUNDARY_LIST] = "SELECT height, range, set_at FROM boundaries ORDER BY height",
-                [STATEMENT_SEQUENCE] = "SELECT sequence FROM schedule",
+                                "INSERT INTO boundaries (unit, at, range, mode, from_at, protocol, set_at)"
+                                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                                " ON CONFLICT (unit, at) DO UPDATE SET range = excluded.range, mode = excluded.mode,"
+                                " from_at = excluded.from_at, protocol = excluded.protocol, set_at = excluded.set_at"
+                                " WHERE range <> excluded.range OR mode <> excluded.mode OR from_at IS NOT excluded.from_at"
+                                " OR protocol <> excluded.protocol",
+                [STATEMENT_BOUNDARY_PLACE] = "UPDATE boundaries SET height = ?3 WHERE unit = ?1 AND at = ?2",
+                [STATEMENT_BOUNDARY_REMOVE] = "DELETE FROM boundaries WHERE unit = ?1 AND at = ?2",
+                [STATEMENT_BOUNDARY_LIST] = "SELECT unit, at, range, mode, from_at, protocol, height, set_at"
+                                            " FROM boundaries ORDER BY unit, at",
+                [STATEMENT_SEQUENCE] = "SELECT sequence, document FROM schedule",
+                [STATEMENT_DOCUMENT_SET] = "UPDATE schedule SET document = ?1",
 };
 
 int journal_error(sqlite3 *database, int result, const char *what) {

@@ -61,6 +61,27 @@ bool range_allows(const struct range *range, const struct version *version) {
         return range->n_comparators == 0 && !*version->prerelease;
 }
 
+/* The lowest version of a range is the lowest of all, a bound of it, or the next one after a bound. */
+bool range_is_empty(const struct range *range) {
+        const struct version lowest = {0};
+        if (range_allows(range, &lowest))
+                return false;
+        for (size_t i = 0; i < range->n_comparators; i++) {
+                struct version next = range->comparators[i].bound, release = next;
+                if (range_allows(range, &next))
+                        return false;
+                size_t length = strlen(next.prerelease);
+                if (length > 0)
+                        (void)snprintf(next.prerelease + length, sizeof(next.prerelease) - length, ".0");
+                else
+                        next.patch++;
+                release.prerelease[0] = '\0';
+                if (range_allows(range, &next) || range_allows(range, &release))
+                        return false;
+        }
+        return true;
+}
+
 static void skip_spaces(const char **at) {
         while (isspace((unsigned char)**at))
                 (*at)++;

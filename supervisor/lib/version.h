@@ -44,3 +44,6 @@ int range_parse(const char *text, struct range *ret_range);
 /* Does the range allow the version? Pre-releases only if a comparator of the same set names a pre-release
  * of the same major.minor.patch, as node-semver does. */
 bool range_allows(const struct range *range, const struct version *version);
+
+/* No version at all is in it, as with ">2 <1". */
+bool range_is_empty(const struct range *range);

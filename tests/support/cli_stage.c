@@ -143,16 +143,14 @@ static int answer_swap(sd_bus_message *message, const struct stage *stage) {
 
 static int answer_schedule(sd_bus_message *message, const struct stage *stage) {
         char text[256] = "Schedule";
-        const char *range;
-        uint64_t height;
-        bool many = sd_bus_message_is_method_call(message, CONTROL_INTERFACE, "ScheduleImport");
-        if (many && sd_bus_message_enter_container(message, 'a', "(ts)") < 0)
+        const char *range, *protocol;
+        uint32_t unit, mode;
+        uint64_t height, from;
+        if (sd_bus_message_enter_container(message, 'a', "(uuttss)") < 0)
                 _exit(98);
-        while (sd_bus_message_read(message, many ? "(ts)" : "ts", &height, &range) > 0) {
+        while (sd_bus_message_read(message, "(uuttss)", &unit, &mode, &height, &from, &range, &protocol) > 0) {
                 size_t used = strlen(text);
                 (void)snprintf(text + used, sizeof(text) - used, " %lu:%s", (unsigned long)height, range);
-                if (!many)
-                        break;
         }
         note_call(stage->scratch, text);
         return sd_bus_reply_method_return(message, "");

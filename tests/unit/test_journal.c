@@ -75,6 +75,16 @@ static int wait_for(pid_t pid) {
         return WEXITSTATUS(status);
 }
 
+static int set_boundary(struct journal *journal, uint64_t height, const char *range) {
+        struct boundary_rule rule = {.at = height, .from = BOUNDARY_NO_WINDOW};
+        text_copy(rule.range, sizeof(rule.range), range);
+        return journal_boundary_set(journal, &rule);
+}
+
+static int remove_boundary(struct journal *journal, uint64_t height) {
+        return journal_boundary_remove(journal, &(const struct boundary_rule){.at = height, .from = BOUNDARY_NO_WINDOW});
+}
+
 /* Writes and dies without closing anything. */
 static _Noreturn void write_and_die(const struct scratch *scratch) {
         struct journal *journal = NULL;
@@ -83,7 +93,7 @@ static _Noreturn void write_and_die(const struct scratch *scratch) {
         if (journal_open(scratch->path, true, &journal) < 0 ||
                         journal_set(journal, "machine", "abc\0def", 7) < 0 ||
                         journal_swap_begin(journal, &swap, &id) < 0 || id != 1 ||
-                        journal_boundary_set(journal, 1300, ">=1.7.1") < 0)
+                        set_boundary(journal, 1300, ">=1.7.1") < 0)
                 _exit(1);
         if (journal_begin(journal) < 0 || journal_set(journal, "machine", "half", 4) < 0)
                 _exit(2);
@@ -125,7 +135,7 @@ static void a_transaction_is_all_or_nothing(void **state) {
         size_t size;
         assert_int_equal(journal_begin(journal), 0);
         assert_int_equal(journal_set(journal, "a", "1", 1), 0);
-        assert_int_equal(journal_boundary_set(journal, 5, "*"), 0);
+        assert_int_equal(set_boundary(journal, 5, "*"), 0);
         journal_abort(journal);
         assert_int_equal(journal_get(journal, "a", &value, &size), -ENOENT);
 
@@ -236,6 +246,66 @@ static void a_newer_journal_is_left_alone(void **state) {
         assert_int_equal(sqlite3_exec(database, "PRAGMA user_version = 1000", NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(database), SQLITE_OK);
         assert_int_equal(journal_open(scratch->path, true, &journal), -EPROTO);
+}
+
+/* As version 1 made it, with two boundaries. */
+static void an_older_journal_is_brought_up_to_date(void **state) {
+        static const char *const old = "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+                                       "INSERT INTO state VALUES ('machine', 'abc');"
+                                       "CREATE TABLE boundaries (height INTEGER PRIMARY KEY, range TEXT NOT NULL,"
+                                       " set_at INTEGER NOT NULL);"
+                                       "CREATE TABLE schedule (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL);"
+                                       "INSERT INTO schedule VALUES (1, 0);"
+                                       "CREATE TRIGGER boundary_added AFTER INSERT ON boundaries BEGIN"
+                                       "  UPDATE schedule SET sequence = sequence + 1; END;"
+                                       "INSERT INTO boundaries VALUES (100, '1.x', 7); INSERT INTO boundaries VALUES (200, '2.x', 8);"
+                                       "PRAGMA application_id = 1230262872; PRAGMA user_version = 1";
+        const struct scratch *scratch = *state;
+        struct journal_boundary *boundaries = NULL;
+        struct journal *journal = NULL;
+        sqlite3 *database = NULL;
+        uint64_t sequence = 0, document = 0;
+        size_t n = 0;
+        assert_int_equal(sqlite3_open(scratch->path, &database), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(database, old, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(database), SQLITE_OK);
+        assert_int_equal(journal_open(scratch->path, false, &journal), -EPROTO);
+        for (int i = 0; i < 2; i++) {
+                journal = open_or_fail(scratch, true);
+                assert_int_equal(journal_boundary_list(journal, &boundaries, &n, &sequence), 0);
+                assert_int_equal(n, 2);
+                assert_int_equal(sequence, 2);
+                assert_string_equal(boundaries[1].rule.range, "2.x");
+                assert_int_equal(boundaries[1].rule.at, 200);
+                assert_int_equal(boundaries[1].rule.from, BOUNDARY_NO_WINDOW);
+                assert_int_equal(boundaries[1].set_at, 8);
+                assert_int_equal(boundary_check(&boundaries[1].rule), 0);
+                free(boundaries);
+                assert_int_equal(journal_document_get(journal, &document), 0);
+                assert_int_equal(document, UINT64_MAX);
+                journal_close(journal);
+        }
+}
+
+static void a_boundary_of_another_unit_is_placed(void **state) {
+        _cleanup_(journal_close_at) struct journal *journal = open_or_fail(*state, true);
+        struct boundary_rule rule = {.unit = UNIT_VIEW, .at = 100, .from = 90, .range = "2.x", .mode = MODE_BEFORE};
+        struct journal_boundary *boundaries = NULL;
+        uint64_t sequence = 0;
+        size_t n = 0;
+        assert_int_equal(set_boundary(journal, 100, "1.x"), 0);
+        assert_int_equal(journal_boundary_set(journal, &rule), 0);
+        assert_int_equal(journal_boundary_place(journal, &rule, 777), 0);
+        rule.at = 101;
+        assert_int_equal(journal_boundary_place(journal, &rule, 777), -ENOENT);
+        rule.at = 100;
+        assert_int_equal(journal_boundary_list(journal, &boundaries, &n, &sequence), 0);
+        assert_int_equal(sequence, 2);
+        assert_int_equal(n, 2);
+        assert_true(boundary_is_same(&boundaries[1].rule, &rule));
+        assert_int_equal(boundaries[1].height, 777);
+        assert_int_equal(boundaries[0].height, UINT64_MAX);
+        free(boundaries);
 }
 
 static void what_is_not_there_is_not_made_by_reading(void **state) {
@@ -373,21 +443,21 @@ static void the_schedule_counts_its_changes(void **state) {
         struct journal_boundary *boundaries = NULL;
         uint64_t sequence = 0;
         size_t n = 0;
-        assert_int_equal(journal_boundary_set(journal, 200, ">=2.0.0"), 0);
-        assert_int_equal(journal_boundary_set(journal, 100, ">=1.0.0"), 0);
-        assert_int_equal(journal_boundary_set(journal, 100, ">=1.0.0"), 0); /* no change */
-        assert_int_equal(journal_boundary_set(journal, 100, ">=1.1.0"), 0);
+        assert_int_equal(set_boundary(journal, 200, ">=2.0.0"), 0);
+        assert_int_equal(set_boundary(journal, 100, ">=1.0.0"), 0);
+        assert_int_equal(set_boundary(journal, 100, ">=1.0.0"), 0); /* no change */
+        assert_int_equal(set_boundary(journal, 100, ">=1.1.0"), 0);
         assert_int_equal(journal_boundary_list(journal, &boundaries, &n, &sequence), 0);
         assert_int_equal(sequence, 3);
         assert_int_equal(n, 2);
-        assert_int_equal(boundaries[0].height, 100);
-        assert_string_equal(boundaries[0].range, ">=1.1.0");
+        assert_int_equal(boundaries[0].rule.at, 100);
+        assert_string_equal(boundaries[0].rule.range, ">=1.1.0");
         assert_true(boundaries[0].set_at > 0);
-        assert_int_equal(boundaries[1].height, 200);
+        assert_int_equal(boundaries[1].rule.at, 200);
         free(boundaries);
-        assert_int_equal(journal_boundary_remove(journal, 200), 0);
-        assert_int_equal(journal_boundary_remove(journal, 200), -ENOENT);
-        assert_int_equal(journal_boundary_set(journal, UINT64_MAX, "*"), -ERANGE);
+        assert_int_equal(remove_boundary(journal, 200), 0);
+        assert_int_equal(remove_boundary(journal, 200), -ENOENT);
+        assert_int_equal(set_boundary(journal, UINT64_MAX, "*"), -ERANGE);
         assert_int_equal(journal_boundary_list(journal, &boundaries, &n, &sequence), 0);
         assert_int_equal(sequence, 4);
         assert_int_equal(n, 1);
@@ -454,6 +524,8 @@ int main(void) {
                         TEST(a_strange_database_is_refused),
                         TEST(a_page_that_was_damaged_is_found_after_a_crash),
                         TEST(a_newer_journal_is_left_alone),
+                        TEST(an_older_journal_is_brought_up_to_date),
+                        TEST(a_boundary_of_another_unit_is_placed),
                         TEST(what_is_not_there_is_not_made_by_reading),
                         TEST(a_reader_is_not_in_the_writers_way),
                         TEST(numbers_only_grow),

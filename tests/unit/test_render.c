@@ -196,12 +196,14 @@ static void a_report_times_every_step(void **state) {
 static void an_empty_schedule_says_what_that_means(void **state) {
         (void)state;
         const struct journal_boundary boundary = {
-                        .height = 1300, .range = ">=1.7.1", .set_at = 1700000000000000};
+                        .rule = {.at = 1300, .range = ">=1.7.1", .from = 1200, .mode = MODE_BEFORE},
+                        .height = UINT64_MAX,
+                        .set_at = 1700000000000000};
         _cleanup_free_ char *none = NULL, *one = NULL;
         assert_int_equal(render_schedule(NULL, 0, 0, &none), 0);
         assert_string_equal(none, "no boundary: every release is allowed at every height\n");
         assert_int_equal(render_schedule(&boundary, 1, 4, &one), 0);
-        assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20\n"));
+        assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20  from=1200 mode=before\n"));
         assert_non_null(strstr(one, "sequence 4\n"));
 }
 
@@ -217,10 +219,14 @@ static void programs_get_null_where_there_is_nothing(void **state) {
         assert_string_equal(json_string_value(json_object_get(item, "reason")), "bad ? byte");
         assert_true(json_real_value(json_object_get(item, "gap_ms")) > 12.4);
         json_decref(history);
-        const struct journal_boundary boundary = {.height = 1300, .range = ">=1.7.1"};
+        const struct journal_boundary boundary = {
+                        .rule = {.at = 1300, .range = ">=1.7.1", .from = BOUNDARY_NO_WINDOW}, .height = UINT64_MAX};
         json_t *schedule = render_schedule_json(&boundary, 1, 4);
         assert_int_equal(json_integer_value(json_object_get(schedule, "sequence")), 4);
         assert_int_equal(json_array_size(json_object_get(schedule, "boundaries")), 1);
+        item = json_array_get(json_object_get(schedule, "boundaries"), 0);
+        assert_int_equal(json_integer_value(json_object_get(item, "height")), 1300);
+        assert_true(json_is_null(json_object_get(item, "from")));
         json_decref(schedule);
 }
 

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
-static struct range range_of(const char *text) {
-        struct range range;
-        assert_int_equal(range_parse(text, &range), 0);
-        return range;
+static struct boundary_rule rule_of(const char *point, const char *text) {
+        struct boundary_rule rule;
+        char why[256];
+        if (boundary_parse(point, text, &rule, why, sizeof(why)) < 0)
+                fail_msg("%s %s: %s", point, text, why);
+        return rule;
 }
 
 static struct version version_of(const char *text) {
@@ -18,9 +20,15 @@ static struct version version_of(const char *text) {
         return version;
 }
 
-static void add(struct schedule *schedule, uint64_t height, const char *range_text) {
-        struct range range = range_of(range_text);
-        assert_int_equal(schedule_add(schedule, height, &range, NULL), 0);
+static int try_to_add(struct schedule *schedule, uint64_t height, const char *text, char **ret_conflict) {
+        char point[32];
+        (void)snprintf(point, sizeof(point), "%lu", height);
+        struct boundary_rule rule = rule_of(point, text);
+        return schedule_add(schedule, &rule, height, ret_conflict);
+}
+
+static void add(struct schedule *schedule, uint64_t height, const char *text) {
+        assert_int_equal(try_to_add(schedule, height, text, NULL), 0);
 }
 
 /* Three boundaries, added out of order. */
@@ -78,12 +86,11 @@ static void test_a_version_is_allowed_from_its_minimum_to_its_maximum(void **sta
 
 static void test_one_height_has_one_range(void **state) {
         struct schedule *schedule = *state;
-        struct range same = range_of(">=2.0.0"), other = range_of(">=3.0.0");
         char *conflict = NULL;
-        assert_int_equal(schedule_add(schedule, 300, &same, &conflict), 0);
+        assert_int_equal(try_to_add(schedule, 300, ">=2.0.0", &conflict), 0);
         assert_null(conflict);
-        assert_int_equal(schedule_add(schedule, 300, &other, NULL), -EEXIST);
-        assert_int_equal(schedule_add(schedule, 300, &other, &conflict), -EEXIST);
+        assert_int_equal(try_to_add(schedule, 300, ">=3.0.0", NULL), -EEXIST);
+        assert_int_equal(try_to_add(schedule, 300, ">=3.0.0", &conflict), -EEXIST);
         assert_non_null(conflict);
         assert_non_null(strstr(conflict, "300"));
         assert_non_null(strstr(conflict, ">=2.0.0"));
@@ -93,20 +100,90 @@ static void test_one_height_has_one_range(void **state) {
         assert_string_equal(schedule_range_at(schedule, 300)->text, ">=2.0.0");
 }
 
-static void test_what_was_removed_no_longer_counts(void **state) {
-        struct schedule *schedule = *state;
-        schedule_remove(schedule, 150);
-        assert_int_equal(schedule->n, 3);
-        schedule_remove(schedule, 200);
-        assert_string_equal(schedule_range_at(schedule, 250)->text, "<1.4.0");
-        assert_int_equal(schedule_next(schedule, 100)->height, 300);
-        schedule_remove(schedule, 300);
-        schedule_remove(schedule, 100);
-        assert_int_equal(schedule->n, 0);
-        assert_null(schedule_range_at(schedule, 250));
-        assert_null(schedule_next(schedule, 0));
-        add(schedule, 200, ">=7.0.0");
-        assert_string_equal(schedule_range_at(schedule, 250)->text, ">=7.0.0");
+static bool allows(const struct schedule *schedule, const char *version_text, uint64_t height) {
+        struct version version = version_of(version_text);
+        return schedule_allows(schedule, &version, height);
+}
+
+static uint64_t first_denied(const struct schedule *schedule, const char *version_text, uint64_t from) {
+        struct version version = version_of(version_text);
+        return schedule_first_denied(schedule, &version, from);
+}
+
+static void test_in_a_window_the_new_release_may_and_at_the_boundary_it_must(void **state) {
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        (void)state;
+        add(&schedule, 1, "1.x");
+        add(&schedule, 100, "2.x from=80");
+        assert_false(allows(&schedule, "2.0.0", 79));
+        assert_true(allows(&schedule, "2.0.0", 80));
+        assert_true(allows(&schedule, "1.0.0", 99));
+        assert_false(allows(&schedule, "1.0.0", 100));
+        assert_int_equal(first_denied(&schedule, "1.0.0", 85), 100);
+        assert_int_equal(first_denied(&schedule, "2.0.0", 85), UINT64_MAX);
+        assert_int_equal(first_denied(&schedule, "2.0.0", 10), 10);
+        struct version old = version_of("1.0.0"), new = version_of("2.0.0");
+        assert_null(schedule_open_window(&schedule, &old, 79));
+        assert_int_equal(schedule_open_window(&schedule, &old, 80)->height, 100);
+        assert_null(schedule_open_window(&schedule, &new, 80));
+        assert_null(schedule_open_window(&schedule, &old, 100));
+        struct version versions[] = {old, new, version_of("1.5.0")};
+        assert_int_equal(schedule_select(&schedule, versions, 3, 79, NULL), 2);
+        assert_int_equal(schedule_select(&schedule, versions, 3, 80, NULL), 1);
+        assert_int_equal(schedule_select(&schedule, versions, 3, 80, &schedule.boundaries[0].range), 2);
+}
+
+static void test_before_reaches_back_to_the_last_exact_boundary(void **state) {
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        (void)state;
+        add(&schedule, 10, "1.x");
+        add(&schedule, 100, "2.x mode=before");
+        add(&schedule, 200, "3.x mode=before");
+        add(&schedule, 300, "4.x");
+        add(&schedule, 400, "5.x mode=before from=350");
+        assert_true(allows(&schedule, "3.0.0", 10)); /* it knows the rules before 100 as well */
+        assert_true(allows(&schedule, "3.0.0", 250));
+        assert_false(allows(&schedule, "2.0.0", 200));
+        assert_false(allows(&schedule, "4.0.0", 299));
+        assert_false(allows(&schedule, "5.0.0", 349));
+        assert_true(allows(&schedule, "5.0.0", 350));
+        assert_false(allows(&schedule, "5.0.0", 250));
+        assert_true(allows(&schedule, "9.0.0", 9)); /* below the first boundary anything */
+        assert_int_equal(first_denied(&schedule, "3.0.0", 10), 300);
+}
+
+static void test_a_boundary_without_a_height_denies_nothing(void **state) {
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        struct boundary_rule at = rule_of("time:2026-12-01T00:00:00Z", "2.x");
+        struct boundary_rule before = rule_of("time:2027-12-01T00:00:00Z", "3.x mode=before");
+        struct version old = version_of("1.0.0");
+        (void)state;
+        add(&schedule, 1, "1.x");
+        assert_int_equal(schedule_add(&schedule, &at, SCHEDULE_NO_HEIGHT, NULL), 0);
+        assert_int_equal(first_denied(&schedule, "1.0.0", 1), UINT64_MAX);
+        assert_false(allows(&schedule, "2.0.0", 50));
+        assert_null(schedule_open_window(&schedule, &old, 50));
+        assert_int_equal(schedule_add(&schedule, &before, SCHEDULE_NO_HEIGHT, NULL), 0);
+        assert_true(allows(&schedule, "3.0.0", 50));
+        assert_string_equal(schedule_open_window(&schedule, &old, 50)->rule.range, "3.x");
+        assert_int_equal(schedule_add(&schedule, &at, 60, NULL), 0); /* the same rule is not there twice */
+        assert_int_equal(schedule.n_pending, 2);
+}
+
+static void test_nodes_go_over_in_the_first_three_quarters(void **state) {
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        bool differs = false;
+        (void)state;
+        add(&schedule, 1000, "2.x from=600");
+        add(&schedule, 2000, "3.x mode=before");
+        for (uint64_t seed = 0; seed < 100; seed++) {
+                uint64_t point = schedule_rolling_point(&schedule, &schedule.boundaries[0], seed * 7919);
+                assert_in_range(point, 600, 899);
+                assert_int_equal(point, schedule_rolling_point(&schedule, &schedule.boundaries[0], seed * 7919));
+                differs = differs || point != schedule_rolling_point(&schedule, &schedule.boundaries[0], 0);
+        }
+        assert_true(differs);
+        assert_int_equal(schedule_rolling_point(&schedule, &schedule.boundaries[1], 12345), 1000);
 }
 
 static void test_the_highest_allowed_version_is_selected(void **state) {
@@ -119,7 +196,7 @@ static void test_the_highest_allowed_version_is_selected(void **state) {
         } vectors[] = {{0, 6, 5}, {100, 6, 3}, {200, 6, 2}, {300, 6, 5}, {300, 5, -1}, {100, 3, -1},
                         {0, 0, -1}};
         for (size_t i = 0; i < ELEMENTS(vectors); i++)
-                assert_int_equal(schedule_select(*state, versions, vectors[i].n, vectors[i].height),
+                assert_int_equal(schedule_select(*state, versions, vectors[i].n, vectors[i].height, NULL),
                                 vectors[i].index);
 }
 
@@ -151,8 +228,10 @@ int main(void) {
                                         make_schedule, free_schedule),
                         cmocka_unit_test_setup_teardown(
                                         test_one_height_has_one_range, make_schedule, free_schedule),
-                        cmocka_unit_test_setup_teardown(test_what_was_removed_no_longer_counts,
-                                        make_schedule, free_schedule),
+                        cmocka_unit_test(test_in_a_window_the_new_release_may_and_at_the_boundary_it_must),
+                        cmocka_unit_test(test_before_reaches_back_to_the_last_exact_boundary),
+                        cmocka_unit_test(test_a_boundary_without_a_height_denies_nothing),
+                        cmocka_unit_test(test_nodes_go_over_in_the_first_three_quarters),
                         cmocka_unit_test_setup_teardown(test_the_highest_allowed_version_is_selected,
                                         make_schedule, free_schedule),
                         cmocka_unit_test_setup_teardown(

@@ -1,0 +1,215 @@
+#include "boundaries.h"
+
+#include "../lib/control_protocol.h"
+#include "../lib/log.h"
+#include "../lib/schedule_change.h"
+#include "events.h"
+#include "following.h"
+#include "gate.h"
+#include "planning.h"
+
+/* A boundary in time is placed so far ahead of the height that was seen last: the gate must be armed before it is reached. */
+#define PLACED_AHEAD 2
+
+static int check(struct director *director, const struct schedule_change *change, struct refusal *refusal);
+static void apply(struct director *director);
+static int set_timer(struct director *director);
+
+static bool is_native(const struct director *director, const struct boundary_rule *rule) {
+        return rule->unit == director->config->height.unit;
+}
+
+int boundaries_load(struct director *director) {
+        _cleanup_free_ struct journal_boundary *present = NULL;
+        size_t n = 0;
+        uint64_t sequence = 0;
+        int r = journal_boundary_list(director->journal, &present, &n, &sequence);
+        if (r < 0)
+                return r;
+        struct schedule schedule = {0};
+        for (size_t i = 0; i < n; i++) {
+                const struct boundary_rule *rule = &present[i].rule;
+                r = boundary_check(rule);
+                if (r >= 0)
+                        r = schedule_add(&schedule, rule, is_native(director, rule) ? rule->at : present[i].height, NULL);
+                if (r < 0)
+                        log_error("the boundary at %lu (%s) is not usable and left out: %s", rule->at, rule->range, strerror(-r));
+        }
+        schedule_done(&director->schedule);
+        director->schedule = schedule;
+        return set_timer(director);
+}
+
+int boundaries_set(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence,
+                struct refusal *ret_refusal) {
+        _cleanup_(schedule_change_done) struct schedule_change change = {.rules = rules, .n = n, .sequence = sequence};
+        int r = schedule_change_read(director->journal, &change);
+        if (r >= 0 && check(director, &change, ret_refusal) < 0)
+                return -1;
+        if (r >= 0)
+                r = schedule_change_write(director->journal, &change, director->config->height.unit, planning_height(director));
+        if (r >= 0)
+                r = boundaries_load(director);
+        if (r < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written: %s; nothing was changed",
+                                director->directories.state, strerror(-r));
+        apply(director);
+        return 0;
+}
+
+int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, struct refusal *ret_refusal) {
+        const struct boundary_rule rule = {.unit = unit, .at = at, .from = BOUNDARY_NO_WINDOW};
+        uint64_t height = planning_height(director);
+        char point[64];
+        boundary_format_point(unit, at, point, sizeof(point));
+        if (is_native(director, &rule) && height != MACHINE_NO_HEIGHT && at <= height)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "the boundary at %s cannot go: the node is at %lu, and what has run under it cannot be undone", point,
+                                height);
+        int r = journal_boundary_remove(director->journal, &rule);
+        if (r == -ENOENT)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "there is no boundary at %s; see `interrex schedule show`", point);
+        if (r >= 0)
+                r = boundaries_load(director);
+        if (r < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written: %s", director->directories.state,
+                                strerror(-r));
+        apply(director);
+        return 0;
+}
+
+void boundaries_forget_own(struct director *director) {
+        const struct boundary_rule rule = {.unit = director->config->height.unit, .at = director->swap.at_height};
+        if (!director->record.boundary_is_ours || director->swap.at_height == MACHINE_NO_HEIGHT)
+                return;
+        (void) journal_boundary_remove(director->journal, &rule);
+        (void) boundaries_load(director);
+        director->record.boundary_is_ours = false;
+}
+
+bool boundaries_place_due(struct director *director, uint64_t height) {
+        uint64_t now = now_realtime() / USEC_PER_SEC;
+        bool placed = false;
+        for (size_t i = 0; i < director->schedule.n_pending; i++) {
+                const struct boundary *boundary = &director->schedule.pending[i];
+                if (boundary->rule.unit != UNIT_TIME || boundary->rule.at > now)
+                        continue;
+                int r = journal_boundary_place(director->journal, &boundary->rule, height + PLACED_AHEAD);
+                if (r < 0)
+                        log_errno(r, "cannot write down that the boundary %lu (%s) lies at height %lu", boundary->rule.at,
+                                        boundary->rule.range, height + PLACED_AHEAD);
+                else {
+                        log_notice("the time of %s has come: it is asked for from height %lu on", boundary->rule.range,
+                                        height + PLACED_AHEAD);
+                        placed = true;
+                }
+        }
+        if (placed && boundaries_load(director) < 0)
+                log_error("the schedule cannot be read again");
+        return placed;
+}
+
+void boundaries_note_height(struct director *director, uint64_t height) {
+        if (director->schedule.n_pending > 0 && boundaries_place_due(director, height))
+                apply(director);
+}
+
+/* The past cannot be changed: a boundary at or below the height must allow what ran there. */
+static int check_past(struct director *director, const struct schedule_change *change, const struct boundary_rule *rule,
+                struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t height = planning_height(director);
+        struct version version;
+        struct range range;
+        char line[BOUNDARY_TEXT_MAX];
+        if (!is_native(director, rule) || height == MACHINE_NO_HEIGHT || rule->at > height ||
+                        version_parse(machine->current_release, &version) < 0 || range_parse(rule->range, &range) < 0 ||
+                        range_allows(&range, &version))
+                return 0;
+        const struct boundary *later = schedule_next(&director->schedule, rule->at);
+        bool is_superseded = later && later->height <= height;
+        for (size_t i = 0; i < change->n; i++)
+                is_superseded = is_superseded || (is_native(director, &change->rules[i]) && change->rules[i].at > rule->at &&
+                                                                 change->rules[i].at <= height);
+        if (is_superseded)
+                return 0; /* what ran between the two is not known any more */
+        const struct range *now = schedule_range_at(&director->schedule, height);
+        boundary_format(rule, line, sizeof(line));
+        return refuse(refusal, CONTROL_ERROR_REFUSED,
+                        "height %lu cannot ask for \"%.100s\" (the line is \"%.150s\"): %s has run there, and the node is at %lu; what is in "
+                        "force is \"%.100s\"",
+                        rule->at, rule->range, line, machine->current_release, height, now ? now->text : "*");
+}
+
+static int check_unit(const struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {
+        char point[64];
+        if (is_native(director, rule) || rule->unit == UNIT_TIME)
+                return 0;
+        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        return refuse(refusal, CONTROL_ERROR_REFUSED,
+                        "%s cannot be told on this node, which counts in %ss: if its height source and its gate tell %ss, say "
+                        "`height: {unit: %s}` in the configuration",
+                        point, boundary_unit_name(director->config->height.unit), boundary_unit_name(rule->unit),
+                        boundary_unit_name(rule->unit));
+}
+
+static int check(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
+        char why[512];
+        int r = schedule_change_check(change, why, sizeof(why));
+        if (r < 0)
+                return refuse(refusal, r == -EINVAL ? CONTROL_ERROR_USAGE : CONTROL_ERROR_REFUSED, "%s", why);
+        for (size_t i = 0; i < change->n; i++)
+                if (check_unit(director, &change->rules[i], refusal) < 0 ||
+                                check_past(director, change, &change->rules[i], refusal) < 0)
+                        return -1;
+        return 0;
+}
+
+/* The swap that the schedule began is not what it asks for any more, and nothing has been changed for it yet. */
+static bool is_obsolete(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        struct version old, new;
+        bool can_be_cancelled = machine->phase == PHASE_ARMED || machine->phase == PHASE_PREPARING || machine->phase == PHASE_GATING;
+        if (!director->record.follow.is_ours || !can_be_cancelled || machine->boundary == MACHINE_NO_HEIGHT ||
+                        version_parse(machine->current_release, &old) < 0 || version_parse(machine->candidate_release, &new) < 0)
+                return false;
+        return schedule_allows(&director->schedule, &old, machine->boundary) ||
+               !schedule_allows(&director->schedule, &new, machine->boundary);
+}
+
+static void apply(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        struct machine_event cancel = {.type = EVENT_CANCEL, .text = "the schedule was changed"};
+        if (is_obsolete(director))
+                (void) events_feed(director, &cancel);
+        /* What failed under another schedule may be what this one asks for. */
+        director->record.follow.n_failed = 0;
+        director->record.follow.went_back = false;
+        (void) journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+        if (machine->phase == PHASE_RUNNING || machine->phase == PHASE_ARMED)
+                (void) gate_arm(director, machine->current, planning_gate_height(director, machine->current, machine->boundary));
+        following_evaluate(director);
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        uint64_t height = planning_height(director);
+        (void) source;
+        (void) usec;
+        if (height != MACHINE_NO_HEIGHT)
+                boundaries_note_height(director, height);
+        return 0;
+}
+
+/* For the next boundary in time. Without a height none can be placed: the first one that is told does it. */
+static int set_timer(struct director *director) {
+        uint64_t next = UINT64_MAX;
+        for (size_t i = 0; i < director->schedule.n_pending; i++)
+                if (director->schedule.pending[i].rule.unit == UNIT_TIME && director->schedule.pending[i].rule.at < next)
+                        next = director->schedule.pending[i].rule.at;
+        director->boundary_timer = sd_event_source_disable_unref(director->boundary_timer);
+        if (next == UINT64_MAX || next > UINT64_MAX / USEC_PER_SEC)
+                return 0;
+        return sd_event_add_time(director->event, &director->boundary_timer, CLOCK_REALTIME, next * USEC_PER_SEC, USEC_PER_MSEC, on_time,
+                        director);
+}

@@ -1,0 +1,25 @@
+/* The schedule in the journal and in memory: it is read, changed by an operator or by a document, and its boundaries of other
+ * units than the node counts in are placed at a height when their time has come. */
+#pragma once
+
+#include "../lib/schedule_document.h"
+#include "context.h"
+#include "refusal.h"
+
+/* Reads the schedule from the journal. */
+int boundaries_load(struct director *director);
+
+/* All of N rules, or none (-1). SEQUENCE SCHEDULE_NO_SEQUENCE: they are added to what is there. Else they are all of the
+ * schedule from the node's height on: what lies ahead and is not among them goes, and a sequence number below the last one
+ * is refused. What has run already cannot be contradicted. An upgrade that is armed and is not asked for any more is cancelled. */
+int boundaries_set(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence,
+                struct refusal *ret_refusal);
+int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, struct refusal *ret_refusal);
+
+/* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
+void boundaries_forget_own(struct director *director);
+
+/* The node is at HEIGHT: boundaries whose time has come are placed behind it. True: one was. */
+bool boundaries_place_due(struct director *director, uint64_t height);
+/* The same for the node that serves, whose gate is then armed anew. */
+void boundaries_note_height(struct director *director, uint64_t height);
