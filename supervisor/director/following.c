@@ -119,6 +119,24 @@ int following_pick(struct director *director, uint64_t height, char *release, si
         return pick(director, height, NULL, release, size, &tries);
 }
 
+/* Below the height of one that has none, anything of its range will do that is allowed now. */
+int following_pick_for(struct director *director, const struct boundary *boundary, char *release, size_t size) {
+        struct release *releases = NULL;
+        size_t n = 0;
+        int best = -1;
+        if (boundary->height != SCHEDULE_NO_HEIGHT)
+                return following_pick(director, boundary->height, release, size);
+        int r = release_list(director->releases_dir, &releases, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (range_allows(&boundary->range, &releases[i].version) &&
+                                (best < 0 || version_compare(&releases[i].version, &releases[best].version) > 0))
+                        best = (int) i;
+        if (best >= 0)
+                text_copy(release, size, releases[best].text);
+        release_list_free(releases, n);
+        return r < 0 ? r : best < 0 ? -ENOENT : 0;
+}
+
 bool following_describe(struct director *director, uint64_t height, char *text, size_t size) {
         char release[MACHINE_RELEASE_MAX];
         uint32_t tries;
@@ -195,17 +213,25 @@ static void begin(struct director *director, uint64_t height, bool is_there, con
 }
 
 /* A boundary ahead may be passed early: this node goes over at a height of its own in the window, so that not all of a role are
- * away at once. */
-static void roll(struct director *director) {
+ * away at once. True: it has done so or will. */
+static bool roll(struct director *director) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director);
+        char release[MACHINE_RELEASE_MAX];
+        uint32_t tries;
         struct version version;
         if (director->record.follow.went_back || height == MACHINE_NO_HEIGHT ||
                         version_parse(machine->current_release, &version) < 0)
-                return;
-        const struct boundary *boundary = schedule_open_window(&director->schedule, &version, height + 1);
-        if (boundary && height + 1 >= schedule_rolling_point(&director->schedule, boundary, director->rolling_seed))
+                return false;
+        const struct boundary *boundary = schedule_window_ahead(&director->schedule, &version, height + 1);
+        if (!boundary)
+                return false;
+        uint64_t point = schedule_rolling_point(&director->schedule, boundary, director->rolling_seed);
+        if (pick(director, point > height + 1 ? point : height + 1, &boundary->range, release, sizeof(release), &tries) < 0)
+                return false;
+        if (height + 1 >= point)
                 begin(director, height + 1, true, &boundary->range);
+        return true;
 }
 
 static int on_evaluate(sd_event_source *source, void *userdata) {
@@ -214,13 +240,11 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
         (void) source;
         if (machine->phase == PHASE_HELD && director->record.follow.held_at != MACHINE_NO_HEIGHT)
                 begin(director, director->record.follow.held_at, true, NULL);
-        else if (machine->phase == PHASE_RUNNING && director->config->gate.kind != GATE_NONE) {
+        else if (machine->phase == PHASE_RUNNING && !roll(director) && director->config->gate.kind != GATE_NONE) {
                 uint64_t height = next_denied(director);
                 if (height != MACHINE_NO_HEIGHT && planning_is_near_to(director, height))
                         begin(director, height, false, NULL);
         }
-        if (machine->phase == PHASE_RUNNING)
-                roll(director);
         return 0;
 }
 

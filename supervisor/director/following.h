@@ -15,6 +15,8 @@ void following_evaluate(struct director *director);
 bool following_describe(struct director *director, uint64_t height, char *text, size_t size);
 
 /* The release that would be begun with at HEIGHT. -ENOENT: none is here, or each was tried in vain. */
+/* The same for a boundary, wherever it will lie. */
+int following_pick_for(struct director *director, const struct boundary *boundary, char *release, size_t size);
 int following_pick(struct director *director, uint64_t height, char *release, size_t size);
 
 /* What a step of the machine means for FOLLOW. Pure. */

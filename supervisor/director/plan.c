@@ -22,8 +22,15 @@ char *plan_text(struct director *director) {
         char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX];
         const char *before = machine->current_release;
         const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
-        for (size_t i = 0; next && i < BOUNDARIES_SHOWN; i++, next = schedule_next(&director->schedule, next->height)) {
-                (void) json_array_append_new(boundaries, plan_boundary(director, next, &before));
+        size_t n_pending = 0;
+        for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
+                const struct boundary *boundary = next                                         ? next
+                                                  : n_pending < director->schedule.n_pending ? &director->schedule.pending[n_pending++]
+                                                                                             : NULL;
+                if (!boundary)
+                        break;
+                next = next ? schedule_next(&director->schedule, next->height) : NULL;
+                (void) json_array_append_new(boundaries, plan_boundary(director, boundary, &before));
                 text_copy(releases[i], sizeof(releases[i]), before);
                 before = releases[i];
         }
@@ -110,18 +117,39 @@ static void put_gate(const struct director *director, json_t *object, json_t *pr
                 problem(problems, "nothing stops the node there: the configuration has no `gate`");
 }
 
+/* What of it is known where: a boundary in time has no height yet. */
+static void put_rule(struct director *director, const struct boundary *boundary, json_t *object) {
+        const struct boundary_rule *rule = &boundary->rule;
+        bool is_placed = boundary->height != SCHEDULE_NO_HEIGHT;
+        char point[64];
+        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        (void) json_object_set_new(object, "height", is_placed ? json_integer((json_int_t) boundary->height) : json_null());
+        (void) json_object_set_new(object, "point", json_string(point));
+        (void) json_object_set_new(object, "range", json_string(boundary->range.text));
+        (void) json_object_set_new(object, "mode", json_string(boundary_mode_name(rule->mode)));
+        (void) json_object_set_new(object, "protocol", *rule->protocol ? json_string(rule->protocol) : json_null());
+        uint64_t from = is_placed ? schedule_window_start(&director->schedule, boundary) : SCHEDULE_NO_HEIGHT;
+        uint64_t rolls_at = is_placed ? schedule_rolling_point(&director->schedule, boundary, director->rolling_seed) : from;
+        (void) json_object_set_new(object, "from", from < boundary->height ? json_integer((json_int_t) from) : json_null());
+        (void) json_object_set_new(object, "rolls_at", from < boundary->height ? json_integer((json_int_t) rolls_at) : json_null());
+        if (is_placed)
+                put_time(director, object, boundary->height);
+        else if (rule->unit == UNIT_TIME) {
+                double ahead = (double) rule->at - (double) now_realtime() / (double) USEC_PER_SEC;
+                (void) json_object_set_new(object, "eta_s", json_real(ahead > 0 ? ahead : 0));
+        }
+}
+
 /* Says in *BEFORE which release the next boundary will find. */
 static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before) {
         json_t *object = json_object(), *problems = json_array();
-        char release[MACHINE_RELEASE_MAX], text[MACHINE_REASON_MAX];
+        char release[MACHINE_RELEASE_MAX];
         struct version version;
         bool stays = version_parse(*before, &version) >= 0 && range_allows(&boundary->range, &version);
-        (void) json_object_set_new(object, "height", json_integer((json_int_t) boundary->height));
-        (void) json_object_set_new(object, "range", json_string(boundary->range.text));
-        put_time(director, object, boundary->height);
+        put_rule(director, boundary, object);
         if (stays)
                 (void) json_object_set_new(object, "release", json_string(*before));
-        else if (following_pick(director, boundary->height, release, sizeof(release)) >= 0) {
+        else if (following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
                 const struct machine *machine = &director->record.machine;
                 if (machine->boundary == boundary->height && machine->kind == SWAP_UPGRADE)
                         text_copy(release, sizeof(release), machine->candidate_release);
@@ -129,9 +157,10 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
                 check_release(director, release, object, problems);
                 *before = json_string_value(json_object_get(object, "release"));
         } else {
-                (void) following_describe(director, boundary->height, text, sizeof(text));
                 (void) json_object_set_new(object, "release", json_null());
-                problem(problems, "%s", text);
+                problem(problems,
+                                "no release here is in \"%s\": add one with `interrex release add %s VERSION PATH`",
+                                boundary->range.text, director->config->node);
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)

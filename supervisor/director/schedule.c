@@ -74,10 +74,13 @@ bool schedule_allows(const struct schedule *schedule, const struct version *vers
         return false;
 }
 
-const struct boundary *schedule_open_window(const struct schedule *schedule, const struct version *version, uint64_t height) {
+const struct boundary *schedule_window_ahead(const struct schedule *schedule, const struct version *version, uint64_t height) {
         for (size_t i = place_of(schedule, height); i < schedule->n; i++)
                 if (!schedule_allows(schedule, version, schedule->boundaries[i].height))
-                        return is_open_at(schedule, &schedule->boundaries[i], height) ? &schedule->boundaries[i] : NULL;
+                        {
+                        const struct boundary *boundary = &schedule->boundaries[i];
+                        return schedule_window_start(schedule, boundary) < boundary->height ? boundary : NULL;
+                }
         for (size_t i = 0; i < schedule->n_pending; i++)
                 if (schedule->pending[i].is_open && !range_allows(&schedule->pending[i].range, version))
                         return &schedule->pending[i];

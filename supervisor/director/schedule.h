@@ -40,8 +40,9 @@ bool schedule_allows(const struct schedule *schedule, const struct version *vers
 /* The first height of the window in which releases of the boundary may run before it; its height if it has none. */
 uint64_t schedule_window_start(const struct schedule *schedule, const struct boundary *boundary);
 
-/* The next boundary ahead of HEIGHT whose window is open there and at which the version will be denied; NULL: none. */
-const struct boundary *schedule_open_window(const struct schedule *schedule, const struct version *version, uint64_t height);
+/* The boundary at which the version, which may run at HEIGHT, will be denied next, if it has a window, open yet or not; where none
+ * is known to lie ahead, one without a height whose window is open. NULL: there is none. */
+const struct boundary *schedule_window_ahead(const struct schedule *schedule, const struct version *version, uint64_t height);
 
 /* Where in its window a node goes over: nodes with different seeds do so at different heights, in the first three quarters,
  * so that those of one role are not all away at once. Without a window of its own (mode before): at once. */

@@ -123,10 +123,9 @@ static void test_in_a_window_the_new_release_may_and_at_the_boundary_it_must(voi
         assert_int_equal(first_denied(&schedule, "2.0.0", 85), UINT64_MAX);
         assert_int_equal(first_denied(&schedule, "2.0.0", 10), 10);
         struct version old = version_of("1.0.0"), new = version_of("2.0.0");
-        assert_null(schedule_open_window(&schedule, &old, 79));
-        assert_int_equal(schedule_open_window(&schedule, &old, 80)->height, 100);
-        assert_null(schedule_open_window(&schedule, &new, 80));
-        assert_null(schedule_open_window(&schedule, &old, 100));
+        assert_int_equal(schedule_window_ahead(&schedule, &old, 79)->height, 100);
+        assert_int_equal(schedule_window_ahead(&schedule, &old, 80)->height, 100);
+        assert_null(schedule_window_ahead(&schedule, &new, 80));
         struct version versions[] = {old, new, version_of("1.5.0")};
         assert_int_equal(schedule_select(&schedule, versions, 3, 79, NULL), 2);
         assert_int_equal(schedule_select(&schedule, versions, 3, 80, NULL), 1);
@@ -162,10 +161,10 @@ static void test_a_boundary_without_a_height_denies_nothing(void **state) {
         assert_int_equal(schedule_add(&schedule, &at, SCHEDULE_NO_HEIGHT, NULL), 0);
         assert_int_equal(first_denied(&schedule, "1.0.0", 1), UINT64_MAX);
         assert_false(allows(&schedule, "2.0.0", 50));
-        assert_null(schedule_open_window(&schedule, &old, 50));
+        assert_null(schedule_window_ahead(&schedule, &old, 50));
         assert_int_equal(schedule_add(&schedule, &before, SCHEDULE_NO_HEIGHT, NULL), 0);
         assert_true(allows(&schedule, "3.0.0", 50));
-        assert_string_equal(schedule_open_window(&schedule, &old, 50)->rule.range, "3.x");
+        assert_string_equal(schedule_window_ahead(&schedule, &old, 50)->rule.range, "3.x");
         assert_int_equal(schedule_add(&schedule, &at, 60, NULL), 0); /* the same rule is not there twice */
         assert_int_equal(schedule.n_pending, 2);
 }
