@@ -41,6 +41,26 @@ bool is_about(const struct step *step, uint64_t generation) {
         return generation != 0 && step->event->generation == generation;
 }
 
+static bool shares_slot(uint64_t generation, uint64_t other) {
+        return other != 0 && generation % MACHINE_SLOTS == other % MACHINE_SLOTS;
+}
+
+uint64_t new_generation(struct machine *m) {
+        do
+                m->last_generation++;
+        while (shares_slot(m->last_generation, m->serving) || shares_slot(m->last_generation, m->current) ||
+                        shares_slot(m->last_generation, m->stuck));
+        return m->last_generation;
+}
+
+void renew_current(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->current != 0 && m->current != m->serving)
+                act(step, ACTION_RETIRE, m->current);
+        m->current = new_generation(m);
+        m->current_is_gone = false;
+}
+
 void finish(struct step *step, enum machine_outcome outcome) {
         struct machine *m = step->machine;
         m->outcome = outcome;

@@ -11,6 +11,7 @@
 #define MACHINE_RELEASE_MAX 128
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
+#define MACHINE_SLOTS 4 /* of the steering maps; a generation's is its number modulo this */
 #define MACHINE_FORMAT 4 /* of the state in the journal */
 
 enum machine_phase {
@@ -119,7 +120,7 @@ enum machine_outcome { OUTCOME_NONE, OUTCOME_COMMITTED, OUTCOME_ROLLED_BACK, OUT
 struct machine {
         uint32_t format;
         enum machine_phase phase;
-        uint64_t last_generation; /* the highest number given so far */
+        uint64_t last_generation; /* the highest number given so far; some are left out */
         uint64_t stuck;           /* was killed and does not end; nothing may be begun before it has; 0: none */
         uint64_t serving;         /* whom new connections are routed to, alive or not; 0: nobody yet */
         uint64_t current;         /* the generation of the release in force; 0: none */

@@ -24,6 +24,10 @@ void act_with(struct step *step, enum machine_action_type type, uint64_t generat
 void set_deadline(struct step *step, uint64_t usec);
 void because(struct step *step, const char *before);
 bool is_about(const struct step *step, uint64_t generation);
+/* A number for a generation to come: one whose slot no other has that may still have sockets. */
+uint64_t new_generation(struct machine *machine);
+/* The release in force runs as a new generation. What is gone and serves nobody keeps no sockets: nothing waits in them. */
+void renew_current(struct step *step);
 void finish(struct step *step, enum machine_outcome outcome);
 
 /* machine_phases.c: entering a phase emits all that it asks for, also when it is entered again */

@@ -64,7 +64,7 @@ int enter_preparing(struct step *step) {
                 return 1;
         }
         if (!m->candidate_started) {
-                m->candidate = ++m->last_generation;
+                m->candidate = new_generation(m);
                 m->candidate_started = true;
                 m->candidate_is_gone = false;
         }
@@ -213,8 +213,7 @@ int enter_reviving(struct step *step) {
         }
         enter(step, PHASE_REVIVING);
         if (m->current_is_gone)
-                m->current = ++m->last_generation;
-        m->current_is_gone = false;
+                renew_current(step);
         act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
         spawn(step, m->current, MACHINE_PASS_AT_ONCE);
         act(step, ACTION_PROVE, m->current);

@@ -2,12 +2,7 @@
 #include "machine_internal.h"
 
 static int start_current(struct step *step) {
-        struct machine *m = step->machine;
-        /* One that crashed before it ever served has nothing waiting in its sockets. */
-        if (m->current != 0 && m->current != m->serving)
-                act(step, ACTION_RETIRE, m->current);
-        m->current = ++m->last_generation;
-        m->current_is_gone = false;
+        renew_current(step);
         return enter_starting(step);
 }
 
@@ -36,7 +31,7 @@ int on_cold_start(struct step *step) {
         if (m->flipped && m->phase != PHASE_RETURNING && m->phase != PHASE_RESTORING && m->phase != PHASE_REVIVING) {
                 /* Users had met the new release: it goes on being tried. */
                 m->overlap = false;
-                m->candidate = ++m->last_generation;
+                m->candidate = new_generation(m);
                 m->candidate_started = true;
                 m->candidate_is_gone = false;
                 return enter_proving(step);

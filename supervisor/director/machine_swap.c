@@ -201,6 +201,10 @@ int on_quiesce_deadline(struct step *step) {
                 return 1;
         }
         because(step, "the old generation does not end although it was killed: a process in it waits in the kernel");
+        if (m->candidate_started && !m->candidate_is_gone) {
+                act(step, ACTION_KILL, m->candidate);
+                act(step, ACTION_RETIRE, m->candidate);
+        }
         finish(step, OUTCOME_HELD);
         return enter_held(step);
 }

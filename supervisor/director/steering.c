@@ -7,6 +7,7 @@
 #include "listen.skel.h"
 #include "steer.skel.h"
 #include <arpa/inet.h>
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/membarrier.h>
@@ -182,6 +183,8 @@ int steering_hold(struct director *director, const struct address *address) {
                 return 0;
         return bpf_map_update_elem(bpf_map__fd(get(director)->bind->maps.held), &key, &one, BPF_ANY);
 }
+
+static_assert(MACHINE_SLOTS == STEERING_SLOTS, "the machine gives no number whose slot is taken");
 
 uint32_t steering_slot(uint64_t generation) {
         return (uint32_t) (generation % STEERING_SLOTS);
