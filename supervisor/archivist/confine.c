@@ -14,7 +14,7 @@ static const char *const allowed_calls[] = {"read", "pread64", "write", "writev"
                 "utimensat", "copy_file_range", "ftruncate", "ftruncate64", "flistxattr", "fgetxattr",
                 "fsetxattr", "fremovexattr", "fadvise64", "fadvise64_64", "arm_fadvise64_64", "flock",
                 "getuid", "geteuid", "getpid", "gettid", "tgkill", "access", "faccessat", "faccessat2",
-                "umask", "rseq", "set_robust_list", "prlimit64", NULL};
+                "umask", "sysinfo", "rseq", "set_robust_list", "prlimit64", NULL};
 
 static const cap_value_t reading[] = {CAP_DAC_READ_SEARCH};
 static const cap_value_t writing[] = {

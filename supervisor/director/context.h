@@ -157,7 +157,7 @@ struct director {
 
         struct keeper_welcome welcome;
         struct keeper_directories directories;
-        bool has_resumed, is_exiting;
+        bool has_resumed, is_exiting, is_performing;
         uint64_t ports_deadline; /* monotonic: until then a port of the node may be somebody else's */
         bool is_selecting;       /* the state's height is being read before the start */
         int parent_cgroup_fd;

@@ -65,6 +65,11 @@ static int go_on_unwritten(const struct director *director, const struct machine
 int events_feed(struct director *director, const struct machine_event *event) {
         struct record next = director->record;
         struct machine_actions actions;
+        /* What comes of an action is taken after all of them: else the rest would be carried out in a phase that is over. */
+        if (director->is_performing) {
+                events_later(director, event);
+                return 0;
+        }
         int r = machine_step(&next.machine, &director->settings, event, &actions);
         if (r <= 0)
                 return r;
@@ -82,7 +87,9 @@ int events_feed(struct director *director, const struct machine_event *event) {
                 log_info("%s -> %s (%s%s%s)", machine_phase_name(before), machine_phase_name(next.machine.phase),
                                 machine_event_name(event->type), event->text && *event->text ? ": " : "",
                                 event->text ? event->text : "");
+        director->is_performing = true;
         perform(director, &actions);
+        director->is_performing = false;
         control_emit_change(director);
         following_evaluate(director);
         return r;

@@ -33,8 +33,8 @@ void set_deadline(struct step *step, uint64_t usec) {
 }
 
 void because(struct step *step, const char *before) {
-        (void) snprintf(step->machine->reason, sizeof(step->machine->reason), "%s%s", before,
-                        step->event->text ? step->event->text : "");
+        const char *text = step->event->text ? step->event->text : "";
+        (void) snprintf(step->machine->reason, sizeof(step->machine->reason), "%s%s%s", before, *before && *text ? ": " : "", text);
 }
 
 bool is_about(const struct step *step, uint64_t generation) {

@@ -22,6 +22,7 @@ transition machine_find_transition(enum machine_phase phase, enum machine_event_
 void act(struct step *step, enum machine_action_type type, uint64_t generation);
 void act_with(struct step *step, enum machine_action_type type, uint64_t generation, uint64_t value);
 void set_deadline(struct step *step, uint64_t usec);
+/* The reason: BEFORE, and what the event says, if it says anything. */
 void because(struct step *step, const char *before);
 bool is_about(const struct step *step, uint64_t generation);
 /* A number for a generation to come: one whose slot no other has that may still have sockets. */

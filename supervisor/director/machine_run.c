@@ -79,7 +79,7 @@ int on_crash(struct step *step) {
                 return 0;
         if (step->event->flag) /* it had run well for long: this crash is a new story */
                 m->crashes = 0;
-        because(step, "the node ended by itself: ");
+        because(step, "the node ended by itself");
         return back_off(step);
 }
 
@@ -90,7 +90,7 @@ int on_start_failed(struct step *step) {
         else if (!is_about(step, m->current))
                 return 0;
         else
-                because(step, "the node did not start: ");
+                because(step, "the node did not start");
         if (step->event->type == EVENT_SPAWN_FAILED)
                 m->current_is_gone = true;
         return back_off(step);

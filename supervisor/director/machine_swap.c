@@ -62,7 +62,7 @@ int on_cancel(struct step *step) {
 int on_gate_failed(struct step *step) {
         if (!is_about(step, step->machine->current) || step->machine->boundary == MACHINE_NO_HEIGHT)
                 return 0;
-        because(step, "the gate could not be armed: ");
+        because(step, "the gate could not be armed");
         return disarm(step, OUTCOME_ABORTED);
 }
 
@@ -109,7 +109,7 @@ int on_candidate_failed_early(struct step *step) {
         struct machine *m = step->machine;
         if (step->event->type != EVENT_VERIFY_FAILED && !is_about(step, m->candidate))
                 return 0;
-        because(step, step->event->type == EVENT_VERIFY_FAILED ? "" : "the new release failed before it could take over: ");
+        because(step, step->event->type == EVENT_VERIFY_FAILED ? "" : "the new release failed before it could take over");
         if (step->event->type == EVENT_SPAWN_FAILED)
                 m->candidate_is_gone = true;
         m->outcome = OUTCOME_ABORTED;
@@ -135,7 +135,7 @@ int on_old_exited_early(struct step *step) {
         act(step, ACTION_KILL, m->current);
         if (m->boundary == MACHINE_NO_HEIGHT || m->gate_was_hit)
                 return 1;
-        because(step, "the node ended by itself: ");
+        because(step, "the node ended by itself");
         if (m->candidate_started && !m->candidate_is_gone) {
                 act(step, ACTION_KILL, m->candidate);
                 act(step, ACTION_RETIRE, m->candidate);
@@ -175,7 +175,7 @@ int on_old_exited(struct step *step) {
         if (!is_about(step, m->candidate))
                 return 0;
         /* Too late to stay with the old one: it comes back once it has ended. */
-        because(step, "the new release failed before it could take over: ");
+        because(step, "the new release failed before it could take over");
         return 1;
 }
 
@@ -219,7 +219,7 @@ int on_snapshot_taken(struct step *step) {
 
 int on_snapshot_failed(struct step *step) {
         because(step, step->event->type == EVENT_DEADLINE ? "the snapshot took longer than deadlines.snapshot"
-                                                          : "no snapshot could be taken: ");
+                                                          : "no snapshot could be taken");
         return enter_returning(step);
 }
 
@@ -236,12 +236,12 @@ int on_candidate_failed(struct step *step) {
         }
         if (step->event->type == EVENT_SPAWN_FAILED)
                 m->candidate_is_gone = true;
-        because(step, m->phase == PHASE_PROVING ? "the new release was not healthy: " : "the new release failed in probation: ");
+        because(step, m->phase == PHASE_PROVING ? "the new release was not healthy" : "the new release failed in probation");
         return enter_returning(step);
 }
 
 int on_proof_deadline(struct step *step) {
-        because(step, "the new release was not healthy within deadlines.prove: ");
+        because(step, "the new release was not healthy within deadlines.prove");
         return enter_returning(step);
 }
 
@@ -272,7 +272,7 @@ int on_probation_passed(struct step *step) {
 }
 
 int on_probation_deadline(struct step *step) {
-        because(step, "the new release did not pass probation in time: ");
+        because(step, "the new release did not pass probation in time");
         return enter_returning(step);
 }
 
