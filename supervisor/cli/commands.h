@@ -19,6 +19,7 @@ int command_schedule_remove(const struct arguments *arguments);
 int command_upgrade(const struct arguments *arguments);
 int command_rollback(const struct arguments *arguments);
 int command_restart(const struct arguments *arguments);
+int command_accept_state(const struct arguments *arguments);
 int command_cancel(const struct arguments *arguments);
 int command_stop(const struct arguments *arguments);
 int command_history(const struct arguments *arguments);

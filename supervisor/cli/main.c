@@ -138,6 +138,13 @@ static const struct command commands[] = {
                                 .summary = "Disarm the upgrade that is planned",
                                 .takes_node = true,
                                 .run = command_cancel},
+                {.name = "accept-state",
+                                .usage = "[NODE]",
+                                .summary = "Let a signer run on an older state than it had",
+                                .takes_node = true,
+                                .run = command_accept_state,
+                                .help = "A node with state.signer is held when its state lies below the height that it had come to: it "
+                                        "would\nsign again what it has signed. Say this only if its signing memory is the newest one."},
                 {.name = "restart",
                                 .usage = "[NODE]",
                                 .summary = "Restart the release that runs, without a gap",

@@ -89,6 +89,20 @@ int command_cancel(const struct arguments *arguments) {
         return EXIT_DONE;
 }
 
+int command_accept_state(const struct arguments *arguments) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(node_done) struct node node = {0};
+        int status = node_find(arguments, false, &node);
+        if (status != 0)
+                return status;
+        int r = control_call(&node, "AcceptState", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
+        if (r < 0)
+                return control_explain(&node, r, &error);
+        (void)printf("node %s starts on the state as it is\n", node.name);
+        return EXIT_DONE;
+}
+
 int command_stop(const struct arguments *arguments) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -127,6 +127,7 @@ struct record {
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         uint64_t keeper_instance; /* of the keeper under which the node was started */
+        uint64_t last_height;     /* the highest that the release in force has told; MACHINE_NO_HEIGHT: none, or another state came */
 };
 
 struct rate {
@@ -205,6 +206,7 @@ struct director {
         int control_fd;
         int unix_fds[WIRE_FDS_MAX]; /* listeners of unix: addresses, by index into config->listen; -1: none */
         struct waiter waiters[WAITERS_MAX];
+        uint64_t height_written_at;     /* monotonic: when record.last_height was written last */
         uint32_t restarts;              /* of the node, by crashes */
         char near_miss[160];            /* a listener that is not held, but nearly */
         struct machine_event later[16]; /* events to be fed from the loop */

@@ -11,6 +11,7 @@
 #include "plan.h"
 #include "planning.h"
 #include "status.h"
+#include "watermark.h"
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,6 +25,7 @@ static int on_upgrade(sd_bus_message *message, void *userdata, sd_bus_error *err
 static int on_rollback(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_restart(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error);
+static int on_accept_state(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_schedule_set(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_schedule_remove(sd_bus_message *message, void *userdata, sd_bus_error *error);
@@ -39,6 +41,7 @@ static const sd_bus_vtable vtable[] = {
                 SD_BUS_METHOD("Rollback", "", "t", on_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Restart", "", "t", on_restart, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Cancel", "", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("AcceptState", "", "", on_accept_state, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleSet", "a(uuttss)t", "", on_schedule_set, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleRemove", "ut", "", on_schedule_remove, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -98,6 +101,13 @@ static int on_restart(sd_bus_message *message, void *userdata, sd_bus_error *err
 static int on_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct refusal refusal = {0};
         if (planning_cancel(userdata, &refusal) < 0)
+                return reply_with_refusal(error, &refusal);
+        return sd_bus_reply_method_return(message, "");
+}
+
+static int on_accept_state(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        struct refusal refusal = {0};
+        if (watermark_accept(userdata, &refusal) < 0)
                 return reply_with_refusal(error, &refusal);
         return sd_bus_reply_method_return(message, "");
 }

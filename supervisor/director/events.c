@@ -13,6 +13,7 @@
 #include "planning.h"
 #include "probing.h"
 #include "unit.h"
+#include "watermark.h"
 #include <signal.h>
 
 /* How long the last words of a generation that ended unasked are waited for. */
@@ -77,6 +78,8 @@ int events_feed(struct director *director, const struct machine_event *event) {
         if (next.machine.phase == PHASE_QUIESCING && before != PHASE_QUIESCING)
                 next.quiesce_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
         following_note(&next.follow, &director->record.machine, &next.machine, event);
+        if (event->type == EVENT_RESTORED || event->type == EVENT_STATE_ACCEPTED)
+                watermark_forget(&next);
         if (write_down(director, &next, event) < 0) {
                 int unwritten = go_on_unwritten(director, &next.machine, event);
                 if (unwritten < 0)
@@ -270,7 +273,11 @@ void events_from_keeper(struct director *director, struct wire_message *message)
 /* A gate that was armed to look where the state stands, or for a schedule that has changed since, is moved on. */
 static bool may_go_on(struct director *director, struct unit *unit, uint64_t last_height) {
         const struct machine *machine = &director->record.machine;
+        if (unit->height == MACHINE_NO_HEIGHT && watermark_refuses(director, unit->generation, last_height))
+                return true;
         unit->height = last_height;
+        if (unit->generation == machine->current)
+                watermark_raise(director, last_height);
         (void) boundaries_place_due(director, last_height);
         uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
         uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
@@ -308,11 +315,12 @@ void events_gate_hit_later(struct director *director, uint64_t generation, uint6
 
 void events_height(struct director *director, uint64_t generation, uint64_t height) {
         struct unit *unit = unit_find(director, generation);
-        if (!unit)
+        if (!unit || (unit->height == MACHINE_NO_HEIGHT && watermark_refuses(director, generation, height)))
                 return;
         unit->height = height;
         if (generation == director->record.machine.serving) {
                 planning_note_height(director, height);
+                watermark_raise(director, height);
                 boundaries_note_height(director, height);
         }
         uint64_t boundary = gate_height(director, generation);

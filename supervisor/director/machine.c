@@ -65,6 +65,9 @@ void finish(struct step *step, enum machine_outcome outcome) {
         struct machine *m = step->machine;
         m->outcome = outcome;
         act(step, ACTION_FINISH, 0);
+        /* Whoever is not kept keeps no sockets either, dead or alive. */
+        if (m->candidate_started && m->candidate != m->current && m->candidate != m->serving)
+                act(step, ACTION_RETIRE, m->candidate);
         if (m->snapshot_taken)
                 act(step, ACTION_DROP_SNAPSHOT, 0);
         m->kind = SWAP_NONE;

@@ -63,6 +63,8 @@ enum machine_event_type {
         EVENT_RESTORE_FAILED, /* text */
         EVENT_DRAINED,
         EVENT_PROBATION_PASSED,
+        EVENT_STATE_IS_OLD,    /* generation finds an older state than the journal knows; flag: nothing runs yet; text */
+        EVENT_STATE_ACCEPTED, /* an operator says that the state is the right one */
         EVENT_DEADLINE, /* the phase's deadline has passed */
         EVENTS,
 };
@@ -139,6 +141,7 @@ struct machine {
         bool snapshot_taken, past_fence, flipped, restored;
         bool restore_is_wanted; /* the old release could not run on the state as it is */
         bool must_not_run;      /* held: the release in force may not run on the state as it is */
+        bool state_is_old;      /* held: nothing may run on the state, which is older than what had run, before an operator accepts it */
         bool stop_is_wanted;    /* stop as soon as the state is whole again */
         uint32_t kills;         /* asked for in this phase */
         enum machine_outcome outcome;

@@ -73,6 +73,8 @@ int on_stopping_deadline(struct step *step);
 int on_boundary(struct step *step);
 int on_boundary_at_start(struct step *step);
 int on_held_exited(struct step *step);
+int on_state_is_old(struct step *step);
+int on_state_accepted(struct step *step);
 
 /* machine_swap.c: transitions of a swap */
 int on_upgrade(struct step *step);

@@ -20,7 +20,7 @@ const char *machine_event_name(enum machine_event_type type) {
         static const char *const names[EVENTS] = {"resume", "start", "upgrade", "rollback", "restart", "cancel", "stop", "near",
                         "verified", "verify-failed", "at-fence", "spawn-failed", "proved", "unhealthy", "exited", "empty",
                         "gate-hit", "gate-failed", "snapshot-taken", "snapshot-failed", "restored", "restore-failed", "drained",
-                        "probation-passed", "deadline"};
+                        "probation-passed", "state-is-old", "state-accepted", "deadline"};
         INVARIANT(type < EVENTS);
         return names[type];
 }

@@ -11,20 +11,24 @@ static void forget_candidate(struct machine *m) {
         m->candidate_started = m->candidate_ready = m->verified = m->gate_was_hit = false;
 }
 
-/* The keeper is new, so no process and no socket of before exists. What the journal says was decided still holds. */
-int on_cold_start(struct step *step) {
-        struct machine *m = step->machine;
+static void nothing_runs(struct machine *m) {
         m->serving = 0;
         m->current_is_gone = m->candidate_is_gone = true;
         m->stuck = 0;
         m->crashes = 0;
+}
+
+/* The keeper is new, so no process and no socket of before exists. What the journal says was decided still holds. */
+int on_cold_start(struct step *step) {
+        struct machine *m = step->machine;
+        nothing_runs(m);
         if (m->current_release[0] == '\0') {
                 if (!step->event->text)
                         return -ENOENT;
                 text_copy(m->current_release, sizeof(m->current_release), step->event->text);
         }
         m->stop_is_wanted = false;
-        if (step->event->flag && !m->past_fence && strcmp(m->current_release, step->event->text) != 0) {
+        if (step->event->flag && !m->past_fence && !m->state_is_old && strcmp(m->current_release, step->event->text) != 0) {
                 text_copy(m->current_release, sizeof(m->current_release), step->event->text);
                 m->must_not_run = false; /* that was about another release */
         }
@@ -181,4 +185,36 @@ int on_held_exited(struct step *step) {
                 return 0;
         act(step, ACTION_KILL, m->current);
         return 1;
+}
+
+/* I8: on it the node would do again what it has done, and a signer would sign it again. */
+int on_state_is_old(struct step *step) {
+        struct machine *m = step->machine;
+        if (step->event->flag)
+                nothing_runs(m);
+        else if (!is_about(step, m->current))
+                return 0;
+        else
+                act(step, ACTION_KILL, m->current);
+        if (m->candidate_started && !m->candidate_is_gone)
+                act(step, ACTION_KILL, m->candidate);
+        if (!m->must_not_run || m->state_is_old) /* else it is held for a graver reason, which nobody can accept */
+                m->must_not_run = m->state_is_old = true;
+        if (m->state_is_old)
+                because(step, "");
+        if (m->kind != SWAP_NONE)
+                finish(step, OUTCOME_HELD);
+        return enter_held(step);
+}
+
+int on_state_accepted(struct step *step) {
+        struct machine *m = step->machine;
+        if (!m->state_is_old)
+                return -EPERM;
+        if (!m->current_is_gone || m->stuck != 0)
+                return -EBUSY;
+        m->must_not_run = m->state_is_old = m->breaking = false;
+        m->crashes = 0;
+        m->reason[0] = '\0';
+        return start_current(step);
 }

@@ -5,6 +5,8 @@ static int begin(struct step *step, enum machine_swap_kind kind, const char *rel
         struct machine *m = step->machine;
         if (m->stuck != 0)
                 return -EDEADLK;
+        if (m->state_is_old)
+                return -EPERM;
         m->kind = kind;
         text_copy(m->candidate_release, sizeof(m->candidate_release), release);
         m->boundary = boundary;
@@ -201,10 +203,8 @@ int on_quiesce_deadline(struct step *step) {
                 return 1;
         }
         because(step, "the old generation does not end although it was killed: a process in it waits in the kernel");
-        if (m->candidate_started && !m->candidate_is_gone) {
+        if (m->candidate_started && !m->candidate_is_gone)
                 act(step, ACTION_KILL, m->candidate);
-                act(step, ACTION_RETIRE, m->candidate);
-        }
         finish(step, OUTCOME_HELD);
         return enter_held(step);
 }
@@ -263,8 +263,7 @@ int on_probation_passed(struct step *step) {
         m->crashes = 0;
         m->reason[0] = '\0';
         m->must_not_run = false;
-        if (m->overlap)
-                act(step, ACTION_RETIRE, old);
+        act(step, ACTION_RETIRE, old); /* which may never have served, and then the flip has left its sockets */
         if (old_lives)
                 act(step, ACTION_KILL, old);
         finish(step, OUTCOME_COMMITTED);

@@ -7,8 +7,10 @@ static const struct {
         transition handler;
 } table[] = {
                 {PHASE_STOPPED, EVENT_START, on_cold_start},
+                {PHASE_STOPPED, EVENT_STATE_IS_OLD, on_state_is_old},
 
                 {PHASE_STARTING, EVENT_START, on_cold_start},
+                {PHASE_STARTING, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_STARTING, EVENT_PROVED, on_started},
                 {PHASE_STARTING, EVENT_EXITED, on_start_failed},
                 {PHASE_STARTING, EVENT_SPAWN_FAILED, on_start_failed},
@@ -19,11 +21,13 @@ static const struct {
                 {PHASE_STARTING, EVENT_STOP, on_stop},
 
                 {PHASE_BACKOFF, EVENT_START, on_cold_start},
+                {PHASE_BACKOFF, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_BACKOFF, EVENT_DEADLINE, on_backoff_over},
                 {PHASE_BACKOFF, EVENT_EMPTY, on_current_empty},
                 {PHASE_BACKOFF, EVENT_STOP, on_stop},
 
                 {PHASE_RUNNING, EVENT_START, on_cold_start},
+                {PHASE_RUNNING, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_RUNNING, EVENT_UPGRADE, on_upgrade},
                 {PHASE_RUNNING, EVENT_ROLLBACK, on_rollback_command},
                 {PHASE_RUNNING, EVENT_RESTART, on_restart_command},
@@ -33,6 +37,7 @@ static const struct {
                 {PHASE_RUNNING, EVENT_STOP, on_stop},
 
                 {PHASE_ARMED, EVENT_START, on_cold_start},
+                {PHASE_ARMED, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_ARMED, EVENT_NEAR, on_near},
                 {PHASE_ARMED, EVENT_GATE_HIT, on_gate_hit_early},
                 {PHASE_ARMED, EVENT_GATE_FAILED, on_gate_failed},
@@ -42,6 +47,7 @@ static const struct {
                 {PHASE_ARMED, EVENT_STOP, on_stop},
 
                 {PHASE_PREPARING, EVENT_START, on_cold_start},
+                {PHASE_PREPARING, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_PREPARING, EVENT_VERIFIED, on_verified},
                 {PHASE_PREPARING, EVENT_VERIFY_FAILED, on_candidate_failed_early},
                 {PHASE_PREPARING, EVENT_SPAWN_FAILED, on_candidate_failed_early},
@@ -57,6 +63,7 @@ static const struct {
                 {PHASE_PREPARING, EVENT_STOP, on_stop},
 
                 {PHASE_GATING, EVENT_START, on_cold_start},
+                {PHASE_GATING, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_GATING, EVENT_GATE_HIT, on_gate_hit},
                 {PHASE_GATING, EVENT_GATE_FAILED, on_gate_failed},
                 {PHASE_GATING, EVENT_EXITED, on_old_exited_early},
@@ -137,9 +144,11 @@ static const struct {
                 {PHASE_REVIVING, EVENT_STOP, on_stop},
 
                 {PHASE_HELD, EVENT_START, on_cold_start},
+                {PHASE_HELD, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_HELD, EVENT_UPGRADE, on_upgrade},
                 {PHASE_HELD, EVENT_ROLLBACK, on_rollback_command},
                 {PHASE_HELD, EVENT_RESTART, on_restart_command},
+                {PHASE_HELD, EVENT_STATE_ACCEPTED, on_state_accepted},
                 {PHASE_HELD, EVENT_EXITED, on_held_exited},
                 {PHASE_HELD, EVENT_EMPTY, on_current_empty},
                 {PHASE_HELD, EVENT_STOP, on_stop},

@@ -13,6 +13,8 @@
 
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
+        if (director->record.machine.state_is_old)
+                return refuse(refusal, CONTROL_ERROR_REFUSED, "the node is held: %.500s", machine->reason);
         if (machine->kind == SWAP_NONE)
                 return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
                                 machine_phase_for_status(machine->phase));
@@ -26,7 +28,8 @@ static int refuse_busy(const struct director *director, struct refusal *refusal)
 }
 
 static bool is_idle(const struct director *director) {
-        return director->record.machine.phase == PHASE_RUNNING || director->record.machine.phase == PHASE_HELD;
+        return director->record.machine.phase == PHASE_RUNNING ||
+               (director->record.machine.phase == PHASE_HELD && !director->record.machine.state_is_old);
 }
 
 static bool allows(const struct director *director, const char *release, uint64_t height) {
@@ -38,7 +41,11 @@ uint64_t planning_height(struct director *director) {
         struct unit *unit = unit_find(director, director->record.machine.serving);
         if (unit && unit->height != MACHINE_NO_HEIGHT)
                 return unit->height;
-        return director->rate.at ? director->rate.height : MACHINE_NO_HEIGHT;
+        if (director->rate.at)
+                return director->rate.height;
+        /* It has not spoken since the director or the node was started. */
+        uint64_t held_at = director->record.follow.held_at;
+        return held_at != MACHINE_NO_HEIGHT ? held_at - 1 : director->record.last_height;
 }
 
 static uint64_t next_height(struct director *director) {
@@ -187,6 +194,11 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         else if (check_height(director, height, ret_refusal) < 0 || make_boundary(director, version, height, ret_refusal) < 0)
                 return -1;
         uint64_t reference = now ? next_height(director) : height;
+        if (now && planning_height(director) == MACHINE_NO_HEIGHT && director->schedule.n > 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "where the node stands is not known, so the schedule cannot say whether %.60s may run; wait until its "
+                                "height is told",
+                                version);
         if (!allows(director, version, reference))
                 return refuse_version(director, version, reference, ret_refusal);
         jobs_plan_snapshot(director);
@@ -282,9 +294,11 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         if (director->config->gate.kind == GATE_NONE || version_parse(release_of(director, generation), &version) < 0)
                 return MACHINE_NO_HEIGHT;
         bool is_known = unit && unit->height != MACHINE_NO_HEIGHT;
+        bool may_be_old = director->config->state.signer != SIGNER_NONE && director->record.last_height != MACHINE_NO_HEIGHT &&
+                          generation == director->record.machine.current;
         uint64_t denied = schedule_first_denied(&director->schedule, &version, is_known ? unit->height + 1 : 0);
         /* What was remembered of the state may be wrong (it may have been put back): the first block tells where it stands. */
-        if (!is_known && denied != UINT64_MAX)
+        if (!is_known && (denied != UINT64_MAX || may_be_old))
                 return 1;
         return denied < wanted ? denied : wanted;
 }

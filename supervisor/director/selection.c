@@ -5,6 +5,7 @@
 #include "checks.h"
 #include "events.h"
 #include "planning.h"
+#include "watermark.h"
 #include <dirent.h>
 
 static int feed_start(struct director *director, const char *release, bool is_asked_for);
@@ -15,6 +16,9 @@ static void ask(struct director *director);
 
 int selection_begin(struct director *director) {
         director->has_resumed = true;
+        /* It stays held, also when everything has been started anew. */
+        if (director->record.machine.state_is_old)
+                return feed_start(director, NULL, false);
         if (*director->record.machine.current_release == '\0' && director->schedule.n > 0 && state_is_empty(director)) {
                 director->is_selecting = true;
                 selection_on_height(director, 0, NULL);
@@ -37,6 +41,8 @@ void selection_on_height(struct director *director, uint64_t height, const char 
         if (!director->is_selecting)
                 return;
         director->is_selecting = false;
+        if (height != MACHINE_NO_HEIGHT && watermark_refuses(director, 0, height))
+                return;
         if (height == MACHINE_NO_HEIGHT)
                 log_warning("the height of the state cannot be read before the start (%s): the first block will tell", text);
         /* Below the first boundary the schedule says nothing. */
@@ -76,7 +82,8 @@ static bool state_is_empty(const struct director *director) {
 
 static bool can_be_read(const struct director *director) {
         enum height_source source = director->config->height.source;
-        return director->schedule.n > 0 && (source == HEIGHT_FILE || source == HEIGHT_EXEC);
+        bool matters = director->schedule.n > 0 || director->config->state.signer != SIGNER_NONE;
+        return matters && (source == HEIGHT_FILE || source == HEIGHT_EXEC);
 }
 
 static void ask(struct director *director) {

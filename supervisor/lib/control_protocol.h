@@ -13,6 +13,7 @@
  *   Rollback     ""    -> "t"   the swap's id
  *   Restart      ""    -> "t"   the swap's id (a restart is a swap to the same release)
  *   Cancel       ""    -> ""
+ *   AcceptState  ""    -> ""    the state because of which a signer is held is the right one
  *   Stop         ""    -> ""    answered when the node has stopped and the supervisor is about to end
  *   ScheduleSet  "a(uuttss)t" -> "" boundaries (unit, mode, point, from, range, protocol: see boundary.h), all or none, and
  *                               the sequence number if they are all of the schedule, else CONTROL_NO_SEQUENCE

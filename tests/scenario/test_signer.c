@@ -70,12 +70,64 @@ SCENARIO(I8_whoever_is_killed_no_height_is_signed_twice) {
         (void)assert_signed_once(s, "");
 }
 
+static void run(const char *format, ...) _printf_(1, 2);
+
+static void run(const char *format, ...) {
+        char command[600];
+        va_list arguments;
+        va_start(arguments, format);
+        (void)vsnprintf(command, sizeof(command), format, arguments);
+        va_end(arguments);
+        assert_int_equal(system(command), 0);
+}
+
+static bool is_held(const json_t *status, const void *userdata) {
+        (void)userdata;
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return reason && strcmp(scenario_text(status, "phase"), "held") == 0;
+}
+
+/* An operator puts last week's backup back, memory and all. It signs nothing until he has said that this is right. */
+SCENARIO(I8_on_an_older_state_a_signer_does_not_start) {
+        begin(s, "signer: files, keep: [signed]", "");
+        scenario_wait_height(s, 20, TIMEOUT_US);
+        scenario_stop(s);
+        run("cp -a %s %s.backup", s->data, s->data);
+        scenario_start(s);
+        scenario_wait_height(s, 200, TIMEOUT_US);
+        scenario_stop(s);
+        size_t before = assert_signed_once(s, "");
+        run("rm -rf %s.newer; mv %s %s.newer && cp -a %s.backup %s", s->data, s->data, s->data, s->data, s->data);
+        for (int i = 0; i < 2; i++) { /* also when everything is started anew */
+                scenario_start_supervisor(s);
+                json_t *status = scenario_wait_status(s, is_held, NULL, TIMEOUT_US);
+                assert_non_null(strstr(scenario_text(status, "reason"), "accept-state"));
+                json_decref(status);
+                scenario_expect(s, 1, "restart", s->node, NULL);
+                scenario_expect(s, 1, "upgrade", s->node, "2.0.0", "--now", NULL);
+                scenario_expect(s, 1, "rollback", s->node, NULL);
+                scenario_stop(s);
+                assert_int_equal(assert_signed_once(s, ""), before);
+        }
+        scenario_start_supervisor(s);
+        scenario_wait_phase(s, "held", TIMEOUT_US);
+        /* The newest memory with the older state: that is right, and the operator says so. */
+        run("cp -a %s.newer/signed %s/signed", s->data, s->data);
+        scenario_expect(s, 0, "accept-state", s->node, NULL);
+        scenario_wait_height(s, 230, TIMEOUT_US);
+        scenario_expect(s, 1, "accept-state", s->node, NULL);
+        scenario_stop(s);
+        assert_true(assert_signed_once(s, "") > before);
+        run("rm -rf %s.backup %s.newer", s->data, s->data);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I8_what_was_signed_is_remembered_when_the_state_is_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_never_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_held_at_a_boundary),
                         SCENARIO_TEST(I8_whoever_is_killed_no_height_is_signed_twice),
+                        SCENARIO_TEST(I8_on_an_older_state_a_signer_does_not_start),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("a signer", tests, NULL, NULL);

@@ -171,8 +171,11 @@ static void feed(struct world *world, enum machine_event_type type, uint64_t gen
         trace(world, machine_event_name(type), generation);
         bool was_idle = world->machine.kind == SWAP_NONE;
         int r = machine_step(&world->machine, &world->settings, &event, &actions);
-        if (r > 0 && type == EVENT_UPGRADE)
+        if (r > 0 && type == EVENT_UPGRADE) {
                 world->swap_is_breaking = event.flag;
+                /* The schedule, which the machine does not know, asks for that number again. */
+                world->state_is_past = world->state_is_past && strcmp(text, "1.0.0") != 0;
+        }
         if (r > 0 && was_idle && type == EVENT_ROLLBACK)
                 world->swap_is_breaking =
                                 false; /* the schedule, which the machine does not know, has allowed it */
@@ -370,6 +373,10 @@ bool world_step(struct world *world) {
         bool is_current = world->machine.phase == PHASE_RUNNING || world->machine.phase == PHASE_STARTING;
         if (is_current && world->faults_left > 0 && draw(world, 4) == 0)
                 offer(choices, &n, EVENT_GATE_HIT, world->machine.current);
+        if (world->faults_left > 0 && draw(world, 40) == 0 && !world->machine.past_fence && !world->ended)
+                offer(choices, &n, EVENT_STATE_IS_OLD, world->machine.current);
+        if (world->machine.phase == PHASE_HELD && draw(world, 4) == 0)
+                offer(choices, &n, EVENT_STATE_ACCEPTED, 0);
         if (world->machine.phase == PHASE_PROBATION && draw(world, 4) == 0)
                 offer(choices, &n, EVENT_GATE_HIT, world->machine.candidate);
         if (n == 0)
