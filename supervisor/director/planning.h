@@ -6,7 +6,7 @@
 /* Why a command was not taken: a name from control_protocol.h and a sentence. */
 struct refusal {
         const char *name;
-        char text[512];
+        char text[2048];
 };
 
 /* 0: the swap began or is armed, *ret_swap is its id. -1: *ret_refusal says why not; nothing has changed. */

@@ -1,0 +1,103 @@
+#include "gate_check.h"
+
+#include "../lib/release.h"
+#include "gate.h"
+#include "gate_location.h"
+
+static void remember(struct director *director, const char *release, int result, const char *text) {
+        struct gate_check *check = &director->gate_checks[director->n_gate_checks++ % GATE_CHECKS_MAX];
+        check->result = result;
+        text_copy(check->release, sizeof(check->release), release);
+        text_copy(check->text, sizeof(check->text), text);
+}
+
+static const struct gate_check *find(const struct director *director, const char *release) {
+        for (size_t i = 0; i < GATE_CHECKS_MAX; i++)
+                if (strcmp(director->gate_checks[i].release, release) == 0)
+                        return &director->gate_checks[i];
+        return NULL;
+}
+
+static int look(struct director *director, const char *version, char *text, size_t size) {
+        struct release release = {0};
+        struct gate_location location;
+        _cleanup_free_ char *path = NULL, *error = NULL;
+        _cleanup_close_ int fd = -1;
+        int r = release_load(director->releases_dir, version, &release);
+        if (r >= 0)
+                r = release_open_command(director->releases_dir, &release, director->config->exec.command, &path, &fd);
+        release_done(&release);
+        if (r < 0) {
+                (void) snprintf(text, size, "its command %s cannot be read (%s); add it again with `interrex release add %s %s PATH`",
+                                director->config->exec.command, strerror(-r), director->config->node, version);
+                return r;
+        }
+        r = gate_locate(fd, &director->config->gate, &location, &error);
+        text_copy(text, size, r >= 0 ? location.function : error ? error : "its symbols cannot be read");
+        if (r != -ENOMEM)
+                remember(director, version, r, text);
+        return r;
+}
+
+int gate_check_release(struct director *director, const char *release, const char **ret_function, char *text, size_t size) {
+        char said[GATE_CHECK_TEXT_MAX];
+        const char *function = "";
+        if (director->config->gate.kind == GATE_UPROBE) {
+                const struct gate_check *check = find(director, release);
+                int r = check ? check->result : look(director, release, said, sizeof(said));
+                if (r < 0) {
+                        text_copy(text, size, check ? check->text : said);
+                        return r;
+                }
+                function = find(director, release)->text;
+        }
+        if (ret_function)
+                *ret_function = function;
+        return 0;
+}
+
+void gate_check_forget(struct director *director) {
+        memset(director->gate_checks, 0, sizeof(director->gate_checks));
+}
+
+int gate_check_breaking(const struct config *config, char *text, size_t size) {
+        if (gate_holds(config) || config->gate.overshoot_allowed)
+                return 0;
+        (void) snprintf(text, size,
+                        "the gate `%s` is not exact: the release in force may commit blocks that it must not before it is stopped; use "
+                        "gate.kind: uprobe, or, if the node stops or switches its rules by itself, write `overshoot: allow` into `gate`",
+                        gate_kind_name(config->gate.kind));
+        return -EPERM;
+}
+
+void gate_describe(const struct config *config, uint64_t height, char *text, size_t size) {
+        uint64_t last = height > 0 ? height - 1 : 0;
+        switch (config->gate.kind) {
+        case GATE_UPROBE:
+                (void) snprintf(text, size, "exact: stops before block %lu begins", height);
+                return;
+        case GATE_LOG:
+                (void) snprintf(text, size, "not exact: stops when the node's log tells block %lu, and may overshoot", last);
+                return;
+        case GATE_NOTIFY:
+                (void) snprintf(text, size, "not exact: stops when the node has notified block %lu, and may overshoot", last);
+                return;
+        case GATE_OBSERVE:
+                (void) snprintf(text, size, "not exact: stops when the height that is asked for is %lu, and may overshoot", last);
+                return;
+        case GATE_NONE:
+        case GATE_NODE:
+                (void) snprintf(text, size, "nothing stops the node there: the configuration has no `gate`");
+        }
+}
+
+const char *gate_kind_name(enum gate_kind kind) {
+        static const char *const names[] = {[GATE_NONE] = "none",
+                        [GATE_UPROBE] = "uprobe",
+                        [GATE_NODE] = "node",
+                        [GATE_NOTIFY] = "notify",
+                        [GATE_LOG] = "log",
+                        [GATE_OBSERVE] = "observe"};
+        INVARIANT((size_t) kind < ELEMENTS(names));
+        return names[kind];
+}
