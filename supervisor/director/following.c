@@ -70,7 +70,8 @@ static uint32_t tries_of(const struct follow *follow, const char *release) {
 
 /* The index of the highest of those that were tried so often, may run at the height and can be gated, as they must be when they
  * start; *UNFIT: of the highest that cannot, unless there is one already. */
-static int pick_tried(struct director *director, const struct release *releases, size_t n, uint32_t tries, uint64_t height, int *unfit) {
+static int pick_tried(struct director *director, const struct release *releases, size_t n, uint32_t tries, uint64_t height,
+                int *unfit) {
         _cleanup_free_ struct version *versions = calloc(n + 1, sizeof(*versions));
         _cleanup_free_ int *of = calloc(n + 1, sizeof(*of));
         char why[GATE_CHECK_TEXT_MAX];
@@ -129,7 +130,8 @@ bool following_describe(struct director *director, uint64_t height, char *text, 
         }
         if (r > 0) {
                 (void) gate_check_release(director, release, NULL, why, sizeof(why));
-                (void) snprintf(text, size, "the schedule asks for \"%s\" at height %lu, but the gate cannot be set in release %s: %s",
+                (void) snprintf(text, size,
+                                "the schedule asks for \"%s\" at height %lu, but the gate cannot be set in release %s: %s",
                                 range ? range->text : "*", height, release, why);
                 return false;
         }

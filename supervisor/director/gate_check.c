@@ -28,7 +28,8 @@ static int look(struct director *director, const char *version, char *text, size
                 r = release_open_command(director->releases_dir, &release, director->config->exec.command, &path, &fd);
         release_done(&release);
         if (r < 0) {
-                (void) snprintf(text, size, "its command %s cannot be read (%s); add it again with `interrex release add %s %s PATH`",
+                (void) snprintf(text, size,
+                                "its command %s cannot be read (%s); add it again with `interrex release add %s %s PATH`",
                                 director->config->exec.command, strerror(-r), director->config->node, version);
                 return r;
         }
@@ -68,6 +69,52 @@ int gate_check_breaking(const struct config *config, char *text, size_t size) {
                         "gate.kind: uprobe, or, if the node stops or switches its rules by itself, write `overshoot: allow` into `gate`",
                         gate_kind_name(config->gate.kind));
         return -EPERM;
+}
+
+static bool allows(const struct director *director, const char *release, uint64_t height) {
+        struct version version;
+        return version_parse(release, &version) >= 0 && schedule_allows(&director->schedule, &version, height);
+}
+
+/* As the schedule will be once the upgrade is armed. */
+static bool would_break(const struct director *director, const char *version, uint64_t height) {
+        const char *current = director->record.machine.current_release;
+        const struct boundary *next = height > 0 ? schedule_next(&director->schedule, height - 1) : NULL;
+        struct version old, new;
+        if (next && next->height == height)
+                return !allows(director, current, height);
+        return version_parse(current, &old) < 0 || version_parse(version, &new) < 0 || version_compare(&old, &new) < 0;
+}
+
+/* Does the schedule stop the release somewhere, so that it is gated although nothing is armed for a height? */
+static bool is_gated(const struct director *director, const char *release) {
+        struct version version;
+        return version_parse(release, &version) >= 0 && schedule_first_denied(&director->schedule, &version, 0) != UINT64_MAX;
+}
+
+static int check_in(struct director *director, const char *release, const char *which, char *text, size_t size) {
+        char why[GATE_CHECK_TEXT_MAX];
+        int r = gate_check_release(director, release, NULL, why, sizeof(why));
+        if (r < 0)
+                (void) snprintf(text, size, "the gate cannot be set in release %s, %s: %s", release, which, why);
+        return r;
+}
+
+static int check_both(struct director *director, const char *version, bool stops_old, char *text, size_t size) {
+        int r = stops_old ? check_in(director, director->record.machine.current_release, "the one in force", text, size) : 0;
+        return r < 0 ? r : check_in(director, version, "the new one", text, size);
+}
+
+int gate_check_upgrade(struct director *director, const char *version, uint64_t height, char *text, size_t size) {
+        if (height == MACHINE_NO_HEIGHT)
+                return is_gated(director, version) ? check_both(director, version, false, text, size) : 0;
+        int r = would_break(director, version, height) ? gate_check_breaking(director->config, text, size) : 0;
+        return r < 0 ? r : check_both(director, version, !director->record.machine.current_is_gone, text, size);
+}
+
+int gate_check_follow(struct director *director, const char *version, bool is_there, char *text, size_t size) {
+        int r = gate_check_breaking(director->config, text, size);
+        return r < 0 ? r : check_both(director, version, !is_there, text, size);
 }
 
 void gate_describe(const struct config *config, uint64_t height, char *text, size_t size) {

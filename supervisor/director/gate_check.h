@@ -14,6 +14,14 @@ void gate_check_forget(struct director *director);
 /* May the gate be trusted with a height that the release in force must not begin? 0; -EPERM: TEXT says what to do. */
 int gate_check_breaking(const struct config *config, char *text, size_t size);
 
+/* Before an upgrade is armed for HEIGHT, or begun at once (MACHINE_NO_HEIGHT): can the gate stop the release in force there as
+ * exactly as is needed, and the new one at its first block and the next boundary? 0; -errno: TEXT names the release and says why
+ * not. */
+int gate_check_upgrade(struct director *director, const char *version, uint64_t height, char *text, size_t size);
+
+/* The same for what the schedule asks for. IS_THERE: the release in force stands at the height already. */
+int gate_check_follow(struct director *director, const char *version, bool is_there, char *text, size_t size);
+
 /* "exact: stops before block 7 begins", or why it is not. */
 void gate_describe(const struct config *config, uint64_t height, char *text, size_t size);
 

@@ -95,42 +95,6 @@ static int check_height(struct director *director, uint64_t height, struct refus
         return 0;
 }
 
-/* As the schedule will be once the upgrade is armed. */
-static bool would_break(const struct director *director, const char *version, uint64_t height) {
-        const char *current = director->record.machine.current_release;
-        const struct boundary *next = height > 0 ? schedule_next(&director->schedule, height - 1) : NULL;
-        struct version old, new;
-        if (next && next->height == height)
-                return !allows(director, current, height);
-        return version_parse(current, &old) < 0 || version_parse(version, &new) < 0 || version_compare(&old, &new) < 0;
-}
-
-static int check_gate_in(struct director *director, const char *release, const char *which, struct refusal *refusal) {
-        char why[GATE_CHECK_TEXT_MAX];
-        if (gate_check_release(director, release, NULL, why, sizeof(why)) >= 0)
-                return 0;
-        return refuse(refusal, CONTROL_ERROR_REFUSED, "the gate cannot be set in release %s, %s: %s", release, which, why);
-}
-
-/* The old release is stopped at the height, the new one at its first block and at the next boundary: neither is to be found out
- * only then. */
-static int check_gate(struct director *director, const char *version, bool stops_old, bool breaks, struct refusal *refusal) {
-        const struct machine *machine = &director->record.machine;
-        char why[GATE_CHECK_TEXT_MAX];
-        if (breaks && gate_check_breaking(director->config, why, sizeof(why)) < 0)
-                return refuse(refusal, CONTROL_ERROR_REFUSED, "%s", why);
-        if (stops_old && check_gate_in(director, machine->current_release, "the one in force", refusal) < 0)
-                return -1;
-        return check_gate_in(director, version, "the new one", refusal);
-}
-
-/* Does the schedule stop the release somewhere, so that it is gated although nothing is armed for a height? */
-static bool is_gated(const struct director *director, const char *release) {
-        struct version version;
-        return director->config->gate.kind != GATE_NONE && version_parse(release, &version) >= 0 &&
-               schedule_first_denied(&director->schedule, &version, 0) != UINT64_MAX;
-}
-
 /* Puts ">=VERSION" at the height if the schedule has nothing there. */
 static int make_boundary(struct director *director, const char *version, uint64_t height, struct refusal *refusal) {
         char range[RANGE_TEXT_MAX];
@@ -231,14 +195,14 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         if (director->record.machine.phase == PHASE_RUNNING && strcmp(version, director->record.machine.current_release) == 0)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s runs already; to start it anew use `interrex restart`",
                                 version);
-        if (now) {
+        if (now)
                 height = MACHINE_NO_HEIGHT;
-                if (is_gated(director, version) && check_gate(director, version, false, false, ret_refusal) < 0)
-                        return -1;
-        } else if (check_height(director, height, ret_refusal) < 0 ||
-                        check_gate(director, version, !director->record.machine.current_is_gone,
-                                        would_break(director, version, height), ret_refusal) < 0 ||
-                        make_boundary(director, version, height, ret_refusal) < 0)
+        else if (check_height(director, height, ret_refusal) < 0)
+                return -1;
+        ret_refusal->name = CONTROL_ERROR_REFUSED;
+        if (gate_check_upgrade(director, version, height, ret_refusal->text, sizeof(ret_refusal->text)) < 0)
+                return -1;
+        if (!now && make_boundary(director, version, height, ret_refusal) < 0)
                 return -1;
         uint64_t reference = now ? next_height(director) : height;
         if (!allows(director, version, reference))
@@ -249,7 +213,8 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
 
 int planning_follow(struct director *director, const char *version, uint64_t height, bool is_there, struct refusal *ret_refusal) {
         uint64_t swap;
-        if (check_gate(director, version, !is_there, true, ret_refusal) < 0)
+        ret_refusal->name = CONTROL_ERROR_REFUSED;
+        if (gate_check_follow(director, version, is_there, ret_refusal->text, sizeof(ret_refusal->text)) < 0)
                 return -1;
         director->record.boundary_is_ours = false;
         director->record.follow.is_ours = true;

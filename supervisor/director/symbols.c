@@ -352,8 +352,8 @@ static int refuse_missing(const struct search *search, char **ret_error) {
                                 "the binary has no function %s\"%.200s\"%s, and none that comes near: `nm` "
                                 "lists those it has",
                                 what, wanted, stripped);
-        return refuse(ret_error, -ENOENT, "the binary has no function %s\"%.200s\"%s; the nearest are: %s", what, wanted,
-                        stripped, near);
+        return refuse(ret_error, -ENOENT, "the binary has no function %s\"%.200s\"%s; the nearest are: %s", what, wanted, stripped,
+                        near);
 }
 
 static int refuse(char **ret_error, int error, const char *format, ...) {

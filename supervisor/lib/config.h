@@ -92,7 +92,7 @@ struct gate_config {
         enum gate_kind kind;
         char *symbol, *symbol_pattern, *usdt; /* uprobe: one of them */
         char *pattern;                        /* log */
-        unsigned argument; /* counted from 1 */
+        unsigned argument;                    /* counted from 1 */
         enum gate_abi abi;
         char **args;
         bool overshoot_allowed;

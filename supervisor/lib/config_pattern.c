@@ -21,7 +21,8 @@ static uint64_t take_bounds(const char **at);
 static const char *skip_brackets(const char *at);
 
 /* False: a mistake, reported. */
-static bool compiles(struct reader *reader, const yaml_node_t *value, const char *text, bool *ret_has_group) {
+static bool compiles(
+                struct reader *reader, const yaml_node_t *value, const char *text, bool *ret_has_group) {
         regex_t compiled;
         char why[120];
         if (!is_bearable(text)) {

@@ -178,7 +178,8 @@ static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsi
                 }
         if (n != 1)
                 reader_mistake(reader, line,
-                                "gate.kind: uprobe needs either gate.symbol_pattern, gate.symbol or gate.usdt "
+                                "gate.kind: uprobe needs either gate.symbol_pattern, gate.symbol or "
+                                "gate.usdt "
                                 "(\"provider:name\"), and only one");
         if (function && !reader_find(reader, section, "argument"))
                 reader_mistake(reader, line,

@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         else
                 INVARIANT(symbol_error);
         /* The expression is the operator's, and the configuration has seen to it that it is harmless. */
-        if (symbol_find_matching(fd, argument % 2 ? "^commit_[a-z]+$" : "[a-f0-9]{4}|main", &symbol, &match_error) == 0)
+        if (symbol_find_matching(fd, argument % 2 ? "^commit_[a-z]+$" : "[a-f0-9]{4}|main", &symbol,
+                            &match_error) == 0)
                 INVARIANT(symbol.offset < file_size);
         else
                 INVARIANT(match_error);

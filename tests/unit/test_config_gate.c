@@ -11,8 +11,9 @@
 #define HEAD "node: a\nexec: {command: a}\n"
 
 static void test_a_pattern_is_read(void **state) {
-        static const char text[] = HEAD "gate: {kind: uprobe, symbol_pattern: '_ZN.*commit_block.*17h[0-9a-f]{16}E', "
-                                        "argument: 2, abi: c}\n";
+        static const char text[] =
+                        HEAD "gate: {kind: uprobe, symbol_pattern: '_ZN.*commit_block.*17h[0-9a-f]{16}E', "
+                             "argument: 2, abi: c}\n";
         _cleanup_(config_free_at) struct config *config = NULL;
         struct config_mistakes mistakes = {0};
         (void)state;
@@ -34,7 +35,8 @@ static void test_a_wrong_gate_is_told_with_its_line(void **state) {
                         {"symbol_pattern: x, abi: c", "gate.symbol_pattern needs gate.argument"},
                         {"symbol_pattern: x, argument: 1", "gate.symbol_pattern needs gate.abi"},
                         {"symbol_pattern: \"\", argument: 1, abi: c", "must not be empty"},
-                        {"symbol_pattern: 'x(', argument: 1, abi: c", "not a POSIX extended regular expression"},
+                        {"symbol_pattern: 'x(', argument: 1, abi: c",
+                                        "not a POSIX extended regular expression"},
                         {"symbol_pattern: '(x)\\1', argument: 1, abi: c", "refer back"},
                         {"symbol_pattern: '((x{99}){99}){99}', argument: 1, abi: c", "multiply too far"},
         };

@@ -33,16 +33,16 @@ static const char other_source[] = "#include <stdio.h>\n"
                                    "__attribute__((noipa)) static void verify(void) { puts(\"two\"); }\n"
                                    "void verify_other(void) { verify(); }\n";
 /* Names as Rust's legacy mangling makes them: the hash at their end is another one with every build. */
-static const char rust_source[] =
-                "#define F(symbol) __attribute__((noipa)) void symbol##_(void) __asm__(#symbol); void symbol##_(void) "
-                "{ __asm__ volatile(\"\"); }\n"
-                "F(_ZN4node5chain12commit_block17h0123456789abcdefE)\n"
-                "F(_ZN4node5chain17commit_block_late17hfedcba9876543210E)\n"
-                "F(_ZN4node7mempool6insert17h00112233445566ffE)\n"
-                "F(_ZN4node7mempool6remove17h00112233445566feE)\n"
-                "__asm__(\".globl other_name\\n.type other_name, @function\\n\"\n"
-                "  \".set other_name, _ZN4node7mempool6insert17h00112233445566ffE\");\n"
-                "int main(void) { return 0; }\n";
+static const char rust_source[] = "#define F(symbol) __attribute__((noipa)) void symbol##_(void) "
+                                  "__asm__(#symbol); void symbol##_(void) "
+                                  "{ __asm__ volatile(\"\"); }\n"
+                                  "F(_ZN4node5chain12commit_block17h0123456789abcdefE)\n"
+                                  "F(_ZN4node5chain17commit_block_late17hfedcba9876543210E)\n"
+                                  "F(_ZN4node7mempool6insert17h00112233445566ffE)\n"
+                                  "F(_ZN4node7mempool6remove17h00112233445566feE)\n"
+                                  "__asm__(\".globl other_name\\n.type other_name, @function\\n\"\n"
+                                  "  \".set other_name, _ZN4node7mempool6insert17h00112233445566ffE\");\n"
+                                  "int main(void) { return 0; }\n";
 static const char go_source[] = "package main\n"
                                 "//go:noinline\n"
                                 "func commitBlock(height uint64) uint64 { return height + 1 }\n"
@@ -210,7 +210,8 @@ static void test_a_name_of_any_length_is_answered(void **state) {
 
 static void test_a_pattern_finds_what_the_hash_of_a_build_is_part_of(void **state) {
         (void)state;
-        matches("rust", "_ZN.*commit_block17h[0-9a-f]{16}E", "_ZN4node5chain12commit_block17h0123456789abcdefE");
+        matches("rust", "_ZN.*commit_block17h[0-9a-f]{16}E",
+                        "_ZN4node5chain12commit_block17h0123456789abcdefE");
         matches("rust", "_late", "_ZN4node5chain17commit_block_late17hfedcba9876543210E");
         matches("node", "^commit_block$", "commit_block");
         matches("exporting", "^commit_(block|unit)$", "commit_block");
@@ -224,7 +225,8 @@ static void test_one_function_in_two_places_is_one(void **state) {
 
 static void test_several_matches_are_listed(void **state) {
         (void)state;
-        no_match("rust", "_ZN.*commit_block.*17h[0-9a-f]{16}E", -ENOTUNIQ, "2 functions of the binary match");
+        no_match("rust", "_ZN.*commit_block.*17h[0-9a-f]{16}E", -ENOTUNIQ,
+                        "2 functions of the binary match");
         no_match("rust", "commit_block", -ENOTUNIQ, "12commit_block17h0123456789abcdefE");
         no_match("rust", "commit_block", -ENOTUNIQ, "17commit_block_late17hfedcba9876543210E");
         no_match("rust", ".", -ENOTUNIQ, ", ...");
@@ -359,7 +361,10 @@ static void test_hostile_names_are_neither_printed_nor_searched(void **state) {
         in_scratch("sed 's/consensus_commit_block_now/consensus_commit\\x1b[2Jck_now/g' node >hostile");
         no_match("hostile", "^consensus_commit_block_now$", -ENOENT, "consensus_commit?[2Jck_now");
         _cleanup_free_ char *text = NULL;
-        assert_true(asprintf(&text, "void a(void) __asm__(\"%s\");\nvoid a(void) { }\nint main(void) { return 0; }\n", name) > 0);
+        assert_true(asprintf(&text,
+                                    "void a(void) __asm__(\"%s\");\nvoid a(void) { }\nint main(void) { "
+                                    "return 0; }\n",
+                                    name) > 0);
         put("long.c", text);
         in_scratch("gcc -o long long.c");
         no_match("long", "^main$", -E2BIG, "gate.symbol");
