@@ -46,11 +46,13 @@ static void note_failure(struct follow *follow, const char *release, bool may_be
 void following_note(struct follow *follow, const struct machine *before, const struct machine *after,
                 const struct machine_event *event) {
         bool was_held = before->phase == PHASE_HELD, is_held = after->phase == PHASE_HELD;
+        bool has_overshot = event->type == EVENT_GATE_HIT && event->height >= before->boundary;
         bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING;
         if (is_held && ran && event->type == EVENT_GATE_HIT)
                 follow->held_at = event->height + 1;
         /* Not on a state that must not be gone on from. */
-        else if (is_held && !was_held && before->breaking && before->boundary != MACHINE_NO_HEIGHT && !before->must_not_run)
+        else if (is_held && !was_held && before->breaking && before->boundary != MACHINE_NO_HEIGHT && !before->must_not_run &&
+                        !has_overshot)
                 follow->held_at = before->boundary;
         if (before->kind == SWAP_NONE || after->kind != SWAP_NONE)
                 return;

@@ -117,6 +117,25 @@ int gate_check_follow(struct director *director, const char *version, bool is_th
         return r < 0 ? r : check_both(director, version, !is_there, text, size);
 }
 
+bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
+        const struct config *config = director->config;
+        const struct range *range = schedule_range_at(&director->schedule, height);
+        if (gate_holds(config) || config->gate.overshoot_allowed)
+                return false;
+        if (!allows(director, release, height))
+                (void) snprintf(text, size,
+                                "%s has committed height %lu, for which the schedule asks for \"%s\": no release may go on from this "
+                                "state; put one from before the boundary back, then `interrex upgrade %s VERSION --now`",
+                                release, height, range ? range->text : "*", config->node);
+        else
+                (void) snprintf(text, size,
+                                "%s has committed height %lu and must not begin %lu, but the gate `%s` is not exact, so it may have: "
+                                "look at the state, put one from before the boundary back if it is past it, then "
+                                "`interrex upgrade %s VERSION --now`",
+                                release, height, height + 1, gate_kind_name(config->gate.kind), config->node);
+        return true;
+}
+
 void gate_describe(const struct config *config, uint64_t height, char *text, size_t size) {
         uint64_t last = height > 0 ? height - 1 : 0;
         switch (config->gate.kind) {
