@@ -61,13 +61,17 @@ static void put_text(FILE *out, const char *before, const json_t *object, const 
 static void put_preparation(FILE *out, const json_t *boundary) {
         const char *digest = json_string_value(json_object_get(boundary, "sha256"));
         const char *snapshot = json_string_value(json_object_get(boundary, "snapshot"));
-        (void)fprintf(out, "    sha256 %.16s, %s, %s, gate %s%s, snapshot %s\n", digest ? digest : "unknown",
+        (void)fprintf(out, "    sha256 %.16s, %s, %s, gate %s%s", digest ? digest : "unknown",
                         json_is_true(json_object_get(boundary, "signed")) ? "signed" : "not signed",
                         json_is_true(json_object_get(boundary, "rehearsed")) ? "rehearsed" : "not rehearsed",
                         json_string_value(json_object_get(boundary, "gate")) ?: "unknown",
                         json_is_true(json_object_get(boundary, "gate_is_exact")) ? " (exact)"
-                                                                                 : " (not exact)",
+                                                                                 : " (not exact)");
+        put_text(out, " at ", boundary, "gate_function");
+        (void)fprintf(out, ", snapshot %s\n",
                         snapshot ? snapshot : "not possible: what fails there is held");
+        put_text(out, "    ", boundary, "gate_promise");
+        (void)fputc('\n', out);
 }
 
 static void put_boundary(FILE *out, const json_t *boundary, const struct text_style *style) {

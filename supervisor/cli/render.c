@@ -160,6 +160,10 @@ static void put_next(FILE *out, const json_t *next) {
                 text_duration(number * USEC_PER_SEC, duration);
                 (void)fprintf(out, number == 0 ? " (now)" : " (in about %s)", duration);
         }
+        if (text_of(next, "gate", NULL)) {
+                (void)fputs("; gate ", out);
+                text_put(out, text_of(next, "gate", NULL));
+        }
         (void)fputc('\n', out);
 }
 

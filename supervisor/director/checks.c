@@ -188,6 +188,7 @@ static void dispatch(struct director *director, struct wire_message *message) {
                 break;
         case PROBER_HEIGHT:
                 events_height(director, height->generation, height->height);
+                probing_height_told(director, height->generation);
                 break;
         case PROBER_NOTIFIED:
                 unit = unit_find(director, ((struct prober_notified *) body)->generation);

@@ -141,6 +141,16 @@ struct waiter {
         uint64_t swap; /* 0: for the end of STOP */
 };
 
+#define GATE_CHECKS_MAX 16
+#define GATE_CHECK_TEXT_MAX 1600
+
+/* Whether the gate can be set in a release. */
+struct gate_check {
+        char release[MACHINE_RELEASE_MAX]; /* empty: free */
+        int result;
+        char text[GATE_CHECK_TEXT_MAX]; /* the function that was found, or why none */
+};
+
 struct steering;
 struct gate;
 
@@ -193,6 +203,8 @@ struct director {
         struct steering *steering;
         char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct gate *gate;
+        struct gate_check gate_checks[GATE_CHECKS_MAX];
+        size_t n_gate_checks; /* so far; the oldest are overwritten */
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */

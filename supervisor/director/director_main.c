@@ -114,6 +114,7 @@ static void fill_settings(struct director *director) {
                         .overlap = config->state.overlap && config->state.signer == SIGNER_NONE,
                         .signer_inside = config->state.signer == SIGNER_INSIDE,
                         .gate_holds = gate_holds(config),
+                        .may_overshoot = !gate_holds(config) && config->gate.overshoot_allowed,
                         .prepare_us = config->deadlines.prepare_us,
                         .gate_us = config->deadlines.gate_us,
                         .snapshot_us = config->deadlines.snapshot_us,

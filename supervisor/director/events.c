@@ -7,6 +7,7 @@
 #include "fence_judge.h"
 #include "following.h"
 #include "gate.h"
+#include "gate_check.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "perform.h"
@@ -289,8 +290,12 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         return r >= 0;
 }
 
+/* A gate that does not hold cannot leave the release to come up further: it would begin the height. */
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
-        event->flag = following_describe(director, event->height + 1, text, size);
+        const struct unit *unit = unit_find(director, event->generation);
+        event->flag = following_describe(director, event->height + 1, text, size) || !gate_holds(director->config);
+        if (unit)
+                (void) gate_describe_hold(director, unit->release, event->height, text, size);
         if (!director->record.boundary_is_ours || director->record.machine.kind == SWAP_NONE)
                 event->text = text;
 }

@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "gate_check.h"
 #include "planning.h"
 #include "unit.h"
 #include <sodium.h>
@@ -61,13 +62,15 @@ static void note_failure(struct follow *follow, const char *release, bool may_be
 void following_note(struct follow *follow, const struct machine *before, const struct machine *after,
                 const struct machine_event *event) {
         bool was_held = before->phase == PHASE_HELD, is_held = after->phase == PHASE_HELD;
+        bool has_overshot = event->type == EVENT_GATE_HIT && event->height >= before->boundary;
         if (event->type == EVENT_ROLLBACK)
                 follow->is_ours = false; /* what an operator ended is his to try again */
         bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING;
         if (is_held && ran && event->type == EVENT_GATE_HIT)
                 follow->held_at = event->height + 1;
         /* Not on a state that must not be gone on from. */
-        else if (is_held && !was_held && before->breaking && before->boundary != MACHINE_NO_HEIGHT && !before->must_not_run)
+        else if (is_held && !was_held && before->breaking && before->boundary != MACHINE_NO_HEIGHT && !before->must_not_run &&
+                        !has_overshot)
                 follow->held_at = before->boundary;
         if (before->kind == SWAP_NONE || after->kind != SWAP_NONE)
                 return;
@@ -85,33 +88,49 @@ static uint32_t tries_of(const struct follow *follow, const char *release) {
         return follow->n_failed == FOLLOW_FAILED_MAX ? FOLLOW_TRIES_MAX : 0; /* so many in a row need a person */
 }
 
-/* The highest release that may run at the height, and is in ALSO where that is not NULL; those that were tried least go before
- * the others. */
+/* The index of the highest of those that were tried so often, may run at the height and can be gated, as they must be when they
+ * start; *UNFIT: of the highest that cannot, unless there is one already. */
+static int pick_tried(struct director *director, const struct release *releases, size_t n, uint32_t tries, uint64_t height,
+                const struct range *also, int *unfit) {
+        _cleanup_free_ struct version *versions = calloc(n + 1, sizeof(*versions));
+        _cleanup_free_ int *of = calloc(n + 1, sizeof(*of));
+        char why[GATE_CHECK_TEXT_MAX];
+        size_t n_left = 0;
+        for (size_t i = 0; versions && of && i < n; i++)
+                if (tries_of(&director->record.follow, releases[i].text) == tries) {
+                        of[n_left] = (int) i;
+                        versions[n_left++] = releases[i].version;
+                }
+        for (int best; n_left > 0 && (best = schedule_select(&director->schedule, versions, n_left, height, also)) >= 0;) {
+                if (gate_check_release(director, releases[of[best]].text, NULL, why, sizeof(why)) >= 0)
+                        return of[best];
+                *unfit = *unfit < 0 ? of[best] : *unfit;
+                n_left--;
+                of[best] = of[n_left];
+                versions[best] = versions[n_left];
+        }
+        return -ENOENT;
+}
+
+/* The highest release that may run at the height, and is in ALSO where that is not NULL; those that were tried least go before the
+ * others. 1: only such that cannot be gated are left, and RELEASE is the highest of them. */
 static int pick(struct director *director, uint64_t height, const struct range *also, char *release, size_t size,
                 uint32_t *ret_tries) {
         struct release *releases = NULL;
         size_t n = 0;
-        int r = release_list(director->releases_dir, &releases, &n), best = -1;
+        int r = release_list(director->releases_dir, &releases, &n), best = -1, unfit = -1;
         if (r < 0)
                 return r;
-        _cleanup_free_ struct version *versions = calloc(n + 1, sizeof(*versions));
-        _cleanup_free_ size_t *of = calloc(n + 1, sizeof(*of));
         uint32_t tries = 0;
-        for (; versions && of && best < 0 && tries < FOLLOW_TRIES_MAX; tries += best < 0) {
-                size_t n_left = 0;
-                for (size_t i = 0; i < n; i++)
-                        if (tries_of(&director->record.follow, releases[i].text) == tries) {
-                                of[n_left] = i;
-                                versions[n_left++] = releases[i].version;
-                        }
-                best = schedule_select(&director->schedule, versions, n_left, height, also);
-        }
-        if (best >= 0) {
-                text_copy(release, size, releases[of[best]].text);
+        for (; best < 0 && tries < FOLLOW_TRIES_MAX; tries += best < 0)
+                best = pick_tried(director, releases, n, tries, height, also, &unfit);
+        r = best >= 0 ? 0 : unfit >= 0 ? 1 : -ENOENT;
+        if (r >= 0) {
+                text_copy(release, size, releases[r == 0 ? best : unfit].text);
                 *ret_tries = tries;
         }
         release_list_free(releases, n);
-        return best < 0 ? -ENOENT : 0;
+        return r;
 }
 
 int following_pick(struct director *director, uint64_t height, char *release, size_t size) {
@@ -142,9 +161,18 @@ bool following_describe(struct director *director, uint64_t height, char *text, 
         uint32_t tries;
         const struct range *range = schedule_range_at(&director->schedule, height);
         const struct follow *follow = &director->record.follow;
-        if (pick(director, height, NULL, release, sizeof(release), &tries) >= 0) {
+        char why[GATE_CHECK_TEXT_MAX] = "";
+        int r = pick(director, height, NULL, release, sizeof(release), &tries);
+        if (r == 0) {
                 (void) snprintf(text, size, "the schedule asks for %s at height %lu", range ? range->text : "any release", height);
                 return true;
+        }
+        if (r > 0) {
+                (void) gate_check_release(director, release, NULL, why, sizeof(why));
+                (void) snprintf(text, size,
+                                "the schedule asks for \"%s\" at height %lu, but the gate cannot be set in release %s: %s",
+                                range ? range->text : "*", height, release, why);
+                return false;
         }
         (void) snprintf(text, size,
                         "the schedule asks for \"%s\" at height %lu, and no release here is in that range%s%s%s: add one with "
@@ -200,7 +228,7 @@ static void begin(struct director *director, uint64_t height, bool is_there, con
         char release[MACHINE_RELEASE_MAX];
         uint32_t tries;
         struct refusal refusal = {0};
-        if (pick(director, height, also, release, sizeof(release), &tries) < 0) {
+        if (pick(director, height, also, release, sizeof(release), &tries) != 0) {
                 if (!also)
                         say_missing(director, height);
                 return;
@@ -208,8 +236,10 @@ static void begin(struct director *director, uint64_t height, bool is_there, con
         if (must_wait(director, tries))
                 return;
         director->retry_is_due = false;
-        if (planning_follow(director, release, height, is_there, &refusal) < 0)
-                log_warning("cannot go on to %s at height %lu as the schedule asks: %s", release, height, refusal.text);
+        if (planning_follow(director, release, height, is_there, &refusal) >= 0 || director->missing_said_for == height)
+                return;
+        director->missing_said_for = height;
+        log_warning("cannot go on to %s at height %lu as the schedule asks: %s", release, height, refusal.text);
 }
 
 /* A boundary ahead may be passed early: this node goes over at a height of its own in the window, so that not all of a role are
@@ -227,7 +257,7 @@ static bool roll(struct director *director) {
         if (!boundary)
                 return false;
         uint64_t point = schedule_rolling_point(&director->schedule, boundary, director->rolling_seed);
-        if (pick(director, point > height + 1 ? point : height + 1, &boundary->range, release, sizeof(release), &tries) < 0)
+        if (pick(director, point > height + 1 ? point : height + 1, &boundary->range, release, sizeof(release), &tries) != 0)
                 return false;
         if (height + 1 >= point)
                 begin(director, height + 1, true, &boundary->range);
@@ -253,6 +283,7 @@ static int on_releases_changed(sd_event_source *source, const struct inotify_eve
         (void) source;
         (void) event;
         director->missing_said_for = 0;
+        gate_check_forget(director);
         following_evaluate(director);
         return 0;
 }

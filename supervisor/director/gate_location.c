@@ -28,13 +28,15 @@ static int locate_symbol(int file, const struct gate_config *gate, struct gate_l
                         *ret_error = NULL;
                 return -EINVAL;
         }
-        int r = symbol_find(file, gate->symbol, &symbol, ret_error);
+        int r = gate->symbol ? symbol_find(file, gate->symbol, &symbol, ret_error)
+                             : symbol_find_matching(file, gate->symbol_pattern, &symbol, ret_error);
         if (r < 0)
                 return r;
         *ret_location = (struct gate_location){.offset = symbol.offset,
                         .kind = GATE_ARGUMENT_REGISTER,
                         .register_offset = registers[gate->argument - 1],
                         .size = 8};
+        text_copy(ret_location->function, sizeof(ret_location->function), symbol.name);
         return 0;
 }
 
@@ -51,6 +53,7 @@ static int locate_usdt(int file, const struct gate_config *gate, struct gate_loc
                         .register_offset = probe.register_offset,
                         .displacement = probe.value,
                         .size = probe.size};
+        text_copy(ret_location->function, sizeof(ret_location->function), gate->usdt);
         return 0;
 }
 

@@ -11,7 +11,8 @@ struct gate_location {
         uint32_t register_offset;          /* into struct pt_regs */
         int64_t displacement;
         uint32_t size;
+        char function[256]; /* or the USDT probe: what was found, cut if longer */
 };
 
-/* FILE is the release's command. On failure *ret_error (malloc'ed) says which symbols come near. */
+/* FILE is the release's command, and may be hostile. On failure *ret_error (malloc'ed) says which symbols come near. */
 int gate_locate(int file, const struct gate_config *gate, struct gate_location *ret_location, char **ret_error);

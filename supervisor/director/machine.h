@@ -153,6 +153,7 @@ struct machine_settings {
         bool snapshot;      /* one can be taken and is wanted */
         bool signer_inside; /* I8: no state rollback past the fence */
         bool gate_holds;    /* the gate can keep the old release from going past the boundary (uprobe) */
+        bool may_overshoot; /* it cannot, and the new release may go on from whatever the old one has committed */
         uint64_t prepare_us, gate_us, snapshot_us, prove_us, drain_us, stop_us;
         uint64_t probation_us; /* longest time that probation may take, health and progress included */
         const uint64_t *backoff_us;

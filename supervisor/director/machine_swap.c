@@ -68,17 +68,32 @@ int on_gate_failed(struct step *step) {
         return disarm(step, OUTCOME_ABORTED);
 }
 
-/* Armed too late: the old release has committed the boundary, and the new one must not start on what it made of it. A boundary of
- * the operator's own is given up; one of the schedule holds for the old release as well. Gates
- * that do not hold may overshoot; the configuration allows it to them. */
+/* The old release has committed the boundary, and the new one must not start on what it made of it: an exact gate was armed too
+ * late, or one that does not hold was not allowed to overshoot. */
 static bool has_overshot(const struct step *step) {
         const struct machine *m = step->machine;
-        return step->settings->gate_holds && m->breaking && m->boundary != MACHINE_NO_HEIGHT &&
+        return !step->settings->may_overshoot && m->breaking && m->boundary != MACHINE_NO_HEIGHT &&
                step->event->height != MACHINE_NO_HEIGHT && step->event->height >= m->boundary;
 }
 
+/* A gate that does not hold leaves the old release running past the boundary. There is no snapshot yet to go back to. */
+static int on_overshot_inexactly(struct step *step) {
+        struct machine *m = step->machine;
+        (void) snprintf(m->reason, sizeof(m->reason),
+                        "the gate overshot: the old release had committed height %lu, and the boundary is %lu: no release may go on "
+                        "from this state; put one from before the boundary back, then upgrade to the new release with --now",
+                        step->event->height, m->boundary);
+        m->outcome = OUTCOME_HELD;
+        m->gate_was_hit = m->must_not_run = true;
+        act(step, ACTION_TERMINATE, m->current);
+        return enter_aborting(step);
+}
+
+/* A boundary of the operator's own is given up; one of the schedule holds for the old release as well. */
 static int on_overshot(struct step *step) {
         struct machine *m = step->machine;
+        if (!step->settings->gate_holds)
+                return on_overshot_inexactly(step);
         (void) snprintf(m->reason, sizeof(m->reason),
                         "the gate was armed too late: the old release had committed height %lu, and the boundary is %lu%s",
                         step->event->height, m->boundary,

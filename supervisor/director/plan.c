@@ -3,7 +3,7 @@
 #include "../lib/release.h"
 #include "following.h"
 #include "gate.h"
-#include "gate_location.h"
+#include "gate_check.h"
 #include "planning.h"
 #include "unit.h"
 #include <jansson.h>
@@ -75,10 +75,9 @@ static void problem(json_t *problems, const char *format, ...) {
 /* The next boundary after this one needs the gate in this release as well. */
 static void check_release(struct director *director, const char *name, json_t *object, json_t *problems) {
         struct release release = {0};
-        struct gate_location location;
-        _cleanup_free_ char *path = NULL, *error = NULL;
+        _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -1;
-        char digest[65];
+        char digest[65], why[GATE_CHECK_TEXT_MAX];
         if (release_load(director->releases_dir, name, &release) < 0) {
                 problem(problems, "release %s cannot be read: add it again with `interrex release add %s %s PATH`", name,
                                 director->config->node, name);
@@ -88,8 +87,8 @@ static void check_release(struct director *director, const char *name, json_t *o
         if (r < 0)
                 problem(problems, "release %s has no command %s that can be run: %s", name, director->config->exec.command,
                                 strerror(-r));
-        else if (gate_holds(director->config) && gate_locate(fd, &director->config->gate, &location, &error) < 0)
-                problem(problems, "the gate cannot be armed in release %s: %s", name, error ? error : "its symbols cannot be read");
+        else if (gate_check_release(director, name, NULL, why, sizeof(why)) < 0)
+                problem(problems, "the gate cannot be set in release %s: %s", name, why);
         for (size_t i = 0; i < release.n_files; i++)
                 if (release.n_files == 1 || strcmp(release.files[i].path, director->config->exec.command) == 0) {
                         sha256_format(release.files[i].sha256, digest);
@@ -103,18 +102,22 @@ static void check_release(struct director *director, const char *name, json_t *o
         release_done(&release);
 }
 
-static void put_gate(const struct director *director, json_t *object, json_t *problems) {
-        static const char *const names[] = {[GATE_NONE] = "none",
-                        [GATE_UPROBE] = "uprobe",
-                        [GATE_NODE] = "node",
-                        [GATE_NOTIFY] = "notify",
-                        [GATE_LOG] = "log",
-                        [GATE_OBSERVE] = "observe"};
+/* BEFORE is the release that it stops there. */
+static void put_gate(struct director *director, uint64_t height, const char *before, json_t *object, json_t *problems) {
+        char text[GATE_CHECK_TEXT_MAX];
+        const char *function = "";
         enum gate_kind kind = director->config->gate.kind;
-        (void) json_object_set_new(object, "gate", json_string(names[kind]));
+        gate_describe(director->config, height, text, sizeof(text));
+        (void) json_object_set_new(object, "gate", json_string(gate_kind_name(kind)));
         (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_holds(director->config)));
+        (void) json_object_set_new(object, "gate_promise", json_string(text));
         if (kind == GATE_NONE)
-                problem(problems, "nothing stops the node there: the configuration has no `gate`");
+                problem(problems, "%s", text);
+        else if (gate_check_breaking(director->config, text, sizeof(text)) < 0)
+                problem(problems, "%s", text);
+        if (gate_check_release(director, before, &function, text, sizeof(text)) < 0)
+                problem(problems, "the gate cannot be set in release %s, which it is to stop there: %s", before, text);
+        (void) json_object_set_new(object, "gate_function", *function ? json_string(function) : json_null());
 }
 
 /* What of it is known where: a boundary in time has no height yet. */
@@ -145,10 +148,11 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
         json_t *object = json_object(), *problems = json_array();
         char release[MACHINE_RELEASE_MAX];
         struct version version;
-        bool stays = version_parse(*before, &version) >= 0 && range_allows(&boundary->range, &version);
+        const char *old = *before;
+        bool stays = version_parse(old, &version) >= 0 && range_allows(&boundary->range, &version);
         put_rule(director, boundary, object);
         if (stays)
-                (void) json_object_set_new(object, "release", json_string(*before));
+                (void) json_object_set_new(object, "release", json_string(old));
         else if (following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
                 const struct machine *machine = &director->record.machine;
                 if (machine->boundary == boundary->height && machine->kind == SWAP_UPGRADE)
@@ -164,7 +168,7 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)
-                put_gate(director, object, problems);
+                put_gate(director, boundary->height, old, object, problems);
         (void) json_object_set_new(object, "snapshot",
                         *director->record.snapshot_kind ? json_string(director->record.snapshot_kind) : json_null());
         (void) json_object_set_new(object, "ok", json_boolean(json_array_size(problems) == 0));

@@ -5,6 +5,8 @@
 #include "../lib/release.h"
 #include "boundaries.h"
 #include "events.h"
+#include "gate.h"
+#include "gate_check.h"
 #include "jobs.h"
 #include "unit.h"
 
@@ -191,7 +193,12 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
                                 version);
         if (now)
                 height = MACHINE_NO_HEIGHT;
-        else if (check_height(director, height, ret_refusal) < 0 || make_boundary(director, version, height, ret_refusal) < 0)
+        else if (check_height(director, height, ret_refusal) < 0)
+                return -1;
+        ret_refusal->name = CONTROL_ERROR_REFUSED;
+        if (gate_check_upgrade(director, version, height, ret_refusal->text, sizeof(ret_refusal->text)) < 0)
+                return -1;
+        if (!now && make_boundary(director, version, height, ret_refusal) < 0)
                 return -1;
         uint64_t reference = now ? next_height(director) : height;
         if (now && planning_height(director) == MACHINE_NO_HEIGHT && director->schedule.n > 0)
@@ -207,6 +214,9 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
 
 int planning_follow(struct director *director, const char *version, uint64_t height, bool is_there, struct refusal *ret_refusal) {
         uint64_t swap;
+        ret_refusal->name = CONTROL_ERROR_REFUSED;
+        if (gate_check_follow(director, version, is_there, ret_refusal->text, sizeof(ret_refusal->text)) < 0)
+                return -1;
         director->record.boundary_is_ours = false;
         director->record.follow.is_ours = true;
         jobs_plan_snapshot(director);

@@ -143,6 +143,13 @@ static void check_probation(struct director *director) {
         }
 }
 
+void probing_height_told(struct director *director, uint64_t generation) {
+        if (generation != director->watch.generation)
+                return;
+        check_probation(director);
+        set_probe_timer(director);
+}
+
 void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height, const char *text) {
         struct watch *watch = &director->watch;
         if (director->is_selecting && generation == 0 && probe == PROBES_MAX)

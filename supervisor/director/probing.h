@@ -19,6 +19,9 @@ void probing_follow(struct director *director, uint64_t generation);
 /* A generation has a new listener, or says READY=1. */
 void probing_listener_changed(struct director *director, uint64_t generation);
 
+/* A generation has told its height by itself: nobody asks for it, so nothing else would see that blocks are made. */
+void probing_height_told(struct director *director, uint64_t generation);
+
 /* Hands a generation's output (and notify socket) to the prober. */
 void probing_watch_output(struct director *director, struct unit *unit);
 

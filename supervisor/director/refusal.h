@@ -6,7 +6,7 @@
 /* A name from control_protocol.h and a sentence for the operator. */
 struct refusal {
         const char *name;
-        char text[640];
+        char text[2048];
 };
 
 /* Always -1, to be returned. */

@@ -3,6 +3,8 @@
 #include "adoption.h"
 #include "connections.h"
 #include "following.h"
+#include "gate.h"
+#include "gate_check.h"
 #include "planning.h"
 #include "probing.h"
 #include "steering.h"
@@ -22,7 +24,7 @@ static json_t *number(uint64_t value) {
 static json_t *next(struct director *director) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director), at = machine->boundary;
-        char release[MACHINE_RELEASE_MAX] = "";
+        char release[MACHINE_RELEASE_MAX] = "", gate[160];
         struct version version;
         text_copy(release, sizeof(release), machine->candidate_release);
         if (machine->kind == SWAP_NONE) {
@@ -39,6 +41,9 @@ static json_t *next(struct director *director) {
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(release));
+        gate_describe(director->config, at, gate, sizeof(gate));
+        (void) json_object_set_new(object, "gate",
+                        at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null() : json_string(gate));
         (void) json_object_set_new(object, "eta_s",
                         eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;
@@ -172,8 +177,12 @@ static json_t *degraded(struct director *director) {
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
-        if (config->gate.kind == GATE_OBSERVE)
-                append(array, "the gate `observe` may overshoot: the height is only polled");
+        if (config->gate.kind != GATE_NONE && !gate_holds(config)) {
+                (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
+                                config->gate.kind == GATE_OBSERVE ? "the height is only polled"
+                                                                  : "the node is stopped only after it has told the height");
+                append(array, text);
+        }
         return array;
 }
 

@@ -19,6 +19,12 @@ struct symbol_location {
  * them would miss the others; -ENOEXEC: not an ELF file of this processor, stripped, or damaged. */
 int symbol_find(int fd, const char *name, struct symbol_location *ret_location, char **ret_error);
 
+/* The same for the one function whose name the POSIX extended regular expression PATTERN is found in; several names of one
+ * address are one function. -ENOTUNIQ: several match, and the sentence names up to five; -ENOENT names those that come near the
+ * longest part of the pattern that stands for itself; -E2BIG: a name is longer than 64 KiB, or all are over 256 MiB, so that not
+ * all can be searched; -EINVAL: not an expression. */
+int symbol_find_matching(int fd, const char *pattern, struct symbol_location *ret_location, char **ret_error);
+
 enum usdt_kind { USDT_REGISTER, USDT_MEMORY, USDT_CONSTANT };
 
 struct usdt_location {

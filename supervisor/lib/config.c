@@ -68,7 +68,8 @@ void config_free(struct config *config) {
         char *texts[] = {config->node, config->release, config->exec.command, config->exec.user,
                         config->exec.group, config->exec.working_directory, config->state.directory,
                         config->height.url, config->height.metric, config->height.pattern,
-                        config->height.path, config->gate.symbol, config->gate.usdt, config->gate.pattern};
+                        config->height.path, config->gate.symbol, config->gate.symbol_pattern,
+                        config->gate.usdt, config->gate.pattern};
         char **vectors[] = {config->exec.args, config->exec.env, config->state.hook, config->state.keep,
                         config->height.command, config->gate.args, config->trust_keys};
         for (size_t i = 0; i < ELEMENTS(texts); i++)

@@ -91,8 +91,9 @@ struct height_config {
 
 struct gate_config {
         enum gate_kind kind;
-        char *symbol, *usdt, *pattern;
-        unsigned argument; /* counted from 1 */
+        char *symbol, *symbol_pattern, *usdt; /* uprobe: one of them */
+        char *pattern;                        /* log */
+        unsigned argument;                    /* counted from 1 */
         enum gate_abi abi;
         char **args;
         bool overshoot_allowed;

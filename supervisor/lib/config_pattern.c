@@ -20,35 +20,64 @@ static bool repeat_last(struct group *group, uint64_t times);
 static uint64_t take_bounds(const char **at);
 static const char *skip_brackets(const char *at);
 
-void take_pattern(struct reader *reader, const yaml_node_t *value, void *target) {
-        const char *text = reader_scalar(reader, value);
+/* False: a mistake, reported. */
+static bool compiles(
+                struct reader *reader, const yaml_node_t *value, const char *text, bool *ret_has_group) {
         regex_t compiled;
         char why[120];
-        if (!text)
-                return;
-        if (strlen(text) >= PROBER_PATTERN_MAX) {
-                take_short_text(reader, value, target);
-                return;
-        }
         if (!is_bearable(text)) {
                 reader_wrong(reader, value,
                                 "the repetitions (+ and {n,m}) in this pattern multiply too far; repeat "
                                 "less, or use *");
-                return;
+                return false;
         }
         int r = regcomp(&compiled, text, REG_EXTENDED);
         if (r != 0) {
                 (void)regerror(r, &compiled, why, sizeof(why));
                 reader_wrong(reader, value, "this is not a POSIX extended regular expression: %s", why);
-                return;
+                return false;
         }
-        bool has_group = compiled.re_nsub > 0;
+        *ret_has_group = compiled.re_nsub > 0;
         regfree(&compiled);
-        if (has_group)
+        return true;
+}
+
+void take_pattern(struct reader *reader, const yaml_node_t *value, void *target) {
+        const char *text = reader_scalar(reader, value);
+        bool has_group;
+        if (!text)
+                return;
+        if (strlen(text) >= PROBER_PATTERN_MAX)
                 take_short_text(reader, value, target);
-        else
-                reader_wrong(reader, value,
-                                "the pattern needs a group around the number, as in 'height=([0-9]+)'");
+        else if (compiles(reader, value, text, &has_group)) {
+                if (has_group)
+                        take_short_text(reader, value, target);
+                else
+                        reader_wrong(reader, value,
+                                        "the pattern needs a group around the number, as in "
+                                        "'height=([0-9]+)'");
+        }
+}
+
+/* A back reference makes matching slow without bounds, in a binary that may have been made for it. */
+static bool has_back_reference(const char *pattern) {
+        for (const char *c = pattern; (c = strchr(c, '\\')) && c[1]; c += 2)
+                if (isdigit((unsigned char)c[1]))
+                        return true;
+        return false;
+}
+
+void take_symbol_pattern(struct reader *reader, const yaml_node_t *value, void *target) {
+        const char *text = reader_scalar(reader, value);
+        bool has_group;
+        if (!text)
+                return;
+        if (!*text || strlen(text) >= PROBER_PATTERN_MAX)
+                take_short_text(reader, value, target);
+        else if (has_back_reference(text))
+                reader_wrong(reader, value, "a pattern for symbols cannot refer back with \\1 to \\9");
+        else if (compiles(reader, value, text, &has_group))
+                take_short_text(reader, value, target);
 }
 
 static bool is_bearable(const char *pattern) {

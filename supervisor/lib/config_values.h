@@ -11,6 +11,8 @@ void take_path(struct reader *reader, const yaml_node_t *value,
 void take_url(struct reader *reader, const yaml_node_t *value, void *target); /* char * */
 void take_pattern(struct reader *reader, const yaml_node_t *value,
                 void *target); /* char *, an ERE with a group (config_pattern.c) */
+void take_symbol_pattern(struct reader *reader, const yaml_node_t *value,
+                void *target); /* char *, an ERE (config_pattern.c) */
 void take_texts(struct reader *reader, const yaml_node_t *value, void *target); /* char **, {state} */
 void take_command(struct reader *reader, const yaml_node_t *value,
                 void *target); /* char **, [0] is absolute */

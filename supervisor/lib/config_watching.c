@@ -59,6 +59,7 @@ void take_gate(struct reader *reader, const yaml_node_t *value, void *target) {
         static const struct reader_key keys[] = {
                         {"kind", take_gate_kind, FIELD(gate_config, kind)},
                         {"symbol", take_text, FIELD(gate_config, symbol)},
+                        {"symbol_pattern", take_symbol_pattern, FIELD(gate_config, symbol_pattern)},
                         {"usdt", take_usdt, FIELD(gate_config, usdt)},
                         {"argument", take_count, FIELD(gate_config, argument)},
                         {"abi", take_abi, FIELD(gate_config, abi)},
@@ -169,18 +170,26 @@ static void check_source(struct reader *reader, const yaml_node_t *section, enum
 
 /* Nothing is assumed: a gate that reads the wrong register stops the node at a random height, or never. */
 static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line) {
-        bool symbol = reader_find(reader, section, "symbol"), usdt = reader_find(reader, section, "usdt");
-        if (symbol == usdt)
+        static const char *const places[] = {"symbol", "symbol_pattern", "usdt"};
+        const char *function = NULL;
+        unsigned n = 0;
+        for (size_t i = 0; i < ELEMENTS(places); i++)
+                if (reader_find(reader, section, places[i])) {
+                        n++;
+                        function = strcmp(places[i], "usdt") != 0 ? places[i] : function;
+                }
+        if (n != 1)
                 reader_mistake(reader, line,
-                                "gate.kind: uprobe needs either gate.symbol or gate.usdt, "
-                                "\"provider:name\"");
-        if (symbol && !reader_find(reader, section, "argument"))
+                                "gate.kind: uprobe needs either gate.symbol_pattern, gate.symbol or "
+                                "gate.usdt "
+                                "(\"provider:name\"), and only one");
+        if (function && !reader_find(reader, section, "argument"))
                 reader_mistake(reader, line,
-                                "gate.symbol needs gate.argument: which argument, from 1 on, is the "
-                                "height?");
-        if (symbol && !reader_find(reader, section, "abi"))
-                reader_mistake(reader, line,
-                                "gate.symbol needs gate.abi, c or go: how are arguments passed?");
+                                "gate.%s needs gate.argument: which argument, from 1 on, is the height?",
+                                function);
+        if (function && !reader_find(reader, section, "abi"))
+                reader_mistake(reader, line, "gate.%s needs gate.abi, c or go: how are arguments passed?",
+                                function);
 }
 
 static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target) {

@@ -152,6 +152,9 @@ static int add(struct range *range, bool *starts, enum range_operator operator,
                 const struct version * bound) {
         if (range->n_comparators == RANGE_COMPARATORS_MAX)
                 return -E2BIG;
+        /* What is above the highest version is none. */
+        if (bound->major > NUMBER_MAX || bound->minor > NUMBER_MAX || bound->patch > NUMBER_MAX)
+                return -EINVAL;
         range->comparators[range->n_comparators++] = (struct range_comparator){
                         .operator= operator, .bound = * bound, .starts_set = *starts};
         *starts = false;

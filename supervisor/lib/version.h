@@ -38,7 +38,8 @@ void version_format(const struct version *version, char *text, size_t size);
 int version_compare(const struct version *a, const struct version *b);
 
 /* Parses an npm-style range: primitives (<, <=, =, >=, >), hyphen ranges, x-ranges, ~, ^, "||", "*", "".
- * -EINVAL: not a range; -E2BIG: more comparators than fit. */
+ * -EINVAL: not a range; -E2BIG: more comparators than fit. Stricter than node-semver in one thing: what stands behind a wildcard
+ * ("1.x.3", "1.2.x-beta") is an error there too, instead of being ignored. */
 int range_parse(const char *text, struct range *ret_range);
 
 /* Does the range allow the version? Pre-releases only if a comparator of the same set names a pre-release

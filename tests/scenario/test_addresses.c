@@ -62,7 +62,8 @@ SCENARIO(steers_datagrams_to_the_new_release) {
 SCENARIO(reads_the_height_from_the_log_and_gates_by_it) {
         begin(s, &(struct scenario_testnode){
                                  .more = "height: {source: log, pattern: 'committed height=([0-9]+)'}\n"
-                                         "gate: {kind: log, pattern: 'committed height=([0-9]+)'}"});
+                                         "gate: {kind: log, pattern: 'committed height=([0-9]+)', "
+                                         "overshoot: allow}"});
         scenario_wait_height(s, 5, SCENARIO_START_TIMEOUT_US);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "40", "--wait", NULL);
         scenario_assert_release(s, "2.0.0");
@@ -71,7 +72,8 @@ SCENARIO(reads_the_height_from_the_log_and_gates_by_it) {
 
 SCENARIO(reads_the_height_from_notifications) {
         begin(s, &(struct scenario_testnode){.arguments = "--notify",
-                                 .more = "height: {source: notify}\ngate: {kind: notify}"});
+                                 .more = "height: {source: notify}\ngate: {kind: notify, overshoot: "
+                                         "allow}"});
         scenario_wait_height(s, 5, SCENARIO_START_TIMEOUT_US);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "40", "--wait", NULL);
         end(s);

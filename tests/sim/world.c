@@ -40,6 +40,8 @@ static void check_two(struct world *world) {
 static void pass(struct world *world, struct world_unit *unit) {
         unit->past_fence = true;
         unit->state = UNIT_UP;
+        if (unit->is_new_release && world->has_overshot)
+                violate(world, "I3: the new release starts on what the old one made of the boundary");
         if (unit->is_new_release) {
                 world->state_is_new = true;
                 world->state_is_past = world->state_is_past || world->swap_is_breaking;
@@ -168,6 +170,11 @@ static void feed(struct world *world, enum machine_event_type type, uint64_t gen
                 event.height = 100;
         if (type == EVENT_UPGRADE)
                 event.flag = draw(world, 2);
+        if (type == EVENT_GATE_HIT && world->machine.boundary != MACHINE_NO_HEIGHT) {
+                event.height = world->machine.boundary - 1 + (draw(world, 4) == 0);
+                world->has_overshot = event.height >= world->machine.boundary && world->machine.breaking &&
+                                      !world->settings.may_overshoot;
+        }
         trace(world, machine_event_name(type), generation);
         bool was_idle = world->machine.kind == SWAP_NONE;
         int r = machine_step(&world->machine, &world->settings, &event, &actions);
@@ -175,6 +182,7 @@ static void feed(struct world *world, enum machine_event_type type, uint64_t gen
                 world->swap_is_breaking = event.flag;
                 /* The schedule, which the machine does not know, asks for that number again. */
                 world->state_is_past = world->state_is_past && strcmp(text, "1.0.0") != 0;
+                world->has_overshot = false; /* an operator has looked at the state */
         }
         if (r > 0 && was_idle && type == EVENT_ROLLBACK)
                 world->swap_is_breaking =
@@ -195,6 +203,7 @@ void world_begin(struct world *world, uint64_t seed) {
                         .snapshot = draw(world, 4) != 0,
                         .signer_inside = draw(world, 8) == 0,
                         .gate_holds = draw(world, 2),
+                        .may_overshoot = draw(world, 2),
                         .prepare_us = 1,
                         .gate_us = USEC_INFINITY,
                         .snapshot_us = 1,
@@ -205,6 +214,7 @@ void world_begin(struct world *world, uint64_t seed) {
                         .backoff_us = backoff,
                         .n_backoff = 1,
                         .give_up_after = 3};
+        world->settings.may_overshoot = world->settings.may_overshoot && !world->settings.gate_holds;
         world->new_release_is_bad = draw(world, 2);
         world->old_release_is_bad = draw(world, 4) == 0;
         world->faults_left = draw(world, 6);

@@ -29,7 +29,7 @@ struct world {
         uint64_t proving, watching;
         bool new_release_is_bad,
                         old_release_is_bad; /* the latter only on a state that the new one touched */
-        bool swap_is_breaking;
+        bool swap_is_breaking, has_overshot;
         bool ended; /* ACTION_EXIT */
         unsigned faults_left;
         char violation[256]; /* what invariant was broken; empty: none */

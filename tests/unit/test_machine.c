@@ -217,6 +217,32 @@ static void I3_a_gate_that_was_armed_too_late_starts_nothing(void **state) {
         assert_string_equal(life.machine.current_release, "1.0.0");
 }
 
+/* I3: nor where the gate never promised to be in time, unless the configuration says that it does not matter. */
+static void I3_a_gate_that_overshoots_starts_nothing(void **state) {
+        struct machine_event late = {.type = EVENT_GATE_HIT, .generation = 1, .height = 101};
+        struct machine_event in_time = {.type = EVENT_GATE_HIT, .generation = 1, .height = 99};
+        struct life life = running(), allowed = running(), punctual = running();
+        (void)state;
+        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
+        life.actions.n = 0;
+        assert_int_equal(machine_step(&life.machine, &life.settings, &late, &life.actions), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_int_equal(life.machine.outcome, OUTCOME_HELD);
+        assert_true(life.machine.must_not_run);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        assert_false(did(&life, ACTION_SPAWN, 2));
+        assert_non_null(strstr(life.machine.reason, "height 101"));
+        assert_non_null(strstr(life.machine.reason, "the boundary is 100"));
+        allowed.settings.may_overshoot = true;
+        assert_int_equal(feed_at(&allowed, "2.0.0", 100, true), 1);
+        assert_int_equal(machine_step(&allowed.machine, &allowed.settings, &late, &allowed.actions), 1);
+        assert_int_equal(allowed.machine.phase, PHASE_PREPARING);
+        assert_int_equal(feed_at(&punctual, "2.0.0", 100, true), 1);
+        assert_int_equal(
+                        machine_step(&punctual.machine, &punctual.settings, &in_time, &punctual.actions), 1);
+        assert_int_equal(punctual.machine.phase, PHASE_PREPARING);
+}
+
 /* I4: without its gate an upgrade would slip past its height. */
 static void I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up(void **state) {
         struct life life = running();
@@ -274,6 +300,7 @@ int main(void) {
                         cmocka_unit_test(a_second_upgrade_is_busy),
                         cmocka_unit_test(an_armed_upgrade_waits_for_its_height),
                         cmocka_unit_test(I3_a_gate_that_was_armed_too_late_starts_nothing),
+                        cmocka_unit_test(I3_a_gate_that_overshoots_starts_nothing),
                         cmocka_unit_test(I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up),
                         cmocka_unit_test(overlap_goes_back_at_once),
                         cmocka_unit_test(I5_entering_a_phase_again_asks_for_the_same),

@@ -32,6 +32,17 @@ static const char node_source[] =
 static const char other_source[] = "#include <stdio.h>\n"
                                    "__attribute__((noipa)) static void verify(void) { puts(\"two\"); }\n"
                                    "void verify_other(void) { verify(); }\n";
+/* Names as Rust's legacy mangling makes them: the hash at their end is another one with every build. */
+static const char rust_source[] = "#define F(symbol) __attribute__((noipa)) void symbol##_(void) "
+                                  "__asm__(#symbol); void symbol##_(void) "
+                                  "{ __asm__ volatile(\"\"); }\n"
+                                  "F(_ZN4node5chain12commit_block17h0123456789abcdefE)\n"
+                                  "F(_ZN4node5chain17commit_block_late17hfedcba9876543210E)\n"
+                                  "F(_ZN4node7mempool6insert17h00112233445566ffE)\n"
+                                  "F(_ZN4node7mempool6remove17h00112233445566feE)\n"
+                                  "__asm__(\".globl other_name\\n.type other_name, @function\\n\"\n"
+                                  "  \".set other_name, _ZN4node7mempool6insert17h00112233445566ffE\");\n"
+                                  "int main(void) { return 0; }\n";
 static const char go_source[] = "package main\n"
                                 "//go:noinline\n"
                                 "func commitBlock(height uint64) uint64 { return height + 1 }\n"
@@ -59,11 +70,13 @@ static int setup(void **state) {
         assert_non_null(mkdtemp(scratch));
         put("node.c", node_source);
         put("other.c", other_source);
+        put("rust.c", rust_source);
         put("script", "#!/bin/sh\nexec node\n");
         put("empty", "");
         in_scratch("gcc -O2 -o node node.c other.c && gcc -O2 -c -o object node.c && strip -o stripped "
                    "node");
         in_scratch("gcc -O2 -rdynamic -s -o exporting node.c other.c");
+        in_scratch("gcc -O2 -rdynamic -o rust rust.c");
         return 0;
 }
 
@@ -86,14 +99,42 @@ static int find_in(const char *file, const char *name, struct symbol_location *l
         return symbol_find(fd, name, location, error);
 }
 
-static void refused(const char *file, const char *name, int expected, const char *says) {
-        _cleanup_free_ char *error = NULL;
-        struct symbol_location location = {.offset = 4711};
-        assert_int_equal(find_in(file, name, &location, &error), expected);
-        assert_int_equal(location.offset, 4711);
+static int match_in(const char *file, const char *pattern, struct symbol_location *location, char **error) {
+        _cleanup_close_ int fd = open_file(file);
+        return symbol_find_matching(fd, pattern, location, error);
+}
+
+static void check_refusal(int r, int expected, const struct symbol_location *location, const char *error,
+                const char *says) {
+        assert_int_equal(r, expected);
+        assert_int_equal(location->offset, 4711);
         assert_non_null(error);
         if (!strstr(error, says))
                 fail_msg("\"%s\" does not say \"%s\"", error, says);
+}
+
+static void refused(const char *file, const char *name, int expected, const char *says) {
+        _cleanup_free_ char *error = NULL;
+        struct symbol_location location = {.offset = 4711};
+        int r = find_in(file, name, &location, &error);
+        check_refusal(r, expected, &location, error, says);
+}
+
+static void no_match(const char *file, const char *pattern, int expected, const char *says) {
+        _cleanup_free_ char *error = NULL;
+        struct symbol_location location = {.offset = 4711};
+        int r = match_in(file, pattern, &location, &error);
+        check_refusal(r, expected, &location, error, says);
+}
+
+static void matches(const char *file, const char *pattern, const char *name) {
+        _cleanup_free_ char *error = NULL, *other_error = NULL;
+        struct symbol_location location, by_name;
+        if (match_in(file, pattern, &location, &error) < 0)
+                fail_msg("\"%s\" should be found: %s", pattern, error);
+        assert_string_equal(location.name, name);
+        assert_int_equal(find_in(file, name, &by_name, &other_error), 0);
+        assert_int_equal(location.offset, by_name.offset);
 }
 
 __attribute__((noipa)) static uint64_t probed_function(uint64_t height) {
@@ -167,6 +208,50 @@ static void test_a_name_of_any_length_is_answered(void **state) {
         refused("node", "", -ENOENT, "no function");
 }
 
+static void test_a_pattern_finds_what_the_hash_of_a_build_is_part_of(void **state) {
+        (void)state;
+        matches("rust", "_ZN.*commit_block17h[0-9a-f]{16}E",
+                        "_ZN4node5chain12commit_block17h0123456789abcdefE");
+        matches("rust", "_late", "_ZN4node5chain17commit_block_late17hfedcba9876543210E");
+        matches("node", "^commit_block$", "commit_block");
+        matches("exporting", "^commit_(block|unit)$", "commit_block");
+}
+
+/* An exported function is in two tables, and one function may have two names. */
+static void test_one_function_in_two_places_is_one(void **state) {
+        (void)state;
+        matches("rust", "insert|other_name", "_ZN4node7mempool6insert17h00112233445566ffE");
+}
+
+static void test_several_matches_are_listed(void **state) {
+        (void)state;
+        no_match("rust", "_ZN.*commit_block.*17h[0-9a-f]{16}E", -ENOTUNIQ,
+                        "2 functions of the binary match");
+        no_match("rust", "commit_block", -ENOTUNIQ, "12commit_block17h0123456789abcdefE");
+        no_match("rust", "commit_block", -ENOTUNIQ, "17commit_block_late17hfedcba9876543210E");
+        no_match("rust", ".", -ENOTUNIQ, ", ...");
+        no_match("node", "^verify$", -ENOTUNIQ, "verify, verify");
+}
+
+static void test_a_pattern_without_a_match_is_answered_with_the_nearest(void **state) {
+        (void)state;
+        no_match("rust", "_ZN.*[c]ommit_block17h[g-z]{16}E", -ENOENT, "12commit_block17h0123456789abcdefE");
+        no_match("rust", "^mempool::insert", -ENOENT, "6insert17h");
+        no_match("node", "^comit_blokc[0-9]*$", -ENOENT, "nearest are: commit_block");
+        no_match("node", "main\\.commit_block", -ENOENT, "nearest are: main, commit_block");
+        no_match("node", "qqqqqqqqqqqqqqqq", -ENOENT, "none that comes near");
+        no_match("node", "^[.]*$", -ENOENT, "no function that matches");
+        no_match("exporting", "^commit_blocks$", -ENOENT, "stripped");
+        no_match("stripped", "commit_block", -ENOEXEC, "stripped");
+        no_match("script", "commit_block", -ENOEXEC, "not an ELF binary");
+        no_match("node", "commit_(block", -EINVAL, "not a POSIX extended regular expression");
+}
+
+static void test_a_variable_does_not_match(void **state) {
+        (void)state;
+        no_match("node", "^commit_total$", -ENOENT, "no function that matches");
+}
+
 static void test_what_is_no_linked_binary_is_refused(void **state) {
         (void)state;
         refused("script", "commit_block", -ENOEXEC, "not an ELF binary");
@@ -188,12 +273,17 @@ static unsigned char *node_bytes(size_t *ret_size) {
 }
 
 static int find_in_bytes(const void *bytes, size_t size, struct symbol_location *location) {
-        _cleanup_free_ char *error = NULL, *usdt_error = NULL;
+        _cleanup_free_ char *error = NULL, *usdt_error = NULL, *match_error = NULL;
         struct usdt_location probe;
+        struct symbol_location matching = {0};
         _cleanup_close_ int fd = memfd_create("damaged", MFD_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(write(fd, bytes, size), (ssize_t)size);
         (void)usdt_find(fd, "node:commit", 1, &probe, &usdt_error);
+        if (symbol_find_matching(fd, "^commit_b", &matching, &match_error) < 0)
+                assert_non_null(match_error);
+        else
+                assert_in_range(matching.offset, 0, size - 1);
         int r = symbol_find(fd, "commit_block", location, &error);
         assert_true(r == 0 || error);
         return r;
@@ -262,6 +352,27 @@ static void test_a_damaged_file_never_leads_outside_of_it(void **state) {
         }
 }
 
+/* What a name holds is printed where an operator reads it, and a name that is too long to search leaves the answer open. */
+static void test_hostile_names_are_neither_printed_nor_searched(void **state) {
+        (void)state;
+        char name[80 * 1024];
+        memset(name, 'y', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        in_scratch("sed 's/consensus_commit_block_now/consensus_commit\\x1b[2Jck_now/g' node >hostile");
+        no_match("hostile", "^consensus_commit_block_now$", -ENOENT, "consensus_commit?[2Jck_now");
+        _cleanup_free_ char *text = NULL;
+        assert_true(asprintf(&text,
+                                    "void a(void) __asm__(\"%s\");\nvoid a(void) { }\nint main(void) { "
+                                    "return 0; }\n",
+                                    name) > 0);
+        put("long.c", text);
+        in_scratch("gcc -o long long.c");
+        no_match("long", "^main$", -E2BIG, "gate.symbol");
+        _cleanup_free_ char *error = NULL;
+        struct symbol_location location;
+        assert_int_equal(find_in("long", "main", &location, &error), 0);
+}
+
 static void test_a_go_function_is_found(void **state) {
         (void)state;
         _cleanup_free_ char *error = NULL;
@@ -279,6 +390,7 @@ static void test_a_go_function_is_found(void **state) {
         in_scratch(command);
         refused("node-go", "commitblock", -ENOENT, "main.commitBlock");
         refused("stripped-go", "main.commitBlock", -ENOEXEC, "stripped");
+        matches("node-go", "^main\\.commit", "main.commitBlock");
 }
 
 int main(void) {
@@ -291,6 +403,12 @@ int main(void) {
                         cmocka_unit_test(test_two_functions_of_one_name_are_refused),
                         cmocka_unit_test(test_a_variable_is_no_function),
                         cmocka_unit_test(test_a_name_of_any_length_is_answered),
+                        cmocka_unit_test(test_a_pattern_finds_what_the_hash_of_a_build_is_part_of),
+                        cmocka_unit_test(test_one_function_in_two_places_is_one),
+                        cmocka_unit_test(test_several_matches_are_listed),
+                        cmocka_unit_test(test_a_pattern_without_a_match_is_answered_with_the_nearest),
+                        cmocka_unit_test(test_a_variable_does_not_match),
+                        cmocka_unit_test(test_hostile_names_are_neither_printed_nor_searched),
                         cmocka_unit_test(test_what_is_no_linked_binary_is_refused),
                         cmocka_unit_test(test_a_binary_for_another_processor_is_refused),
                         cmocka_unit_test(test_a_function_outside_of_executable_code_is_refused),

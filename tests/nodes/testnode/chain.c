@@ -125,19 +125,24 @@ static void sign_block(const struct chain *chain, uint64_t height) {
                         getpid());
 }
 
-__attribute__((noipa, used)) void commit_block(uint64_t height) {
-        struct chain *chain = chain_of_thread;
+static void tell(const struct chain *chain, uint64_t height) {
         char text[64];
-        (void)pthread_mutex_lock(&chain->writing);
-        if (chain->signatures_fd >= 0)
-                sign_block(chain, height);
-        write_block(chain, height);
-        atomic_store(&chain->height, height);
         (void)dprintf(STDOUT_FILENO, "committed height=%" PRIu64 " version=%s\n", height,
                         chain->options->version);
         int n = snprintf(text, sizeof(text), "X_INTERREX_HEIGHT=%" PRIu64, height);
         if (chain->notify_fd >= 0)
                 (void)send(chain->notify_fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+__attribute__((noipa, used)) void commit_block(uint64_t height) {
+        struct chain *chain = chain_of_thread;
+        (void)pthread_mutex_lock(&chain->writing);
+        if (chain->signatures_fd >= 0)
+                sign_block(chain, height);
+        write_block(chain, height);
+        atomic_store(&chain->height, height);
+        if (chain->options->tell_every == 0 || height % chain->options->tell_every == 0)
+                tell(chain, height);
         (void)pthread_mutex_unlock(&chain->writing);
 }
 

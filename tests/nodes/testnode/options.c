@@ -49,6 +49,8 @@ static const struct option_row rows[] = {
                 ROW("--shutdown-listener", FLAG, shutdown_listener, "shutdown() the listeners at the stop"),
                 ROW("--listen-fds", FLAG, listen_fds, "take the sockets of LISTEN_FDS"),
                 ROW("--notify", FLAG, notify, "READY=1 and X_INTERREX_HEIGHT= to NOTIFY_SOCKET"),
+                ROW("--tell-every", NUMBER, tell_every,
+                                "log and notify only heights that are multiples of this"),
                 ROW("--udp", TEXT, udp, "IP:PORT of an echo"),
                 ROW("--unix", TEXT, unix_path, "path of one more listener"),
                 ROW("--signatures", TEXT, signatures,

@@ -14,7 +14,7 @@ struct options {
         const char *state, *version, *lock, *udp, *unix_path, *dial, *signatures;
         uint64_t block_ms, start_ms, stop_ms, exit_after_ms, reopen_ms; /* 0: not */
         uint64_t exit_at_once;                                          /* NUMBER_UNSET: not */
-        uint64_t answer_status, workers, reuseport_workers, backlog;
+        uint64_t answer_status, workers, reuseport_workers, backlog, tell_every;
         bool lock_try, lock_every_block, close_first, ignore_term, never_listen, listen_never_accept;
         bool accept_never_answer, never_advance, spoil_state, shutdown_listener, listen_fds, notify;
 };

@@ -1,0 +1,60 @@
+/* What a step of the machine means for the schedule that is followed. */
+#include "director/following.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define BOUNDARY 40
+
+static struct machine armed(void) {
+        struct machine machine = machine_initial();
+        machine.phase = PHASE_ARMED;
+        machine.kind = SWAP_UPGRADE;
+        machine.boundary = BOUNDARY;
+        machine.breaking = true;
+        text_copy(machine.candidate_release, sizeof(machine.candidate_release), "2.0.0");
+        return machine;
+}
+
+static uint64_t held_at_after(const struct machine *before, enum machine_event_type type, uint64_t height) {
+        struct follow follow = {.held_at = MACHINE_NO_HEIGHT};
+        struct machine after = *before;
+        struct machine_event event = {.type = type, .height = height};
+        after.phase = PHASE_HELD;
+        after.kind = SWAP_NONE;
+        after.outcome = OUTCOME_HELD;
+        after.must_not_run = true;
+        following_note(&follow, before, &after, &event);
+        return follow.held_at;
+}
+
+/* I3: else the next release would be started on the very state that the hold is about. */
+static void I3_nothing_follows_on_a_state_past_the_boundary(void **state) {
+        struct machine before = armed();
+        (void)state;
+        assert_true(held_at_after(&before, EVENT_GATE_HIT, BOUNDARY) == MACHINE_NO_HEIGHT);
+        assert_true(held_at_after(&before, EVENT_GATE_HIT, BOUNDARY + 2) == MACHINE_NO_HEIGHT);
+        before.phase = PHASE_ABORTING;
+        before.must_not_run = true;
+        assert_true(held_at_after(&before, EVENT_EMPTY, 0) == MACHINE_NO_HEIGHT);
+}
+
+static void another_release_follows_on_a_state_from_before_it(void **state) {
+        struct machine before = armed();
+        (void)state;
+        before.phase = PHASE_RESTORING;
+        assert_int_equal(held_at_after(&before, EVENT_RESTORED, MACHINE_NO_HEIGHT), BOUNDARY);
+        before.phase = PHASE_RUNNING;
+        before.kind = SWAP_NONE;
+        assert_int_equal(held_at_after(&before, EVENT_GATE_HIT, BOUNDARY - 1), BOUNDARY);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        cmocka_unit_test(I3_nothing_follows_on_a_state_past_the_boundary),
+                        cmocka_unit_test(another_release_follows_on_a_state_from_before_it),
+        };
+        return cmocka_run_group_tests_name("following", tests, NULL, NULL);
+}
