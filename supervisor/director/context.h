@@ -71,6 +71,7 @@ struct job {
         char release[MACHINE_RELEASE_MAX];
         int command_fd;      /* VERIFY: what is being verified */
         uint16_t aimed_port; /* of a command: its connections from there go to for_generation; 0: none */
+        int aim_fd;          /* of a command: aims all its connections; -1: it does not */
         int output_fd;
         sd_event_source *output_source, *deadline;
         char output[4096];
@@ -142,6 +143,7 @@ struct waiter {
 
 struct steering;
 struct gate;
+struct aim_bpf;
 
 struct director {
         sd_event *event;
@@ -191,6 +193,8 @@ struct director {
 
         struct steering *steering;
         char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
+        struct aim_bpf *aim; /* NULL: not wanted, or not possible */
+        char no_aim[200];    /* why it is not possible; "": it is */
         struct gate *gate;
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];

@@ -197,6 +197,8 @@ static void on_generation(struct director *director, struct wire_message *messag
         if (known->kind != SPAWN_GENERATION) {
                 if (!director->has_resumed)
                         jobs_sweep(director, known);
+                else if (known->kind == SPAWN_HELPER && message->n_fds == 2)
+                        jobs_spawned(director, known, message->fds[1]);
                 return;
         }
         struct unit *unit = unit_get(director, known->generation);
@@ -250,7 +252,10 @@ void events_from_keeper(struct director *director, struct wire_message *message)
                 on_started(director, (struct keeper_started *) message->body);
                 break;
         case KEEPER_FENCED:
-                fence_judge(director, (struct keeper_fenced *) message->body);
+                if (((struct keeper_fenced *) message->body)->call == KEEPER_FENCED_HELPER)
+                        jobs_may_begin(director, ((struct keeper_fenced *) message->body)->generation);
+                else
+                        fence_judge(director, (struct keeper_fenced *) message->body);
                 break;
         case KEEPER_PROBER:
                 if (probing_connect(director, TAKE_FD(message->fds[0])) < 0)

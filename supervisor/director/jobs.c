@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "aiming.h"
 #include "archive_jobs.h"
 #include "events.h"
 #include "keeper_link.h"
@@ -22,6 +23,9 @@ static void job_done(struct job *job) {
         job->command_fd = close_fd(job->command_fd);
         if (job->aimed_port)
                 steering_unaim(job->director, job->aimed_port);
+        if (job->is_helper && job->for_generation != 0)
+                aiming_end(job->director, job->number);
+        job->aim_fd = close_fd(job->aim_fd);
         job->kind = JOB_NONE;
 }
 
@@ -69,6 +73,7 @@ static struct job *job_new(struct director *director, enum job_kind kind, bool i
                                         .is_helper = is_helper,
                                         .command_fd = -1,
                                         .output_fd = -1,
+                                        .aim_fd = -1,
                                         .director = director};
                         return &director->jobs[i];
                 }
@@ -149,7 +154,7 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
         (void) snprintf(number, sizeof(number), "INTERREX_GENERATION=%lu", generation);
         job->for_generation = generation;
         job->probe = probe;
-        job->aimed_port = aim_port(director, generation);
+        job->aimed_port = generation ? aim_port(director, generation) : 0;
         (void) snprintf(port, sizeof(port), "INTERREX_PROBE_PORT=%u", job->aimed_port);
         int r = spawn_request_for_helper(director, job->number, path, command, environment, request);
         if (r >= 0)
@@ -160,6 +165,18 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
         if (r < 0)
                 job_done(job);
         return r;
+}
+
+void jobs_spawned(struct director *director, const struct keeper_generation *known, int cgroup_fd) {
+        struct job *job = job_find(director, known->generation);
+        if (job && job->is_helper && job->for_generation != 0 && job->aim_fd < 0)
+                job->aim_fd = aiming_begin(director, cgroup_fd, job->number, job->for_generation);
+}
+
+void jobs_may_begin(struct director *director, uint64_t number) {
+        struct keeper_forget pass = {.serial = keeper_serial(director), .generation = number, .kind = SPAWN_HELPER};
+        if (job_find(director, number))
+                (void) keeper_ask(director, KEEPER_PASS, &pass, sizeof(pass), NULL, 0, pass.serial, NULL);
 }
 
 void jobs_exited(struct director *director, const struct keeper_exited *exited) {
