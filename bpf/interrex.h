@@ -50,7 +50,7 @@ struct steering_counters {
 
 /* Whom a source port is aimed at: the slot, and which command's connection it is (0: a probe of our own). */
 #define STEERING_AIM(slot, command) ((__u32) (slot) | (__u32) (command) << 8)
-#define STEERING_AIM_SLOT(target) ((target) & 0xff)
+#define STEERING_AIM_SLOT(target) ((target) &0xff)
 #define STEERING_AIM_COMMAND(target) ((target) >> 8)
 
 struct udp_flow {

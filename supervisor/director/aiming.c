@@ -74,8 +74,7 @@ int aiming_begin(struct director *director, int cgroup_fd, uint64_t command, uin
                 return -EOPNOTSUPP;
         if (fstat(cgroup_fd, &st) < 0)
                 return -errno;
-        _cleanup_close_ int link =
-                        bpf_link_create(bpf_program__fd(director->aim->progs.aim), cgroup_fd, BPF_CGROUP_SOCK_OPS, NULL);
+        _cleanup_close_ int link = bpf_link_create(bpf_program__fd(director->aim->progs.aim), cgroup_fd, BPF_CGROUP_SOCK_OPS, NULL);
         if (link < 0)
                 return cannot(director, link);
         key.cgroup_inode_id = st.st_ino;

@@ -74,6 +74,8 @@ struct job {
         int aim_fd;          /* of a command: aims all its connections; -1: it does not */
         int output_fd;
         sd_event_source *output_source, *deadline;
+        bool was_killed;  /* at its deadline */
+        char failure[96]; /* why it could not be executed; "": it could */
         char output[4096];
         size_t output_size;
         struct director *director;
@@ -192,7 +194,7 @@ struct director {
         char *verified_path[2];
 
         struct steering *steering;
-        char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
+        char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct aim_bpf *aim; /* NULL: not wanted, or not possible */
         char no_aim[200];    /* why it is not possible; "": it is */
         struct gate *gate;

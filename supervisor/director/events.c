@@ -222,6 +222,8 @@ static void on_generation(struct director *director, struct wire_message *messag
 
 static void on_started(struct director *director, const struct keeper_started *started) {
         struct unit *unit = unit_find(director, started->generation);
+        if (started->kind == SPAWN_HELPER && started->error != 0)
+                jobs_not_started(director, started);
         if (started->kind != SPAWN_GENERATION || !unit || started->error == 0)
                 return;
         (void) snprintf(unit->failure, sizeof(unit->failure), "it could not be started: %.64s: %.100s%s", started->step,

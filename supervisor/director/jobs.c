@@ -61,6 +61,7 @@ static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdat
                         .verb = CGROUP_KILL};
         (void) source;
         (void) usec;
+        job->was_killed = true;
         (void) keeper_ask(job->director, KEEPER_CGROUP, &kill, sizeof(kill), NULL, 0, kill.serial, NULL);
         return 0;
 }
@@ -173,6 +174,12 @@ void jobs_spawned(struct director *director, const struct keeper_generation *kno
                 job->aim_fd = aiming_begin(director, cgroup_fd, job->number, job->for_generation);
 }
 
+void jobs_not_started(struct director *director, const struct keeper_started *started) {
+        struct job *job = job_find(director, started->generation);
+        if (job)
+                (void) snprintf(job->failure, sizeof(job->failure), "%.40s: %.50s", started->step, strerror(-started->error));
+}
+
 void jobs_may_begin(struct director *director, uint64_t number) {
         struct keeper_forget pass = {.serial = keeper_serial(director), .generation = number, .kind = SPAWN_HELPER};
         if (job_find(director, number))
@@ -183,7 +190,6 @@ void jobs_exited(struct director *director, const struct keeper_exited *exited) 
         struct job *job = job_find(director, exited->generation);
         if (!job)
                 return;
-        bool worked = exited->code == CLD_EXITED && exited->status == 0;
         /* Its process is gone, so all that it wrote lies in the pipe. */
         for (size_t before = SIZE_MAX; before != job->output_size;) {
                 before = job->output_size;
@@ -191,9 +197,9 @@ void jobs_exited(struct director *director, const struct keeper_exited *exited) 
         }
         job->output[job->output_size] = '\0';
         if (job->is_helper)
-                probing_command_done(director, job, worked);
+                probing_command_done(director, job, exited);
         else
-                archive_job_done(director, job, worked);
+                archive_job_done(director, job, exited->code == CLD_EXITED && exited->status == 0);
         job_done(job);
 }
 

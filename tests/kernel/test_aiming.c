@@ -27,7 +27,9 @@ struct stage {
 };
 
 static struct sockaddr_in loopback(uint16_t port) {
-        return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        return (struct sockaddr_in){.sin_family = AF_INET,
+                        .sin_port = htons(port),
+                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
 static int listen_in_slot(struct stage *stage, uint32_t slot) {
@@ -40,8 +42,11 @@ static int listen_in_slot(struct stage *stage, uint32_t slot) {
         assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof(here)), 0);
         assert_int_equal(listen(fd, 64), 0);
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program)), 0);
-        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->steer->maps.sockets), &index, &value, BPF_ANY), 0);
-        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->steer->maps.members), &slot, &n, BPF_ANY), 0);
+        assert_int_equal(bpf_map_update_elem(
+                                         bpf_map__fd(stage->steer->maps.sockets), &index, &value, BPF_ANY),
+                        0);
+        assert_int_equal(
+                        bpf_map_update_elem(bpf_map__fd(stage->steer->maps.members), &slot, &n, BPF_ANY), 0);
         return fd;
 }
 
@@ -58,13 +63,17 @@ static int set_up(void **state) {
         stage->steer = steer_bpf__open_and_load();
         stage->aim = aim_bpf__open();
         assert_true(stage->steer && stage->aim);
-        assert_int_equal(bpf_map__reuse_fd(stage->aim->maps.probe_ports, bpf_map__fd(stage->steer->maps.probe_ports)), 0);
+        assert_int_equal(bpf_map__reuse_fd(stage->aim->maps.probe_ports,
+                                         bpf_map__fd(stage->steer->maps.probe_ports)),
+                        0);
         assert_int_equal(aim_bpf__load(stage->aim), 0);
         group.ip[0] = htonl(INADDR_LOOPBACK);
-        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->steer->maps.groups), &group, &zero, BPF_ANY), 0);
+        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->steer->maps.groups), &group, &zero, BPF_ANY),
+                        0);
         stage->routed = listen_in_slot(stage, 0);
         stage->aimed = listen_in_slot(stage, 1);
-        stage->link = bpf_link_create(bpf_program__fd(stage->aim->progs.aim), stage->cgroup, BPF_CGROUP_SOCK_OPS, NULL);
+        stage->link = bpf_link_create(
+                        bpf_program__fd(stage->aim->progs.aim), stage->cgroup, BPF_CGROUP_SOCK_OPS, NULL);
         assert_true(stage->link >= 0);
         return 0;
 }
@@ -159,10 +168,14 @@ static void a_port_is_forgotten_with_its_connection(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                        cmocka_unit_test_setup_teardown(what_a_command_asks_goes_where_it_is_aimed, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(who_is_outside_goes_where_users_go, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(a_cgroup_that_is_not_aimed_goes_where_users_go, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(a_port_is_forgotten_with_its_connection, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        what_a_command_asks_goes_where_it_is_aimed, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        who_is_outside_goes_where_users_go, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        a_cgroup_that_is_not_aimed_goes_where_users_go, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        a_port_is_forgotten_with_its_connection, set_up, tear_down),
         };
         return cmocka_run_group_tests_name("aiming", tests, NULL, NULL);
 }
