@@ -40,6 +40,7 @@ struct unit {
         char ending[256];  /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
+        uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
         int log_fd, notify_fd;
         uint64_t height;
         bool says_ready;

@@ -135,11 +135,22 @@ static int on_last_words_deadline(sd_event_source *source, uint64_t usec, void *
         (void) usec;
         sd_event_source_unref(source);
         for (size_t i = 0; i < UNITS_MAX; i++)
-                if (director->units[i].generation != 0 && director->units[i].exited_at != 0) {
+                if (director->units[i].generation != 0 && director->units[i].log_ends_at != 0 &&
+                                director->units[i].log_ends_at <= now_monotonic()) {
                         director->units[i].log_has_ended = true;
                         events_ending_is_complete(director, &director->units[i]);
                 }
         return 0;
+}
+
+/* Its output need not end with it: somebody outside of its cgroup may have inherited it, or the prober does not read. */
+static void wait_for_last_words(struct director *director, struct unit *unit) {
+        sd_event_source *timer = NULL;
+        if (unit->log_has_ended)
+                return;
+        unit->log_ends_at = now_monotonic() + LAST_WORDS_US;
+        unit->log_has_ended = sd_event_add_time(director->event, &timer, CLOCK_MONOTONIC, unit->log_ends_at, 1000,
+                                              on_last_words_deadline, director) < 0;
 }
 
 static void on_exited(struct director *director, const struct keeper_exited *exited) {
@@ -155,11 +166,8 @@ static void on_exited(struct director *director, const struct keeper_exited *exi
         unit->exited_at = now_monotonic();
         describe_exit(exited, was_asked, unit->ending, sizeof(unit->ending));
         (void) journal_generation_end(director->journal, unit->generation, now_realtime(), unit->ending);
-        sd_event_source *timer = NULL;
-        if (!was_asked && !unit->log_has_ended &&
-                        sd_event_add_time_relative(director->event, &timer, CLOCK_MONOTONIC, LAST_WORDS_US, 1000,
-                                        on_last_words_deadline, director) < 0)
-                unit->log_has_ended = true;
+        if (!was_asked)
+                wait_for_last_words(director, unit);
         events_ending_is_complete(director, unit);
 }
 
@@ -236,6 +244,7 @@ static void on_empty(struct director *director, const struct keeper_forget *empt
         if (empty->kind != SPAWN_GENERATION || !unit)
                 return;
         unit->is_empty = true;
+        wait_for_last_words(director, unit);
         events_ending_is_complete(director, unit);
 }
 
