@@ -9,6 +9,7 @@
 #define STEERING_WAITING STEERING_SLOTS /* the slot of interrex's own sockets: the waiting room */
 #define STEERING_CELLS (STEERING_GROUPS * (STEERING_SLOTS + 1))
 #define STEERING_CELL(group, slot) ((group) * (STEERING_SLOTS + 1) + (slot))
+#define STEERING_PROBE_PORTS 256
 #define STEERING_SOCKETS (STEERING_CELLS * STEERING_MEMBERS)
 
 /* Where new connections go, in one word so that one write changes it. */
@@ -46,6 +47,11 @@ struct steering_counters {
         __u64 probed;   /* came from a probe port */
         __u64 astray;   /* the routed slot had no socket here: queued in this one instead */
 };
+
+/* Whom a source port is aimed at: the slot, and which command's connection it is (0: a probe of our own). */
+#define STEERING_AIM(slot, command) ((__u32) (slot) | (__u32) (command) << 8)
+#define STEERING_AIM_SLOT(target) ((target) &0xff)
+#define STEERING_AIM_COMMAND(target) ((target) >> 8)
 
 struct udp_flow {
         __u32 group;

@@ -21,9 +21,9 @@ struct {
 
 struct {
         __uint(type, BPF_MAP_TYPE_HASH);
-        __uint(max_entries, 256);
-        __type(key, __u32); /* source port, host order */
-        __type(value, __u32);
+        __uint(max_entries, STEERING_PROBE_PORTS);
+        __type(key, __u32);   /* source port, host order */
+        __type(value, __u32); /* STEERING_AIM */
 } probe_ports SEC(".maps");
 
 struct {
@@ -183,10 +183,11 @@ int steer(struct sk_reuseport_md *ctx) {
         __u32 port = source_port(ctx);
         int itself = comes_from_itself(ctx, source);
         __u32 *aimed = itself ? bpf_map_lookup_elem(&probe_ports, &port) : 0;
-        if (aimed && *aimed < STEERING_SLOTS) {
-                if (select_in_slot(ctx, group, *aimed) != 0)
+        __u32 target = aimed ? STEERING_AIM_SLOT(*aimed) : STEERING_SLOTS;
+        if (target < STEERING_SLOTS) {
+                if (select_in_slot(ctx, group, target) != 0)
                         return SK_DROP; /* a probe aimed at a generation must never be answered by another */
-                count = count_for(group, *aimed);
+                count = count_for(group, target);
                 if (count)
                         count->probed++;
                 return SK_PASS;

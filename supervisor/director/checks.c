@@ -128,15 +128,27 @@ static int begin_file(struct director *director, uint64_t generation) {
         return r;
 }
 
+/* Where too much is under way just now (-EBUSY) it is tried again; any other failure is an answer. */
+static int begin_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,
+                uint64_t timeout_us) {
+        char text[PROBER_TEXT_MAX];
+        int r = jobs_run_command(director, kind, command, generation, probe, timeout_us);
+        if (r >= 0 || r == -EBUSY)
+                return r;
+        (void) snprintf(text, sizeof(text), "its command %.200s cannot be started: %s", command[0], strerror(-r));
+        probing_result(director, generation, probe, false, PROBER_HEIGHT_NONE, text);
+        return 0;
+}
+
 int checks_begin(struct director *director, uint64_t generation, size_t probe) {
         const struct config *config = director->config;
         if (director->prober < 0)
                 return -EAGAIN;
         if (probe < PROBES_MAX && config->probes[probe].kind == PROBE_EXEC)
-                return jobs_run_command(director, JOB_PROBE, config->probes[probe].command, generation, probe,
+                return begin_command(director, JOB_PROBE, config->probes[probe].command, generation, probe,
                                 config->probes[probe].timeout_us);
         if (probe == PROBES_MAX && config->height.source == HEIGHT_EXEC)
-                return jobs_run_command(director, JOB_HEIGHT, config->height.command, generation, probe, HEIGHT_TIMEOUT_US);
+                return begin_command(director, JOB_HEIGHT, config->height.command, generation, probe, HEIGHT_TIMEOUT_US);
         if (probe == PROBES_MAX && config->height.source == HEIGHT_FILE) {
                 int r = begin_file(director, generation);
                 if (r < 0)

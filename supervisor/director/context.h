@@ -40,6 +40,7 @@ struct unit {
         char ending[256];  /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
+        uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
         int log_fd, notify_fd;
         uint64_t height;
         bool says_ready;
@@ -71,8 +72,11 @@ struct job {
         char release[MACHINE_RELEASE_MAX];
         int command_fd;      /* VERIFY: what is being verified */
         uint16_t aimed_port; /* of a command: its connections from there go to for_generation; 0: none */
+        int aim_fd;          /* of a command: aims all its connections; -1: it does not */
         int output_fd;
         sd_event_source *output_source, *deadline;
+        bool was_killed;  /* at its deadline */
+        char failure[96]; /* why it could not be executed; "": it could */
         char output[4096];
         size_t output_size;
         struct director *director;
@@ -153,6 +157,7 @@ struct gate_check {
 
 struct steering;
 struct gate;
+struct aim_bpf;
 
 struct director {
         sd_event *event;
@@ -201,7 +206,9 @@ struct director {
         char *verified_path[2];
 
         struct steering *steering;
-        char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
+        char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
+        struct aim_bpf *aim; /* NULL: not wanted, or not possible */
+        char no_aim[200];    /* why it is not possible; "": it is */
         struct gate *gate;
         struct gate_check gate_checks[GATE_CHECKS_MAX];
         size_t n_gate_checks; /* so far; the oldest are overwritten */

@@ -139,11 +139,22 @@ static int on_last_words_deadline(sd_event_source *source, uint64_t usec, void *
         (void) usec;
         sd_event_source_unref(source);
         for (size_t i = 0; i < UNITS_MAX; i++)
-                if (director->units[i].generation != 0 && director->units[i].exited_at != 0) {
+                if (director->units[i].generation != 0 && director->units[i].log_ends_at != 0 &&
+                                director->units[i].log_ends_at <= now_monotonic()) {
                         director->units[i].log_has_ended = true;
                         events_ending_is_complete(director, &director->units[i]);
                 }
         return 0;
+}
+
+/* Its output need not end with it: somebody outside of its cgroup may have inherited it, or the prober does not read. */
+static void wait_for_last_words(struct director *director, struct unit *unit) {
+        sd_event_source *timer = NULL;
+        if (unit->log_has_ended)
+                return;
+        unit->log_ends_at = now_monotonic() + LAST_WORDS_US;
+        unit->log_has_ended = sd_event_add_time(director->event, &timer, CLOCK_MONOTONIC, unit->log_ends_at, 1000,
+                                              on_last_words_deadline, director) < 0;
 }
 
 static void on_exited(struct director *director, const struct keeper_exited *exited) {
@@ -159,11 +170,8 @@ static void on_exited(struct director *director, const struct keeper_exited *exi
         unit->exited_at = now_monotonic();
         describe_exit(exited, was_asked, unit->ending, sizeof(unit->ending));
         (void) journal_generation_end(director->journal, unit->generation, now_realtime(), unit->ending);
-        sd_event_source *timer = NULL;
-        if (!was_asked && !unit->log_has_ended &&
-                        sd_event_add_time_relative(director->event, &timer, CLOCK_MONOTONIC, LAST_WORDS_US, 1000,
-                                        on_last_words_deadline, director) < 0)
-                unit->log_has_ended = true;
+        if (!was_asked)
+                wait_for_last_words(director, unit);
         events_ending_is_complete(director, unit);
 }
 
@@ -201,6 +209,8 @@ static void on_generation(struct director *director, struct wire_message *messag
         if (known->kind != SPAWN_GENERATION) {
                 if (!director->has_resumed)
                         jobs_sweep(director, known);
+                else if (known->kind == SPAWN_HELPER && message->n_fds == 2)
+                        jobs_spawned(director, known, message->fds[1]);
                 return;
         }
         struct unit *unit = unit_get(director, known->generation);
@@ -224,6 +234,8 @@ static void on_generation(struct director *director, struct wire_message *messag
 
 static void on_started(struct director *director, const struct keeper_started *started) {
         struct unit *unit = unit_find(director, started->generation);
+        if (started->kind == SPAWN_HELPER && started->error != 0)
+                jobs_not_started(director, started);
         if (started->kind != SPAWN_GENERATION || !unit || started->error == 0)
                 return;
         (void) snprintf(unit->failure, sizeof(unit->failure), "it could not be started: %.64s: %.100s%s", started->step,
@@ -236,6 +248,7 @@ static void on_empty(struct director *director, const struct keeper_forget *empt
         if (empty->kind != SPAWN_GENERATION || !unit)
                 return;
         unit->is_empty = true;
+        wait_for_last_words(director, unit);
         events_ending_is_complete(director, unit);
 }
 
@@ -254,7 +267,10 @@ void events_from_keeper(struct director *director, struct wire_message *message)
                 on_started(director, (struct keeper_started *) message->body);
                 break;
         case KEEPER_FENCED:
-                fence_judge(director, (struct keeper_fenced *) message->body);
+                if (((struct keeper_fenced *) message->body)->call == KEEPER_FENCED_HELPER)
+                        jobs_may_begin(director, ((struct keeper_fenced *) message->body)->generation);
+                else
+                        fence_judge(director, (struct keeper_fenced *) message->body);
                 break;
         case KEEPER_PROBER:
                 if (probing_connect(director, TAKE_FD(message->fds[0])) < 0)

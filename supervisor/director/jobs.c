@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "aiming.h"
 #include "archive_jobs.h"
 #include "events.h"
 #include "keeper_link.h"
@@ -22,6 +23,9 @@ static void job_done(struct job *job) {
         job->command_fd = close_fd(job->command_fd);
         if (job->aimed_port)
                 steering_unaim(job->director, job->aimed_port);
+        if (job->is_helper && job->for_generation != 0)
+                aiming_end(job->director, job->number);
+        job->aim_fd = close_fd(job->aim_fd);
         job->kind = JOB_NONE;
 }
 
@@ -57,6 +61,7 @@ static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdat
                         .verb = CGROUP_KILL};
         (void) source;
         (void) usec;
+        job->was_killed = true;
         (void) keeper_ask(job->director, KEEPER_CGROUP, &kill, sizeof(kill), NULL, 0, kill.serial, NULL);
         return 0;
 }
@@ -69,6 +74,7 @@ static struct job *job_new(struct director *director, enum job_kind kind, bool i
                                         .is_helper = is_helper,
                                         .command_fd = -1,
                                         .output_fd = -1,
+                                        .aim_fd = -1,
                                         .director = director};
                         return &director->jobs[i];
                 }
@@ -149,7 +155,7 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
         (void) snprintf(number, sizeof(number), "INTERREX_GENERATION=%lu", generation);
         job->for_generation = generation;
         job->probe = probe;
-        job->aimed_port = aim_port(director, generation);
+        job->aimed_port = generation ? aim_port(director, generation) : 0;
         (void) snprintf(port, sizeof(port), "INTERREX_PROBE_PORT=%u", job->aimed_port);
         int r = spawn_request_for_helper(director, job->number, path, command, environment, request);
         if (r >= 0)
@@ -162,11 +168,28 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
         return r;
 }
 
+void jobs_spawned(struct director *director, const struct keeper_generation *known, int cgroup_fd) {
+        struct job *job = job_find(director, known->generation);
+        if (job && job->is_helper && job->for_generation != 0 && job->aim_fd < 0)
+                job->aim_fd = aiming_begin(director, cgroup_fd, job->number, job->for_generation);
+}
+
+void jobs_not_started(struct director *director, const struct keeper_started *started) {
+        struct job *job = job_find(director, started->generation);
+        if (job)
+                (void) snprintf(job->failure, sizeof(job->failure), "%.40s: %.50s", started->step, strerror(-started->error));
+}
+
+void jobs_may_begin(struct director *director, uint64_t number) {
+        struct keeper_forget pass = {.serial = keeper_serial(director), .generation = number, .kind = SPAWN_HELPER};
+        if (job_find(director, number))
+                (void) keeper_ask(director, KEEPER_PASS, &pass, sizeof(pass), NULL, 0, pass.serial, NULL);
+}
+
 void jobs_exited(struct director *director, const struct keeper_exited *exited) {
         struct job *job = job_find(director, exited->generation);
         if (!job)
                 return;
-        bool worked = exited->code == CLD_EXITED && exited->status == 0;
         /* Its process is gone, so all that it wrote lies in the pipe. */
         for (size_t before = SIZE_MAX; before != job->output_size;) {
                 before = job->output_size;
@@ -174,9 +197,9 @@ void jobs_exited(struct director *director, const struct keeper_exited *exited) 
         }
         job->output[job->output_size] = '\0';
         if (job->is_helper)
-                probing_command_done(director, job, worked);
+                probing_command_done(director, job, exited);
         else
-                archive_job_done(director, job, worked);
+                archive_job_done(director, job, exited->code == CLD_EXITED && exited->status == 0);
         job_done(job);
 }
 

@@ -22,9 +22,19 @@ void jobs_snapshot(struct director *director);
 void jobs_restore(struct director *director);
 void jobs_drop_snapshot(struct director *director, uint64_t swap);
 
-/* Runs a command as the node's user. Its first line and exit status go to probing_command_done(). */
+/* Runs a command as the node's user. How it ended and what it printed go to probing_command_done(). -ENOENT: there is none of
+ * this name; -EBUSY: too many run just now. */
 int jobs_run_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,
                 uint64_t timeout_us);
+
+/* The keeper has made a helper's process, which waits before its exec: what it will ask is aimed. */
+void jobs_spawned(struct director *director, const struct keeper_generation *known, int cgroup_fd);
+
+/* Its command could not be executed. */
+void jobs_not_started(struct director *director, const struct keeper_started *started);
+
+/* The helper waits before its exec, and is let go. */
+void jobs_may_begin(struct director *director, uint64_t number);
 
 /* The keeper says that a helper or archivist has ended. */
 void jobs_exited(struct director *director, const struct keeper_exited *exited);

@@ -6,6 +6,7 @@
 #include "events.h"
 #include "selection.h"
 #include "unit.h"
+#include <signal.h>
 
 /* While users wait for the answer, asking is worth a wake-up this often. */
 #define PROVING_EVERY_US (20 * USEC_PER_MSEC)
@@ -233,15 +234,46 @@ void probing_forget(struct director *director, uint64_t generation) {
                 probing_follow(director, 0);
 }
 
-void probing_command_done(struct director *director, struct job *job, bool worked) {
-        char text[PROBER_TEXT_MAX], *end = NULL;
-        job->output[strcspn(job->output, "\n")] = '\0';
+/* What a command printed is anybody's text. The line ends where it cannot be shown. */
+static void keep_first_line(struct job *job) {
+        size_t n = 0, blanks = strspn(job->output, " \t");
+        job->output_size -= blanks;
+        memmove(job->output, job->output + blanks, job->output_size + 1);
+        while (n < job->output_size && (unsigned char) job->output[n] >= ' ' && job->output[n] != 0x7f)
+                n++;
+        while (n > 0 && job->output[n - 1] == ' ')
+                n--;
+        job->output[n] = '\0';
+}
+
+static void describe_command_failure(const struct job *job, const struct keeper_exited *exited, char *text, size_t size) {
+        const char *colon = *job->output ? ": " : "";
+        if (*job->failure)
+                (void) snprintf(text, size, "its command could not be started: %s", job->failure);
+        else if (job->was_killed)
+                (void) snprintf(text, size, "its command took too long and was killed%s%.400s", colon, job->output);
+        else if (exited->code == CLD_EXITED)
+                (void) snprintf(text, size, "its command exited with status %d%s%.400s", exited->status, colon, job->output);
+        else
+                (void) snprintf(text, size, "its command was ended by signal %d (%s)%s%.400s", exited->status,
+                                strsignal(exited->status), colon, job->output);
+}
+
+void probing_command_done(struct director *director, struct job *job, const struct keeper_exited *exited) {
         uint64_t height = PROBER_HEIGHT_NONE;
-        if (job->kind == JOB_HEIGHT && worked) {
-                height = strtoull(job->output, &end, 10);
-                worked = end && end != job->output && *end == '\0';
+        char text[PROBER_TEXT_MAX] = "";
+        bool worked = exited->code == CLD_EXITED && exited->status == 0;
+        keep_first_line(job);
+        if (!worked)
+                describe_command_failure(job, exited, text, sizeof(text));
+        else if (job->kind == JOB_HEIGHT && (parse_u64(job->output, &height) < 0 || height > HEIGHT_MAX)) {
+                worked = false;
+                height = PROBER_HEIGHT_NONE;
+                if (*job->output)
+                        (void) snprintf(text, sizeof(text), "its command printed \"%.60s\", which is not a height", job->output);
+                else
+                        (void) snprintf(text, sizeof(text), "its command printed nothing, and a height was expected");
         }
-        (void) snprintf(text, sizeof(text), "%s%.400s", worked ? "" : "its command failed: ", job->output);
         probing_result(director, job->for_generation, job->probe, worked, height, text);
 }
 

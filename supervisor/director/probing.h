@@ -28,7 +28,7 @@ void probing_watch_output(struct director *director, struct unit *unit);
 void probing_forget(struct director *director, uint64_t generation);
 
 /* An operator's probe or height command has ended. */
-void probing_command_done(struct director *director, struct job *job, bool worked);
+void probing_command_done(struct director *director, struct job *job, const struct keeper_exited *exited);
 
 /* A failure worth telling: what is not healthy just now; "" if all is well. */
 const char *probing_complaint(const struct director *director);

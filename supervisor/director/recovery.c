@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "adoption.h"
+#include "aiming.h"
 #include "control.h"
 #include "events.h"
 #include "gate.h"
@@ -55,8 +56,10 @@ static void take_stored(struct director *director, struct wire_message *message,
 
 static int open_kernel_side(struct director *director, struct stored_socket *sockets, size_t n) {
         int r = steering_open(director);
-        if (r >= 0)
+        if (r >= 0) {
+                aiming_open(director);
                 r = gate_open(director);
+        }
         for (size_t i = 0; r >= 0 && i < director->config->n_listen; i++)
                 if (director->config->listen[i].transport != TRANSPORT_UNIX) {
                         r = steering_hold(director, &director->config->listen[i]);

@@ -102,6 +102,7 @@ int spawn_request_for_helper(struct director *director, uint64_t number, const c
                 char *const *environment, struct keeper_spawn *ret_request) {
         ret_request->kind = SPAWN_HELPER;
         ret_request->generation = number;
+        ret_request->fence = SPAWN_FENCE_EXEC;
         set_user(director, ret_request);
         int r = append(ret_request, path);
         if (r >= 0)

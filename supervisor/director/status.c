@@ -167,6 +167,7 @@ static json_t *degraded(struct director *director) {
                                 director->no_hooks);
                 append(array, text);
         }
+        append(array, director->no_aim);
         append_later_locks(director, array);
         if (director->prober < 0)
                 append(array, "the prober is being restarted: nothing is probed just now");

@@ -283,6 +283,10 @@ void steering_unaim(struct director *director, uint16_t port) {
         (void) bpf_map_delete_elem(bpf_map__fd(get(director)->steer->maps.probe_ports), &key);
 }
 
+int steering_probe_ports(struct director *director) {
+        return bpf_map__fd(get(director)->steer->maps.probe_ports);
+}
+
 void steering_count(struct director *director, uint32_t group, uint32_t slot, struct steering_counters *ret_counters) {
         int cpus = libbpf_num_possible_cpus();
         uint32_t cell = cell_of(group, slot);

@@ -39,6 +39,9 @@ int steering_set_group(struct director *director, uint32_t group, const struct s
 int steering_aim(struct director *director, uint16_t port, uint64_t generation);
 void steering_unaim(struct director *director, uint16_t port);
 
+/* The map of aimed source ports. */
+int steering_probe_ports(struct director *director);
+
 /* Sums over CPUs. */
 void steering_count(struct director *director, uint32_t group, uint32_t slot, struct steering_counters *ret_counters);
 

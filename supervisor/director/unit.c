@@ -73,7 +73,14 @@ void unit_spawn(struct director *director, uint64_t generation, const char *rele
         if (unit_find(director, generation))
                 return;
         struct unit *unit = unit_get(director, generation);
-        INVARIANT(unit);
+        if (!unit) {
+                struct machine_event event = {.type = EVENT_SPAWN_FAILED,
+                                .generation = generation,
+                                .text = "as many generations as interrex can keep count of have not ended: processes of theirs are "
+                                        "left, `interrex status` names them"};
+                events_later(director, &event);
+                return;
+        }
         text_copy(unit->release, sizeof(unit->release), release);
         unit->fence = fence;
         if (jobs_verified_fd(director, release) >= 0) {

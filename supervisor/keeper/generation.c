@@ -78,7 +78,9 @@ static int receive_report(int fd, struct spawn_report *ret_report, int *ret_list
 }
 
 static void tell_waiting(struct generation *generation) {
-        struct keeper_fenced fenced = {.generation = generation->known.generation, .call = KEEPER_FENCED_AT_EXEC};
+        bool is_helper = generation->known.kind == SPAWN_HELPER;
+        struct keeper_fenced fenced = {.generation = generation->known.generation,
+                        .call = is_helper ? KEEPER_FENCED_HELPER : KEEPER_FENCED_AT_EXEC};
         generation->executes_on_pass = true;
         (void) wire_send(generation->keeper->director_link, KEEPER_FENCED, &fenced, sizeof(fenced), NULL, 0);
 }

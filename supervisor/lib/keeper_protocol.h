@@ -175,12 +175,13 @@ struct keeper_generation {
 };
 
 #define KEEPER_FENCED_AT_EXEC (-1)
+#define KEEPER_FENCED_HELPER (-2) /* at exec too, but the number is a helper's */
 
 struct keeper_fenced {
         uint64_t generation;
         uint64_t request;
         int32_t thread; /* in the keeper's pid namespace */
-        int32_t call;   /* __NR_flock, __NR_fcntl, __NR_bind, __NR_listen, or KEEPER_FENCED_AT_EXEC */
+        int32_t call;   /* __NR_flock, __NR_fcntl, __NR_bind, __NR_listen, or KEEPER_FENCED_ */
         uint64_t arguments[3];
 };
 

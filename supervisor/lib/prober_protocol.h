@@ -11,6 +11,8 @@
 #define PROBER_PATTERN_MAX 512
 #define PROBER_TEXT_MAX 512
 #define PROBER_HEIGHT_NONE UINT64_MAX
+/* Values above are either hostile or no heights. */
+#define HEIGHT_MAX (UINT64_C(1) << 62)
 
 enum prober_message_type {
         /* director -> prober */

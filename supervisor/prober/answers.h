@@ -1,11 +1,8 @@
 /* From the text of an answer to a height. Pure; hostile input is expected. */
 #pragma once
 
-#include "../lib/base.h"
+#include "../lib/prober_protocol.h"
 #include <regex.h>
-
-/* Values above are either hostile or no heights; PROBER_HEIGHT_NONE is far from it. */
-#define HEIGHT_MAX (UINT64_C(1) << 62)
 
 /* Each: 0 and *ret_height; or a sentence in WHY, which may repeat bytes of the answer and is to be cleaned
  * before anybody reads it, and -EBADMSG: this is not the answer to the question, or -EREMOTEIO: the node
