@@ -141,6 +141,7 @@ struct waiter {
 
 struct steering;
 struct gate;
+struct hold;
 
 struct director {
         sd_event *event;
@@ -190,6 +191,8 @@ struct director {
         struct steering *steering;
         char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct gate *gate;
+        struct hold *hold;
+        char hold_complaint[160]; /* why hold.serve cannot be done; "": it can, or is not asked for */
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */
