@@ -12,14 +12,12 @@
 struct hold {
         struct hold_bpf *program;
         int stored_maps[4];
-        uint64_t generation;   /* which is to be cut off; 0: none */
-        uint64_t linked;       /* whose links the keeper has */
-        uint32_t linked_hooks; /* which of them, by bits */
+        uint64_t generation; /* which is to be cut off; 0: none */
 };
 
 static const char *const stored_map_names[] = {"hold_served", "hold_flows", "hold_counters"};
-static const char *const hook_names[] = {"ingress", "egress", "connect4", "connect6", "sendmsg4", "sendmsg6"};
-#define ALL_HOOKS ((1U << ELEMENTS(hook_names)) - 1)
+static const enum bpf_attach_type hooks[] = {BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET4_CONNECT,
+                BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_UDP4_SENDMSG, BPF_CGROUP_UDP6_SENDMSG};
 
 static struct hold *get(struct director *director) {
         if (!director->hold) {
@@ -31,24 +29,8 @@ static struct hold *get(struct director *director) {
         return director->hold;
 }
 
-static void note_link(struct hold *hold, uint64_t generation, size_t hook) {
-        if (hold->linked != generation)
-                hold->linked_hooks = 0;
-        hold->linked = generation;
-        hold->linked_hooks |= 1U << hook;
-}
-
 int hold_adopt_stored(struct director *director, const char *name, int fd) {
         struct hold *hold = get(director);
-        char hook[16];
-        uint64_t generation;
-        if (sscanf(name, "link.hold.%15[a-z0-9].%lu", hook, &generation) == 2) {
-                for (size_t i = 0; i < ELEMENTS(hook_names); i++)
-                        if (strcmp(hook, hook_names[i]) == 0)
-                                note_link(hold, generation, i);
-                close_fd(fd); /* the keeper's copy keeps it attached */
-                return 1;
-        }
         for (size_t i = 0; strncmp(name, "map.", 4) == 0 && i < ELEMENTS(stored_map_names); i++)
                 if (strcmp(name + 4, stored_map_names[i]) == 0) {
                         hold->stored_maps[i] = fd;
@@ -104,16 +86,24 @@ bool hold_must_precede(const struct director *director, uint64_t generation) {
         return director->hold && generation != 0 && director->hold->generation == generation;
 }
 
-static bool is_linked(const struct hold *hold, uint64_t generation) {
-        return hold->linked == generation && hold->linked_hooks == ALL_HOOKS;
+static bool is_attached(const struct unit *unit, enum bpf_attach_type hook) {
+        uint32_t n = 0;
+        return bpf_prog_query(unit->cgroup_fd, hook, 0, NULL, NULL, &n) == 0 && n > 0;
+}
+
+static bool is_cut_off(const struct unit *unit) {
+        for (size_t i = 0; i < ELEMENTS(hooks); i++)
+                if (!is_attached(unit, hooks[i]))
+                        return false;
+        return true;
 }
 
 void hold_cut_off(struct director *director, uint64_t generation) {
         struct hold *hold = get(director);
         struct unit *unit = unit_find(director, generation);
         hold->generation = generation;
-        /* The keeper was asked to store the links before it let it pass, so this cannot be; and must not. */
-        if (!unit || !unit->is_past_fence || is_linked(hold, generation))
+        /* It may not pass before it is cut off, so this cannot be; and must not. */
+        if (!unit || !unit->is_past_fence || is_cut_off(unit))
                 return;
         log_error("generation %lu has begun and is not cut off from its peers: it is killed", generation);
         unit_control(director, generation, CGROUP_KILL);
@@ -126,33 +116,16 @@ int hold_apply(struct director *director, const struct unit *unit) {
         struct bpf_program *const programs[] = {hold->program->progs.hold_ingress, hold->program->progs.hold_egress,
                         hold->program->progs.hold_connect4, hold->program->progs.hold_connect6, hold->program->progs.hold_sendmsg4,
                         hold->program->progs.hold_sendmsg6};
+        /* Not by links, which end with those who hold them: these programs end with the cgroup, whoever dies. */
         for (size_t i = 0; i < ELEMENTS(programs); i++) {
-                char name[KEEPER_NAME_MAX];
-                if (hold->linked == unit->generation && (hold->linked_hooks & 1U << i))
-                        continue;
-                struct bpf_link *link = bpf_program__attach_cgroup(programs[i], unit->cgroup_fd);
-                if (!link)
-                        return -errno;
-                (void) snprintf(name, sizeof(name), "link.hold.%s.%lu", hook_names[i], unit->generation);
-                keeper_store(director, name, bpf_link__fd(link));
-                note_link(hold, unit->generation, i);
-                /* Ours is closed; the keeper's stays. */
-                (void) bpf_link__destroy(link);
+                if (is_attached(unit, hooks[i]))
+                        continue; /* by a director that died before it let it pass */
+                int r = bpf_prog_attach(bpf_program__fd(programs[i]), unit->cgroup_fd, hooks[i], BPF_F_ALLOW_MULTI);
+                if (r < 0)
+                        return r;
         }
         log_info("generation %lu is cut off from its peers before it begins", unit->generation);
         return 0;
-}
-
-void hold_forget(struct director *director, uint64_t generation) {
-        struct hold *hold = get(director);
-        char name[KEEPER_NAME_MAX];
-        if (hold->linked != generation)
-                return;
-        for (size_t i = 0; i < ELEMENTS(hook_names); i++) {
-                (void) snprintf(name, sizeof(name), "link.hold.%s.%lu", hook_names[i], generation);
-                keeper_drop(director, name);
-        }
-        hold->linked = hold->linked_hooks = 0;
 }
 
 static bool is_served(const struct director *director, uint32_t group) {

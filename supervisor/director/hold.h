@@ -16,11 +16,8 @@ void hold_cut_off(struct director *director, uint64_t generation);
 /* Must the generation wait at exec until it is cut off? */
 bool hold_must_precede(const struct director *director, uint64_t generation);
 
-/* Cuts it off, now that it has a cgroup and has not begun. Repeatable; all or an error. */
+/* Cuts it off, now that it has a cgroup and has not begun: for as long as the cgroup is there, whoever else dies. Repeatable. */
 int hold_apply(struct director *director, const struct unit *unit);
-
-/* Its cgroup is empty: the links go, and nobody else is cut off. */
-void hold_forget(struct director *director, uint64_t generation);
 
 /* New connections are about to go to the generation: if it is cut off, those to other addresses than the served ones begin
  * to wait; else they no longer do once it is routed to. Repeatable. */

@@ -51,7 +51,6 @@ void unit_forget(struct director *director, struct unit *unit) {
         struct keeper_forget forget = {.generation = unit->generation, .kind = SPAWN_GENERATION};
         probing_forget(director, unit->generation);
         gate_forget(director, unit->generation);
-        hold_forget(director, unit->generation);
         drop_stored(director, "log", unit->generation);
         drop_stored(director, "notify", unit->generation);
         keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
