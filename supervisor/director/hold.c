@@ -181,8 +181,9 @@ void hold_count(struct director *director, uint64_t ret_counts[HOLD_WAYS]) {
         memset(ret_counts, 0, HOLD_WAYS * sizeof(*ret_counts));
         if (!values || cpus <= 0 || !get(director)->program)
                 return;
+        int map = bpf_map__fd(director->hold->program->maps.hold_counters);
         for (uint32_t way = 0; way < HOLD_WAYS; way++)
-                for (int i = 0; bpf_map_lookup_elem(bpf_map__fd(director->hold->program->maps.hold_counters), &way, values) == 0 && i < cpus;
-                                i++)
-                        ret_counts[way] += values[i];
+                if (bpf_map_lookup_elem(map, &way, values) == 0)
+                        for (int i = 0; i < cpus; i++)
+                                ret_counts[way] += values[i];
 }

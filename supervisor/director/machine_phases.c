@@ -233,8 +233,8 @@ void forbid_running(struct step *step, bool state_is_its_own) {
         m->must_not_run = true;
         size_t used = strlen(m->reason);
         if (m->may_serve && step->settings->hold_serves && !strstr(m->reason, "cut off from its peers"))
-                (void) snprintf(m->reason + used, sizeof(m->reason) - used, "%sthe old release serves reads, cut off from its peers",
-                                used ? "; " : "");
+                (void) snprintf(m->reason + used, sizeof(m->reason) - used,
+                                "%sthe old release serves reads, cut off from its peers", used ? "; " : "");
 }
 
 bool serves_cut_off(const struct step *step) {

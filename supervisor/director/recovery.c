@@ -49,8 +49,8 @@ static void take_stored(struct director *director, struct wire_message *message,
                 text_copy(sockets[*n].name, sizeof(sockets[*n].name), name);
                 sockets[(*n)++].fd = fd;
         } else if (!steering_adopt_stored(director, name, fd) && !waiting_room_take_stored(director, name, fd) &&
-                        !gate_adopt_stored(director, name, fd) && !hold_adopt_stored(director, name, fd) && !control_adopt_stored(director, name, fd) &&
-                        !jobs_adopt_stored(director, name, fd))
+                        !gate_adopt_stored(director, name, fd) && !hold_adopt_stored(director, name, fd) &&
+                        !control_adopt_stored(director, name, fd) && !jobs_adopt_stored(director, name, fd))
                 take_unit_descriptor(director, name, fd);
 }
 

@@ -19,8 +19,9 @@ static void push_served(struct reader *reader, const yaml_node_t *item, const ch
                 return;
         }
         if (address.transport != TRANSPORT_TCP) {
-                reader_wrong(reader, item, "\"%.100s\" is no tcp: address; nothing else can be served while "
-                                           "peers are cut off",
+                reader_wrong(reader, item,
+                                "\"%.100s\" is no tcp: address; nothing else can be served while "
+                                "peers are cut off",
                                 text);
                 return;
         }
@@ -42,8 +43,9 @@ static void take_serve(struct reader *reader, const yaml_node_t *value, void *ta
         size_t n_before = reader->mistakes.n;
         take_each(reader, value, push_served, target);
         if (config->n_hold_serve == 0 && reader->mistakes.n == n_before)
-                reader_wrong(reader, value, "name at least one address of `listen`, as in "
-                                            "[\"tcp:127.0.0.1:8545\"]");
+                reader_wrong(reader, value,
+                                "name at least one address of `listen`, as in "
+                                "[\"tcp:127.0.0.1:8545\"]");
 }
 
 void take_hold(struct reader *reader, const yaml_node_t *value, void *target) {
@@ -66,8 +68,7 @@ static void check_are_held(struct reader *reader, const yaml_node_t *serve, cons
         for (const yaml_node_item_t *item = serve->data.sequence.items.start;
                         item < serve->data.sequence.items.top; item++, i++)
                 if (!stands_in(config->listen, config->n_listen, &config->hold_serve[i]))
-                        reader_mistake(reader,
-                                        reader_line(yaml_document_get_node(reader->document, *item)),
+                        reader_mistake(reader, reader_line(yaml_document_get_node(reader->document, *item)),
                                         "hold.serve: \"%.100s\" is none of `listen`; write it there too, as "
                                         "it stands here",
                                         config->hold_serve[i].text);
@@ -93,7 +94,8 @@ void hold_check(struct reader *reader, const yaml_node_t *root, const struct con
                 if (!stands_in(config->hold_serve, config->n_hold_serve, &config->listen[i]))
                         reader_mistake(reader, line,
                                         "hold.serve: %s is handed to the node as a socket "
-                                        "(exec.listen_fds), and could not be cut off; serve all of `listen`, "
+                                        "(exec.listen_fds), and could not be cut off; serve all of "
+                                        "`listen`, "
                                         "or none",
                                         config->listen[i].text);
 }

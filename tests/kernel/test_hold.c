@@ -166,7 +166,8 @@ static void datagrams_are_cut(void **state) {
                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         int peer = make(stage, SOCK_DGRAM, "127.0.0.1", OTHER);
         enter(stage);
-        int node = make(stage, SOCK_DGRAM, "127.0.0.1", SERVED), early = make(stage, SOCK_DGRAM, "127.0.0.1", 0);
+        int node = make(stage, SOCK_DGRAM, "127.0.0.1", SERVED),
+            early = make(stage, SOCK_DGRAM, "127.0.0.1", 0);
         assert_int_equal(to(early, "127.0.0.1", OTHER), 0);
         leave(stage);
         serve(stage, "127.0.0.1", SERVED); /* for TCP */
@@ -201,7 +202,9 @@ static void a_raw_socket_sends_nothing(void **state) {
         int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
         assert_true(fd >= 0);
         stage->sockets[stage->n_sockets++] = fd;
-        assert_int_equal(sendto(fd, &packet, sizeof(packet), 0, (const struct sockaddr *)&address, sizeof(address)), -1);
+        assert_int_equal(sendto(fd, &packet, sizeof(packet), 0, (const struct sockaddr *)&address,
+                                         sizeof(address)),
+                        -1);
         assert_int_equal(errno, EPERM);
         leave(stage);
         assert_true(counted(stage, HOLD_CUT_OUT) > 0);
@@ -360,7 +363,8 @@ static void serve(struct stage *stage, const char *ip, uint16_t port) {
                 assert_int_equal(inet_pton(AF_INET, ip, &served.ip[3]), 1);
                 served.ip[2] = served.ip[3] ? htonl(0xffff) : 0;
         }
-        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->programs->maps.hold_served), &served, &one, BPF_ANY),
+        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->programs->maps.hold_served), &served, &one,
+                                         BPF_ANY),
                         0);
 }
 
@@ -436,7 +440,8 @@ static uint64_t counted(struct stage *stage, enum hold_way way) {
         assert_true(cpus > 0);
         _cleanup_free_ uint64_t *values = calloc((size_t)cpus, sizeof(*values));
         assert_non_null(values);
-        assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(stage->programs->maps.hold_counters), &key, values), 0);
+        assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(stage->programs->maps.hold_counters), &key, values),
+                        0);
         for (int i = 0; i < cpus; i++)
                 sum += values[i];
         return sum;

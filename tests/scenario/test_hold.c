@@ -177,8 +177,8 @@ static void configure(struct scenario *s, const char *more) {
                         "deadlines: {prove: 3s}\nprobation: 300ms\nprogress: {blocks: 1, within: 10s}\n"
                         "restart: {backoff: [10ms]}\n%s\n",
                         SCENARIO_PORT, PEER_PORT, more);
-        (void)snprintf(arguments, sizeof(arguments), "--listen, \"127.0.0.1:%d\", --follow, \"127.0.0.1:%d\"",
-                        PEER_PORT, PRODUCER_PORT);
+        (void)snprintf(arguments, sizeof(arguments),
+                        "--listen, \"127.0.0.1:%d\", --follow, \"127.0.0.1:%d\"", PEER_PORT, PRODUCER_PORT);
         scenario_configure_testnode(s, &(struct scenario_testnode){.block_ms = 250,
                                                        .release = "1.0.0",
                                                        .arguments = arguments,
@@ -220,7 +220,8 @@ static uint64_t height_told(uint16_t port) {
 
 /* The node commits slowly enough for a gate that reads its log to stop it in time. The producer goes on by ten blocks; the node answers, and does not. */
 static void assert_stands(struct scenario *s, uint64_t height) {
-        uint64_t until = height_told(PRODUCER_PORT) + 10, deadline = now_monotonic() + process_patience(TIMEOUT_US);
+        uint64_t until = height_told(PRODUCER_PORT) + 10,
+                 deadline = now_monotonic() + process_patience(TIMEOUT_US);
         assert_true(until > height);
         do {
                 assert_int_equal(height_told(SCENARIO_PORT), height);

@@ -97,8 +97,9 @@ static void start_peer(struct scenario *s, struct process *ret_peer) {
         (void)snprintf(data, sizeof(data), "-datadir=%s", folder);
         assert_int_equal(mkdir(folder, 0700), 0);
         const char *const words[] = {LITECOIND, "-regtest", data, "-server", "-rpcuser=a", "-rpcpassword=a",
-                        "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", PEER_RPC, "-bind=127.0.0.1:19544", "-bind=127.0.0.1:19545=onion",
-                        "-addnode=127.0.0.1:19444", "-dnsseed=0", "-fallbackfee=0.001", NULL};
+                        "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", PEER_RPC, "-bind=127.0.0.1:19544",
+                        "-bind=127.0.0.1:19545=onion", "-addnode=127.0.0.1:19444", "-dnsseed=0",
+                        "-fallbackfee=0.001", NULL};
         _cleanup_fclose_ FILE *null = fopen("/dev/null", "we");
         struct process_start start = {.arguments = words,
                         .output_fd = fileno(null),
@@ -110,8 +111,8 @@ static void start_peer(struct scenario *s, struct process *ret_peer) {
 
 /* Waits until it answers, as it does while it loads. */
 static char *rpc(const char *port, const char *method, const char *argument, const char *other) {
-        const char *const words[] = {"litecoin-cli", "-regtest", port, "-rpcuser=a", "-rpcpassword=a", "-rpcwait", method,
-                        argument, other, NULL};
+        const char *const words[] = {"litecoin-cli", "-regtest", port, "-rpcuser=a", "-rpcpassword=a",
+                        "-rpcwait", method, argument, other, NULL};
         struct process_result result;
         struct process_start start = {.arguments = words, .output_fd = -1, .error_fd = -1, .cgroup_fd = -1};
         assert_int_equal(process_run(&start, TIMEOUT_US, &result), 0);

@@ -38,8 +38,9 @@ static void check_held(struct world *world) {
                 return;
         if (m->must_not_run && unit->past_fence && !unit->is_cut_off && !world->settings.gate_holds)
                 violate(world, "I3: what must not run runs, and is not cut off");
-        if (unit->is_cut_off && (phase == PHASE_STARTING || phase == PHASE_BACKOFF || phase == PHASE_RUNNING ||
-                                                phase == PHASE_ARMED || phase == PHASE_GATING || phase == PHASE_REVIVING))
+        if (unit->is_cut_off && (phase == PHASE_STARTING || phase == PHASE_BACKOFF ||
+                                                phase == PHASE_RUNNING || phase == PHASE_ARMED ||
+                                                phase == PHASE_GATING || phase == PHASE_REVIVING))
                 violate(world, "a generation that is cut off is taken for one that runs");
 }
 

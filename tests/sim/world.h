@@ -12,7 +12,8 @@ enum unit_state { UNIT_NONE, UNIT_AT_FENCE, UNIT_UP, UNIT_ENDED, UNIT_EMPTY };
 struct world_unit {
         uint64_t generation;
         enum unit_state state;
-        bool past_fence, frozen, is_new_release, terminating, killed, has_sockets, was_seen_at_fence, is_cut_off;
+        bool past_fence, frozen, is_new_release, terminating, killed, has_sockets, was_seen_at_fence,
+                        is_cut_off;
 };
 
 struct world {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 /* Lines 1 to 3. */
-#define HEAD \
+#define HEAD                            \
         "node: a\nexec: {command: a}\n" \
         "listen: [\"tcp:127.0.0.1:8545\", \"tcp:0.0.0.0:30303\", \"udp:0.0.0.0:30303\"]\n"
 
@@ -24,7 +24,8 @@ static void assert_mistake(const char *text, unsigned line, const char *says) {
 }
 
 static void what_is_served_is_read(void **state) {
-        static const char text[] = "hold: {serve: [\"tcp:127.0.0.1:8545\"]}\n" HEAD "gate: {kind: log, pattern: 'h=([0-9]+)'}\n";
+        static const char text[] = "hold: {serve: [\"tcp:127.0.0.1:8545\"]}\n" HEAD
+                                   "gate: {kind: log, pattern: 'h=([0-9]+)'}\n";
         _cleanup_(config_free_at) struct config *config = NULL;
         struct config_mistakes mistakes = {0};
         (void)state;

@@ -395,8 +395,7 @@ int main(void) {
                         cmocka_unit_test(I3_a_state_that_could_not_be_put_back_is_not_served),
                         cmocka_unit_test(
                                         at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off),
-                        cmocka_unit_test(
-                                        what_crashes_cut_off_is_started_again_and_given_up_in_the_end),
+                        cmocka_unit_test(what_crashes_cut_off_is_started_again_and_given_up_in_the_end),
         };
         return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }

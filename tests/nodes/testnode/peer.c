@@ -34,7 +34,8 @@ uint64_t peer_height(const char *address) {
         if (fd >= 0)
                 (void)close(fd);
         if (r != told)
-                (void)dprintf(STDOUT_FILENO, "peer %s: %s\n", address, r == 0 ? "is followed" : strerror(-r));
+                (void)dprintf(STDOUT_FILENO, "peer %s: %s\n", address,
+                                r == 0 ? "is followed" : strerror(-r));
         told = r;
         return r == 0 ? height : 0;
 }
