@@ -1,7 +1,9 @@
 /* A breaking boundary that cannot be passed, and a gate that cannot stop a thread: users go on reading, and no block that a peer
  * has reaches the node before a release comes that may run. The node follows a producer outside of its cgroup. */
 #include "support/scenario.h"
+#include <bpf/bpf.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -135,6 +137,56 @@ SCENARIO(what_is_not_configured_is_stopped) {
         scenario_stop(s);
 }
 
+/* What a container manager of old does: a program that allows no other below it. */
+static void forbid_other_programs(struct scenario *s, enum bpf_prog_type type, enum bpf_attach_type hook) {
+        const struct bpf_insn code[] = {
+                        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+                        {.code = BPF_JMP | BPF_EXIT},
+        };
+        LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = hook);
+        _cleanup_close_ int program = bpf_prog_load(type, "alone", "GPL", code, ELEMENTS(code), &options);
+        assert_true(program >= 0);
+        assert_int_equal(bpf_prog_attach(program, s->cgroup_fd, hook, 0), 0);
+}
+
+static bool is_given_up(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason && strstr(reason, userdata);
+}
+
+/* It is stopped rather than run with its peers, and users wait. */
+static void assert_stopped_aloud(struct scenario *s, const char *reason, const char *degraded) {
+        configure(s, "hold: {serve: [\"tcp:127.0.0.1:8545\"]}");
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_add_testnode(s, "2.0.0", "--answer-status 500");
+        scenario_start(s);
+        scenario_expect(s, 4, "upgrade", s->node, "2.0.0", "--at", "12", "--wait", NULL);
+        json_t *status = scenario_wait_status(s, is_given_up, reason, TIMEOUT_US);
+        char *all = json_dumps(json_object_get(status, "degraded"), 0);
+        assert_non_null(strstr(all, degraded));
+        free(all);
+        assert_true(json_is_null(json_object_get(status, "pid")));
+        json_decref(status);
+        assert_int_equal(height_in_ledger(s), BOUNDARY - 1);
+        _cleanup_close_ int user = ask(SCENARIO_PORT);
+        assert_false(is_answered(user, 300 * USEC_PER_MSEC));
+        scenario_add_testnode(s, "2.0.1", "");
+        scenario_wait_height(s, BOUNDARY + 5, TIMEOUT_US);
+        assert_true(is_answered(user, 5 * USEC_PER_SEC));
+        scenario_stop(s);
+        scenario_assert_ranges(s, one_after_another, ELEMENTS(one_after_another));
+}
+
+SCENARIO(I3_what_cannot_be_cut_off_is_stopped) {
+        forbid_other_programs(s, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS);
+        assert_stopped_aloud(s, "it cannot be cut off from its peers: Operation not permitted", "");
+}
+
+SCENARIO(I3_without_kernel_programs_at_the_cgroup_it_is_stopped) {
+        forbid_other_programs(s, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_BIND);
+        assert_stopped_aloud(s, "the new release was not healthy", "hold.serve cannot be done");
+}
+
 #define HOLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -143,6 +195,8 @@ int main(void) {
                         HOLD_TEST(I3_it_stays_cut_off_whoever_is_killed),
                         HOLD_TEST(I6_without_a_successor_it_serves_too),
                         HOLD_TEST(what_is_not_configured_is_stopped),
+                        HOLD_TEST(I3_what_cannot_be_cut_off_is_stopped),
+                        HOLD_TEST(I3_without_kernel_programs_at_the_cgroup_it_is_stopped),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("hold", tests, NULL, NULL);
