@@ -356,6 +356,24 @@ static void at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_
         assert_cut_off_first(&life, 2);
 }
 
+/* The gate has told of the height and cannot stop the node there; the release that was to take over then fails. */
+static void I3_a_gate_that_only_tells_does_not_hold_the_old_release(void **state) {
+        struct life life = running();
+        (void)state;
+        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
+        assert_int_equal(feed(&life, EVENT_GATE_HIT, 1, NULL), 1);
+        assert_int_equal(life.machine.phase, PHASE_PREPARING);
+        assert_int_equal(feed(&life, EVENT_VERIFY_FAILED, 0, "a digest differs"), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_true(life.machine.must_not_run);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        /* Asked to end, it is not waited for without end, nor left to a director's death. */
+        assert_int_equal(feed(&life, EVENT_RESUME, 0, NULL), 1);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        assert_int_equal(feed(&life, EVENT_DEADLINE, 0, NULL), 1);
+        assert_true(did(&life, ACTION_KILL, 1));
+}
+
 static void what_crashes_cut_off_is_started_again_and_given_up_in_the_end(void **state) {
         struct life life = held_cut_off();
         (void)state;
@@ -395,6 +413,7 @@ int main(void) {
                         cmocka_unit_test(I3_a_state_that_could_not_be_put_back_is_not_served),
                         cmocka_unit_test(
                                         at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off),
+                        cmocka_unit_test(I3_a_gate_that_only_tells_does_not_hold_the_old_release),
                         cmocka_unit_test(what_crashes_cut_off_is_started_again_and_given_up_in_the_end),
         };
         return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
