@@ -11,7 +11,7 @@
 
 struct hold {
         struct hold_bpf *program;
-        int stored_maps[4];
+        int stored_maps[3];
         uint64_t generation; /* which is to be cut off; 0: none */
 };
 
@@ -142,23 +142,25 @@ bool hold_keeps_waiting(const struct director *director, uint32_t group) {
                !is_served(director, group);
 }
 
-/* In this order: what moves on from a closed socket must find the waiting room open. */
+/* In this order: what moves on from a closed socket must find the waiting room open. Without one it is dropped. */
 void hold_note_group(struct director *director, uint32_t group) {
         if (!hold_keeps_waiting(director, group))
                 return;
-        int r = waiting_room_keep(director, group);
-        if (r >= 0)
-                r = steering_set_waits(director, group, true);
-        if (r < 0)
-                log_errno(r, "connections to %s do not wait for the hold's end: they are cut off",
+        int r = waiting_room_keep(director, group), waits = steering_set_waits(director, group, true);
+        if (r < 0 || waits < 0)
+                log_errno(r < 0 ? r : waits, "connections to %s do not wait for the hold's end",
                                 director->config->listen[director->groups[group].listen].text);
 }
 
 void hold_before_flip(struct director *director, uint64_t generation) {
         if (generation != director->record.machine.cut_off)
                 return;
-        for (uint32_t group = 0; group < STEERING_GROUPS; group++)
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
                 hold_note_group(director, group);
+                /* It may have been another address's before. */
+                if (director->groups[group].used && is_served(director, group))
+                        (void) steering_set_waits(director, group, false);
+        }
 }
 
 void hold_after_flip(struct director *director, uint64_t generation) {
