@@ -82,3 +82,22 @@ struct gate_event {
         __u32 stopped; /* 1: SIGSTOP was raised; 0: it failed */
         __u32 unused;
 };
+
+/* What becomes of a packet or call of a generation that is cut off: each is in exactly one. */
+enum hold_way {
+        HOLD_SERVED_IN,   /* to a served address */
+        HOLD_SERVED_OUT,  /* from there */
+        HOLD_PROBED_IN,   /* from a probe of interrex's own */
+        HOLD_PROBED_OUT,  /* to it */
+        HOLD_CUT_IN,      /* dropped */
+        HOLD_CUT_OUT,     /* dropped */
+        HOLD_CONNECT_CUT, /* connect(2) refused */
+        HOLD_SEND_CUT,    /* a datagram with an address refused */
+        HOLD_WAYS,
+};
+
+/* A connection of a probe: both ends have the same address, which only the machine itself can bring about. */
+struct hold_flow {
+        __u32 node_port, probe_port; /* host order */
+        __u32 ip[4];                 /* network order; IPv4 v4-mapped */
+};

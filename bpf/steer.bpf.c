@@ -55,6 +55,15 @@ struct {
         __type(value, struct steering_counters);
 } counters SEC(".maps");
 
+/* 1: nobody serves this group just now; connections wait, whoever is routed to. The generation that is routed to is cut
+ * off from all but the served addresses, and a connection that moved to it from a socket outside of its cgroup would not be. */
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, STEERING_GROUPS);
+        __type(key, __u32);
+        __type(value, __u32);
+} waits SEC(".maps");
+
 struct {
         __uint(type, BPF_MAP_TYPE_LRU_HASH);
         __uint(max_entries, 16384);
@@ -123,11 +132,11 @@ static __always_inline int group_of(struct sk_reuseport_md *ctx, __u32 *ret_grou
         return 1;
 }
 
-static __always_inline int steer_migrating(struct sk_reuseport_md *ctx, __u32 group, __u32 slot, __u32 otherwise) {
+static __always_inline int steer_migrating(struct sk_reuseport_md *ctx, __u32 group, __u32 slot, __u32 otherwise, int is_kept) {
         if (select_in_slot(ctx, group, slot) != 0) {
                 slot = otherwise;
                 if (select_in_slot(ctx, group, slot) != 0)
-                        return SK_PASS;
+                        return is_kept ? SK_DROP : SK_PASS;
         }
         struct steering_counters *count = count_for(group, slot);
         if (count)
@@ -172,13 +181,17 @@ int steer(struct sk_reuseport_md *ctx) {
         __u64 *routed = bpf_map_lookup_elem(&route, &zero);
         __u64 value = routed ? *routed : 0;
         __u32 slot = STEERING_ROUTE_SLOT(value), otherwise = STEERING_ROUTE_OTHERWISE(value);
+        __u32 *wait = bpf_map_lookup_elem(&waits, &group);
+        int is_kept = wait && *wait;
+        if (is_kept)
+                slot = otherwise = STEERING_WAITING;
 
         /* Datagrams are not migrated: in the waiting room they would be lost for certain. */
         if (slot == STEERING_WAITING && ctx->ip_protocol == IPPROTO_UDP)
                 slot = otherwise;
 
         if (ctx->migrating_sk)
-                return steer_migrating(ctx, group, slot, otherwise);
+                return steer_migrating(ctx, group, slot, otherwise, is_kept);
 
         __u32 port = source_port(ctx);
         int itself = comes_from_itself(ctx, source);

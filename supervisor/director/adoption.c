@@ -3,6 +3,7 @@
 #include "../lib/cgroup.h"
 #include "../lib/log.h"
 #include "events.h"
+#include "hold.h"
 #include "keeper_link.h"
 #include "listener.h"
 #include "probing.h"
@@ -146,6 +147,7 @@ static int place(struct director *director, struct member *member) {
         if (r < 0)
                 log_errno(r, "connections to %s wait in the node's own queue during a swap",
                                 director->config->listen[director->groups[member->group].listen].text);
+        hold_note_group(director, member->group);
         return 0;
 }
 

@@ -158,6 +158,7 @@ struct gate_check {
 struct steering;
 struct gate;
 struct aim_bpf;
+struct hold;
 
 struct director {
         sd_event *event;
@@ -212,6 +213,8 @@ struct director {
         struct gate *gate;
         struct gate_check gate_checks[GATE_CHECKS_MAX];
         size_t n_gate_checks; /* so far; the oldest are overwritten */
+        struct hold *hold;
+        char hold_complaint[160]; /* why hold.serve cannot be done; "": it can, or is not asked for */
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */

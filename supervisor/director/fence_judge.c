@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "events.h"
 #include "gate.h"
+#include "hold.h"
 #include "keeper_link.h"
 #include "planning.h"
 #include "process_sockets.h"
@@ -44,6 +45,17 @@ static bool apply_gate(struct director *director, struct unit *unit) {
         return false;
 }
 
+/* Nor without being cut off, if it is only to serve while it is held. How it ended tells why. */
+static bool apply_hold(struct director *director, struct unit *unit) {
+        int r = hold_apply(director, unit);
+        if (r >= 0)
+                return true;
+        log_errno(r, "generation %lu cannot be cut off from its peers: it does not begin", unit->generation);
+        (void) snprintf(unit->failure, sizeof(unit->failure), "it cannot be cut off from its peers: %s", strerror(-r));
+        unit_control(director, unit->generation, CGROUP_KILL);
+        return false;
+}
+
 void fence_judge(struct director *director, const struct keeper_fenced *fenced) {
         struct unit *unit = unit_find(director, fenced->generation);
         bool at_exec = fenced->call == KEEPER_FENCED_AT_EXEC;
@@ -60,6 +72,8 @@ void fence_judge(struct director *director, const struct keeper_fenced *fenced) 
         if (!at_exec)
                 planning_note_lock(director);
         if (gate_must_precede(director, unit->generation) && !apply_gate(director, unit))
+                return;
+        if (hold_must_precede(director, unit->generation) && !unit->is_past_fence && !apply_hold(director, unit))
                 return;
         unit->waits_at_fence = true;
         if (unit->fence == MACHINE_PASS_AT_ONCE || unit->is_past_fence) {

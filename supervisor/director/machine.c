@@ -32,6 +32,11 @@ void set_deadline(struct step *step, uint64_t usec) {
         act_with(step, ACTION_DEADLINE, 0, usec);
 }
 
+void set_backoff_deadline(struct step *step) {
+        size_t i = step->machine->crashes > 0 ? step->machine->crashes - 1 : 0, n = step->settings->n_backoff;
+        set_deadline(step, n == 0 ? USEC_PER_SEC : step->settings->backoff_us[i < n ? i : n - 1]);
+}
+
 void because(struct step *step, const char *before) {
         const char *text = step->event->text ? step->event->text : "";
         (void) snprintf(step->machine->reason, sizeof(step->machine->reason), "%s%s%s", before, *before && *text ? ": " : "", text);

@@ -80,6 +80,7 @@ struct machine_event {
 enum machine_action_type {
         ACTION_VERIFY,    /* the candidate's release */
         ACTION_SPAWN,     /* generation; fence: enum machine_fence */
+        ACTION_CUT_OFF,   /* generation, before it is spawned: it executes nothing before it is cut off from its peers */
         ACTION_PASS,      /* generation may pass the fence */
         ACTION_TERMINATE, /* generation, gently */
         ACTION_KILL,      /* generation's cgroup */
@@ -142,6 +143,8 @@ struct machine {
         bool restore_is_wanted; /* the old release could not run on the state as it is */
         bool must_not_run;      /* held: the release in force may not run on the state as it is */
         bool state_is_old;      /* held: nothing may run on the state, which is older than what had run, before an operator accepts it */
+        bool may_serve;         /* only with must_not_run: it made this state, and may run on it cut off from its peers */
+        uint64_t cut_off;       /* the generation that was started so; it never runs otherwise. 0: none */
         bool stop_is_wanted;    /* stop as soon as the state is whole again */
         uint32_t kills;         /* asked for in this phase */
         enum machine_outcome outcome;
@@ -154,6 +157,7 @@ struct machine_settings {
         bool signer_inside; /* I8: no state rollback past the fence */
         bool gate_holds;    /* the gate can keep the old release from going past the boundary (uprobe) */
         bool may_overshoot; /* it cannot, and the new release may go on from whatever the old one has committed */
+        bool hold_serves;   /* a release that is held can be run cut off from its peers, so that users can read */
         uint64_t prepare_us, gate_us, snapshot_us, prove_us, drain_us, stop_us;
         uint64_t probation_us; /* longest time that probation may take, health and progress included */
         const uint64_t *backoff_us;

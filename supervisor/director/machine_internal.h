@@ -22,6 +22,7 @@ transition machine_find_transition(enum machine_phase phase, enum machine_event_
 void act(struct step *step, enum machine_action_type type, uint64_t generation);
 void act_with(struct step *step, enum machine_action_type type, uint64_t generation, uint64_t value);
 void set_deadline(struct step *step, uint64_t usec);
+void set_backoff_deadline(struct step *step);
 /* The reason: BEFORE, and what the event says, if it says anything. */
 void because(struct step *step, const char *before);
 bool is_about(const struct step *step, uint64_t generation);
@@ -55,6 +56,14 @@ bool must_restore(const struct step *step);
 int enter_restoring(struct step *step);
 int enter_reviving(struct step *step);
 int enter_held(struct step *step);
+
+/* I3: the release in force must not go on. STATE_IS_ITS_OWN: nothing of another release is in the state, so that it may
+ * serve what it has, cut off from those who could bring it further. */
+void forbid_running(struct step *step, bool state_is_its_own);
+
+/* Held, the release in force is to run cut off. */
+bool serves_cut_off(const struct step *step);
+
 int enter_stopping(struct step *step);
 int enter_again(struct step *step);
 
@@ -75,6 +84,10 @@ int on_boundary_at_start(struct step *step);
 int on_held_exited(struct step *step);
 int on_state_is_old(struct step *step);
 int on_state_accepted(struct step *step);
+int on_held_empty(struct step *step);
+int on_held_proved(struct step *step);
+int on_held_spawn_failed(struct step *step);
+int on_held_deadline(struct step *step);
 
 /* machine_swap.c: transitions of a swap */
 int on_upgrade(struct step *step);

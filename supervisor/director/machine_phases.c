@@ -9,8 +9,9 @@ static void spawn(struct step *step, uint64_t generation, enum machine_fence fen
 
 void flip_to(struct step *step, uint64_t generation, bool keep_old_sockets) {
         uint64_t before = step->machine->serving;
+        bool is_kept = keep_old_sockets && before == step->machine->current; /* which may be gone back to */
         act(step, ACTION_FLIP, generation);
-        if (before != 0 && before != generation && !keep_old_sockets)
+        if (before != 0 && before != generation && !is_kept)
                 act(step, ACTION_RETIRE, before);
         step->machine->serving = generation;
 }
@@ -34,9 +35,8 @@ int enter_starting(struct step *step) {
 int enter_backoff(struct step *step) {
         struct machine *m = step->machine;
         enter(step, PHASE_BACKOFF);
-        size_t i = m->crashes > 0 ? m->crashes - 1 : 0, n = step->settings->n_backoff;
         act(step, ACTION_KILL, m->current); /* whatever its first process left behind */
-        set_deadline(step, n == 0 ? USEC_PER_SEC : step->settings->backoff_us[i < n ? i : n - 1]);
+        set_backoff_deadline(step);
         return 1;
 }
 
@@ -163,7 +163,15 @@ int enter_aborting(struct step *step) {
         }
         /* The boundary was reached and nothing may go past it: keep the old one where the gate has stopped it. */
         if (m->gate_was_hit && m->breaking) {
+                /* A gate that does not hold has only told. */
+                if (!step->settings->gate_holds && !m->overlap)
+                        forbid_running(step, true);
                 finish(step, OUTCOME_HELD);
+                return enter_held(step);
+        }
+        if (m->must_not_run) { /* it was held before, and still is */
+                forbid_running(step, true);
+                finish(step, m->outcome == OUTCOME_CANCELLED ? OUTCOME_CANCELLED : OUTCOME_HELD);
                 return enter_held(step);
         }
         finish(step, m->flipped ? OUTCOME_ROLLED_BACK : m->outcome);
@@ -205,8 +213,9 @@ int enter_reviving(struct step *step) {
         struct machine *m = step->machine;
         /* I3: the old release would run at the boundary, or on a state of the new one that cannot be taken back. It must not when
          * it is started after a stop, either. */
-        if (m->breaking && (!step->settings->gate_holds || (m->past_fence && !m->restored)))
-                m->must_not_run = true;
+        bool state_is_its_own = !m->past_fence || m->restored;
+        if (m->must_not_run || (m->breaking && (!step->settings->gate_holds || !state_is_its_own)))
+                forbid_running(step, state_is_its_own);
         if (m->must_not_run || m->stop_is_wanted) {
                 finish(step, m->must_not_run ? OUTCOME_HELD : OUTCOME_ROLLED_BACK);
                 return m->stop_is_wanted ? enter_stopping(step) : enter_held(step);
@@ -221,10 +230,56 @@ int enter_reviving(struct step *step) {
         return 1;
 }
 
+void forbid_running(struct step *step, bool state_is_its_own) {
+        struct machine *m = step->machine;
+        m->may_serve = state_is_its_own && (!m->must_not_run || m->may_serve);
+        m->must_not_run = true;
+        size_t used = strlen(m->reason);
+        if (m->may_serve && step->settings->hold_serves && !strstr(m->reason, "cut off from its peers"))
+                (void) snprintf(m->reason + used, sizeof(m->reason) - used,
+                                "%sthe old release serves reads, cut off from its peers", used ? "; " : "");
+}
+
+bool serves_cut_off(const struct step *step) {
+        const struct machine *m = step->machine;
+        return m->must_not_run && m->may_serve && step->settings->hold_serves && m->stuck == 0 &&
+               m->crashes <= step->settings->give_up_after;
+}
+
+/* It is cut off before it executes anything, and is never uncut: leaving hold replaces it. */
+static int serve_cut_off(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->current_is_gone) {
+                renew_current(step);
+                m->cut_off = m->current;
+        }
+        act(step, ACTION_CUT_OFF, m->current);
+        spawn(step, m->current, MACHINE_PASS_AT_ONCE);
+        bool is_proved = m->current == m->serving;
+        if (is_proved)
+                flip_to(step, m->current, false);
+        else
+                act(step, ACTION_PROVE, m->current);
+        act(step, ACTION_READY, is_proved ? m->current : 0);
+        set_deadline(step, is_proved ? 0 : step->settings->prove_us);
+        return 1;
+}
+
 int enter_held(struct step *step) {
         struct machine *m = step->machine;
+        if (m->phase != PHASE_HELD && m->must_not_run)
+                m->crashes = 0;
         enter(step, PHASE_HELD);
-        bool serves = !m->current_is_gone && m->current != 0 && m->current == m->serving;
+        bool lives = !m->current_is_gone && m->current != 0;
+        if (lives && m->must_not_run && !step->settings->gate_holds && m->current != m->cut_off) {
+                act(step, ACTION_TERMINATE, m->current);
+                act(step, ACTION_READY, 0);
+                set_deadline(step, step->settings->stop_us);
+                return 1;
+        }
+        if (serves_cut_off(step))
+                return serve_cut_off(step);
+        bool serves = lives && m->current == m->serving;
         if (serves)
                 act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
         act(step, ACTION_READY, serves ? m->current : 0);

@@ -14,7 +14,7 @@ static void forget_candidate(struct machine *m) {
 static void nothing_runs(struct machine *m) {
         m->serving = 0;
         m->current_is_gone = m->candidate_is_gone = true;
-        m->stuck = 0;
+        m->stuck = m->cut_off = 0;
         m->crashes = 0;
 }
 
@@ -30,7 +30,7 @@ int on_cold_start(struct step *step) {
         m->stop_is_wanted = false;
         if (step->event->flag && !m->past_fence && !m->state_is_old && strcmp(m->current_release, step->event->text) != 0) {
                 text_copy(m->current_release, sizeof(m->current_release), step->event->text);
-                m->must_not_run = false; /* that was about another release */
+                m->must_not_run = m->may_serve = false; /* that was about another release */
         }
         if (m->flipped && m->phase != PHASE_RETURNING && m->phase != PHASE_RESTORING && m->phase != PHASE_REVIVING) {
                 /* Users had met the new release: it goes on being tried. */
@@ -81,6 +81,10 @@ int on_crash(struct step *step) {
         struct machine *m = step->machine;
         if (!is_about(step, m->current))
                 return 0;
+        if (m->must_not_run) { /* it was on its way out when an upgrade was armed */
+                act(step, ACTION_KILL, m->current);
+                return 1;
+        }
         if (step->event->flag) /* it had run well for long: this crash is a new story */
                 m->crashes = 0;
         because(step, "the node ended by itself");
@@ -169,8 +173,7 @@ int on_boundary(struct step *step) {
         m->breaking = m->gate_was_hit = true;
         if (step->settings->gate_holds)
                 return enter_held(step);
-        m->must_not_run = true;
-        act(step, ACTION_TERMINATE, m->current);
+        forbid_running(step, true);
         return enter_held(step);
 }
 
@@ -179,11 +182,74 @@ int on_boundary_at_start(struct step *step) {
         return step->event->flag ? on_boundary(step) : 0;
 }
 
+/* Cut off it does not run either. What it is held for is still the reason. */
+static void note_held_failure(struct step *step) {
+        struct machine *m = step->machine;
+        char held_for[MACHINE_REASON_MAX];
+        if (m->current != m->cut_off || m->crashes++ != step->settings->give_up_after)
+                return;
+        text_copy(held_for, sizeof(held_for), m->reason);
+        (void) snprintf(m->reason, sizeof(m->reason), "%.300s: but it failed %u times: %.150s", held_for, m->crashes,
+                        step->event->text ? step->event->text : "");
+        act(step, ACTION_READY, 0);
+}
+
 int on_held_exited(struct step *step) {
         struct machine *m = step->machine;
         if (!is_about(step, m->current))
                 return 0;
         act(step, ACTION_KILL, m->current);
+        note_held_failure(step);
+        return 1;
+}
+
+static int serve_again(struct step *step) {
+        if (!serves_cut_off(step)) {
+                set_deadline(step, 0);
+                return 1;
+        }
+        if (step->machine->crashes == 0)
+                return enter_held(step);
+        set_backoff_deadline(step);
+        return 1;
+}
+
+int on_held_empty(struct step *step) {
+        int r = on_current_empty(step);
+        if (r <= 0)
+                return r;
+        if (step->machine->current_is_gone)
+                return serve_again(step);
+        return serves_cut_off(step) ? enter_held(step) : r; /* what was stuck has ended */
+}
+
+int on_held_spawn_failed(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->current))
+                return 0;
+        m->current_is_gone = true;
+        note_held_failure(step);
+        return serve_again(step);
+}
+
+int on_held_proved(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->current) || m->current != m->cut_off)
+                return 0;
+        m->crashes = 0;
+        flip_to(step, m->current, false);
+        act(step, ACTION_READY, m->current);
+        set_deadline(step, 0);
+        return 1;
+}
+
+/* It does not end, or does not come up; or it is time to try again. */
+int on_held_deadline(struct step *step) {
+        struct machine *m = step->machine;
+        if (m->current == 0 || m->current_is_gone)
+                return enter_held(step);
+        act(step, ACTION_KILL, m->current);
+        set_deadline(step, KILL_TIMEOUT_US);
         return 1;
 }
 
@@ -200,8 +266,10 @@ int on_state_is_old(struct step *step) {
                 act(step, ACTION_KILL, m->candidate);
         if (!m->must_not_run || m->state_is_old) /* else it is held for a graver reason, which nobody can accept */
                 m->must_not_run = m->state_is_old = true;
-        if (m->state_is_old)
+        if (m->state_is_old) {
+                m->may_serve = false;
                 because(step, "");
+        }
         if (m->kind != SWAP_NONE)
                 finish(step, OUTCOME_HELD);
         return enter_held(step);
@@ -213,7 +281,8 @@ int on_state_accepted(struct step *step) {
                 return -EPERM;
         if (!m->current_is_gone || m->stuck != 0)
                 return -EBUSY;
-        m->must_not_run = m->state_is_old = m->breaking = false;
+        m->must_not_run = m->may_serve = m->state_is_old = m->breaking = false;
+        m->cut_off = 0;
         m->crashes = 0;
         m->reason[0] = '\0';
         return start_current(step);

@@ -22,6 +22,9 @@ int on_upgrade(struct step *step) {
         /* I3: only a newer release may run on the state that made this one be held. */
         if (m->must_not_run && strcmp(step->event->text, m->current_release) == 0)
                 return -EPERM;
+        /* Cut off it reaches no height. */
+        if (serves_cut_off(step) && step->event->height != MACHINE_NO_HEIGHT)
+                return -EPERM;
         return begin(step, SWAP_UPGRADE, step->event->text, step->event->height);
 }
 
@@ -101,7 +104,8 @@ static int on_overshot(struct step *step) {
         if (!step->event->text)
                 return disarm(step, OUTCOME_ABORTED);
         m->outcome = OUTCOME_HELD;
-        m->gate_was_hit = m->must_not_run = true;
+        m->gate_was_hit = true;
+        forbid_running(step, false);
         return enter_aborting(step);
 }
 
@@ -124,6 +128,10 @@ int on_candidate_ready(struct step *step) {
 /* Nothing has changed for the node yet. */
 int on_candidate_failed_early(struct step *step) {
         struct machine *m = step->machine;
+        if (step->event->type == EVENT_SPAWN_FAILED && is_about(step, m->current)) {
+                m->current_is_gone = true; /* it was held, and about to be run cut off */
+                return 1;
+        }
         if (step->event->type != EVENT_VERIFY_FAILED && !is_about(step, m->candidate))
                 return 0;
         because(step, step->event->type == EVENT_VERIFY_FAILED ? "" : "the new release failed before it could take over");
@@ -150,7 +158,7 @@ int on_old_exited_early(struct step *step) {
         if (!is_about(step, m->current))
                 return 0;
         act(step, ACTION_KILL, m->current);
-        if (m->boundary == MACHINE_NO_HEIGHT || m->gate_was_hit)
+        if (m->boundary == MACHINE_NO_HEIGHT || m->gate_was_hit || m->must_not_run)
                 return 1;
         because(step, "the node ended by itself");
         if (m->candidate_started && !m->candidate_is_gone) {
@@ -277,7 +285,8 @@ int on_probation_passed(struct step *step) {
         m->current_is_gone = false;
         m->crashes = 0;
         m->reason[0] = '\0';
-        m->must_not_run = false;
+        m->must_not_run = m->may_serve = false;
+        m->cut_off = 0;
         act(step, ACTION_RETIRE, old); /* which may never have served, and then the flip has left its sockets */
         if (old_lives)
                 act(step, ACTION_KILL, old);
@@ -336,7 +345,7 @@ int on_kill_deadline(struct step *step) {
         /* I3: nor may the old one run on this state later, when the machine has been started anew. The snapshot is kept for the
          * operator. */
         if (must_restore(step) || (m->past_fence && m->breaking)) {
-                m->must_not_run = true;
+                forbid_running(step, false);
                 m->snapshot_taken = false;
         }
         finish(step, OUTCOME_HELD);
@@ -358,7 +367,7 @@ int on_restore_failed(struct step *step) {
                         : step->event->text                 ? step->event->text
                                                             : "");
         m->snapshot_taken = false;
-        m->must_not_run = true;
+        forbid_running(step, false);
         finish(step, OUTCOME_HELD);
         return enter_held(step);
 }

@@ -76,6 +76,7 @@ static const struct {
                 {PHASE_QUIESCING, EVENT_START, on_cold_start},
                 {PHASE_QUIESCING, EVENT_EXITED, on_old_exited},
                 {PHASE_QUIESCING, EVENT_EMPTY, on_old_empty},
+                {PHASE_QUIESCING, EVENT_SPAWN_FAILED, on_old_empty},
                 {PHASE_QUIESCING, EVENT_DEADLINE, on_quiesce_deadline},
                 {PHASE_QUIESCING, EVENT_STOP, on_stop_after_return},
 
@@ -150,7 +151,10 @@ static const struct {
                 {PHASE_HELD, EVENT_RESTART, on_restart_command},
                 {PHASE_HELD, EVENT_STATE_ACCEPTED, on_state_accepted},
                 {PHASE_HELD, EVENT_EXITED, on_held_exited},
-                {PHASE_HELD, EVENT_EMPTY, on_current_empty},
+                {PHASE_HELD, EVENT_EMPTY, on_held_empty},
+                {PHASE_HELD, EVENT_PROVED, on_held_proved},
+                {PHASE_HELD, EVENT_SPAWN_FAILED, on_held_spawn_failed},
+                {PHASE_HELD, EVENT_DEADLINE, on_held_deadline},
                 {PHASE_HELD, EVENT_STOP, on_stop},
 
                 {PHASE_STOPPING, EVENT_START, on_cold_start},

@@ -8,6 +8,7 @@
 #include "control.h"
 #include "events.h"
 #include "gate.h"
+#include "hold.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "planning.h"
@@ -77,7 +78,9 @@ static void drain(struct director *director) {
 }
 
 static void flip(struct director *director, uint64_t generation) {
+        hold_before_flip(director, generation);
         int r = steering_flip(director, generation);
+        hold_after_flip(director, generation);
         if (r < 0)
                 log_errno(r, "cannot steer to generation %lu", generation);
         if (director->record.quiesce_began_at) {
@@ -158,6 +161,9 @@ static void perform_on_unit(struct director *director, const struct machine_acti
         case ACTION_THAW:
                 unit_control(director, generation, CGROUP_THAW);
                 break;
+        case ACTION_CUT_OFF:
+                hold_cut_off(director, generation);
+                break;
         case ACTION_PROVE:
                 probing_prove(director, generation);
                 break;
@@ -234,6 +240,8 @@ static void follow(struct director *director) {
         case PHASE_ARMED:
         case PHASE_GATING:
         case PHASE_HELD:
+                if (hold_is_on(director) && machine->serving != machine->current)
+                        break; /* it is being proved */
                 probing_follow(director, machine->current_is_gone ? 0 : machine->current);
                 break;
         case PHASE_PREPARING:

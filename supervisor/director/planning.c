@@ -153,7 +153,7 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
                 return refuse_unwritten(director, refusal);
         if (r == -EPERM)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
-                                "the node is held because %.100s must not run on the state as it is; upgrade to a release that may",
+                                "the node is held because %.100s must not run on the state as it is; upgrade to a release that may, with --now",
                                 machine->current_release);
         if (r == -EDEADLK)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,

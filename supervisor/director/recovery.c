@@ -6,6 +6,7 @@
 #include "control.h"
 #include "events.h"
 #include "gate.h"
+#include "hold.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "perform.h"
@@ -49,8 +50,8 @@ static void take_stored(struct director *director, struct wire_message *message,
                 text_copy(sockets[*n].name, sizeof(sockets[*n].name), name);
                 sockets[(*n)++].fd = fd;
         } else if (!steering_adopt_stored(director, name, fd) && !waiting_room_take_stored(director, name, fd) &&
-                        !gate_adopt_stored(director, name, fd) && !control_adopt_stored(director, name, fd) &&
-                        !jobs_adopt_stored(director, name, fd))
+                        !gate_adopt_stored(director, name, fd) && !hold_adopt_stored(director, name, fd) &&
+                        !control_adopt_stored(director, name, fd) && !jobs_adopt_stored(director, name, fd))
                 take_unit_descriptor(director, name, fd);
 }
 
@@ -60,6 +61,8 @@ static int open_kernel_side(struct director *director, struct stored_socket *soc
                 aiming_open(director);
                 r = gate_open(director);
         }
+        if (r >= 0)
+                r = hold_open(director);
         for (size_t i = 0; r >= 0 && i < director->config->n_listen; i++)
                 if (director->config->listen[i].transport != TRANSPORT_UNIX) {
                         r = steering_hold(director, &director->config->listen[i]);

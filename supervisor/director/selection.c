@@ -52,6 +52,8 @@ void selection_on_height(struct director *director, uint64_t height, const char 
                 r = choose(director, height, release, sizeof(release));
                 if (r >= 0)
                         r = feed_start(director, release, true);
+                else if (director->record.machine.must_not_run)
+                        r = feed_start(director, NULL, false); /* it is held, as before */
         }
         if (r < 0)
                 (void) sd_event_exit(director->event, EXIT_FAILURE);

@@ -1,5 +1,6 @@
 #include "spawn_request.h"
 
+#include "hold.h"
 #include "jobs.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -70,6 +71,7 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
         ret_request->generation = unit->generation;
         ret_request->fence = (uint32_t) unit->fence_kind;
         ret_request->watches_sockets = *director->no_hooks != '\0';
+        ret_request->is_cut_off = hold_must_precede(director, unit->generation);
         set_user(director, ret_request);
         for (size_t i = 0; i < exec->n_limits && i < KEEPER_LIMITS_MAX; i++)
                 ret_request->limits[ret_request->n_limits++] = (struct keeper_limit){.resource = exec->limits[i].resource,

@@ -5,6 +5,7 @@
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "hold.h"
 #include "planning.h"
 #include "probing.h"
 #include "steering.h"
@@ -155,10 +156,51 @@ static void append_later_locks(struct director *director, json_t *array) {
         append(array, text);
 }
 
+/* What a release that is held serves, and what became of the rest: null unless it is cut off. */
+static json_t *cut_off(struct director *director) {
+        static const char *const names[HOLD_WAYS] = {[HOLD_SERVED_IN] = "served_in",
+                        [HOLD_SERVED_OUT] = "served_out",
+                        [HOLD_PROBED_IN] = "probed_in",
+                        [HOLD_PROBED_OUT] = "probed_out",
+                        [HOLD_CUT_IN] = "cut_in",
+                        [HOLD_CUT_OUT] = "cut_out",
+                        [HOLD_CONNECT_CUT] = "connects_refused",
+                        [HOLD_SEND_CUT] = "sends_refused"};
+        uint64_t counts[HOLD_WAYS];
+        if (!hold_is_on(director))
+                return json_null();
+        json_t *object = json_object(), *serve = json_array();
+        for (size_t i = 0; i < director->config->n_hold_serve; i++)
+                (void) json_array_append_new(serve, json_string(director->config->hold_serve[i].text));
+        (void) json_object_set_new(object, "generation", number(director->record.machine.cut_off));
+        (void) json_object_set_new(object, "serves", serve);
+        hold_count(director, counts);
+        for (size_t i = 0; i < HOLD_WAYS; i++)
+                (void) json_object_set_new(object, names[i], number(counts[i]));
+        return object;
+}
+
+static void append_cut_off(struct director *director, json_t *array) {
+        uint64_t counts[HOLD_WAYS];
+        char text[400] = "held, and cut off from its peers: it serves only";
+        append(array, director->hold_complaint);
+        if (!hold_is_on(director))
+                return;
+        hold_count(director, counts);
+        for (size_t i = 0; i < director->config->n_hold_serve; i++)
+                (void) snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s %.100s", i ? "," : "",
+                                director->config->hold_serve[i].text);
+        (void) snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                        " (dropped so far: %lu packets in, %lu out; refused: %lu connects, %lu sends)", counts[HOLD_CUT_IN],
+                        counts[HOLD_CUT_OUT], counts[HOLD_CONNECT_CUT], counts[HOLD_SEND_CUT]);
+        append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
         char text[400];
+        append_cut_off(director, array);
         append(array, director->near_miss);
         append(array, probing_complaint(director));
         if (*director->no_hooks) {
@@ -215,6 +257,7 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "generations", generations(director));
         (void) json_object_set_new(object, "last_swap", last_swap(director));
         (void) json_object_set_new(object, "restarts", number(director->restarts));
+        (void) json_object_set_new(object, "cut_off", cut_off(director));
         (void) json_object_set_new(object, "degraded", degraded(director));
         char *text = json_dumps(object, JSON_INDENT(2));
         json_decref(object);

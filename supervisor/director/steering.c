@@ -26,7 +26,7 @@ struct steering {
 
 /* What must outlive the director: the route and the sockets in it, and events nobody has read. */
 static const char *const stored_map_names[] = {"route", "probe_ports", "groups", "sockets", "members", "counters", "flows", "held",
-                "listen_events"};
+                "listen_events", "waits"};
 
 static struct steering *get(struct director *director) {
         if (!director->steering) {
@@ -202,6 +202,12 @@ int steering_flip(struct director *director, uint64_t generation) {
 
 int steering_flip_to_waiting(struct director *director, uint64_t generation) {
         return set_route(director, STEERING_ROUTE(STEERING_WAITING, steering_slot(generation)));
+}
+
+int steering_set_waits(struct director *director, uint32_t group, bool waits) {
+        uint32_t value = waits;
+        INVARIANT(group < STEERING_GROUPS);
+        return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.waits), &group, &value, BPF_ANY);
 }
 
 void steering_settle(void) {

@@ -17,6 +17,9 @@ int steering_flip(struct director *director, uint64_t generation);
 /* To the waiting room; on an address where it has no socket, still to the generation. */
 int steering_flip_to_waiting(struct director *director, uint64_t generation);
 
+/* New connections to the group go to the waiting room, whoever is routed to. */
+int steering_set_waits(struct director *director, uint32_t group, bool waits);
+
 /* After a flip: returns when no handshake is under way in the kernel that was begun with the route before. A listener that
  * closes while the last packet of a handshake looks at it resets that connection (seen on 6.1 and 6.18: the kernel asks for
  * the listener's state some 0.3 us before it queues the connection there). Blocks for an RCU grace period, 10 to 20 ms.
@@ -39,7 +42,7 @@ int steering_set_group(struct director *director, uint32_t group, const struct s
 int steering_aim(struct director *director, uint16_t port, uint64_t generation);
 void steering_unaim(struct director *director, uint16_t port);
 
-/* The map of aimed source ports. */
+/* The map of what steering_aim() aims, for other programs; borrowed. */
 int steering_probe_ports(struct director *director);
 
 /* Sums over CPUs. */

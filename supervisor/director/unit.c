@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "events.h"
 #include "gate.h"
+#include "hold.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
@@ -131,6 +132,8 @@ static bool wants_notify(const struct config *config) {
 /* Which fence holds: a node that was never seen to take a lock below its state directory is stopped before exec, because
  * it would run past a fence made of locks without noticing it. */
 static enum keeper_fence choose_fence(const struct director *director, const struct unit *unit) {
+        if (hold_must_precede(director, unit->generation))
+                return SPAWN_FENCE_EXEC;
         /* I3: a gate must be armed before the first block can be committed. */
         if (unit->fence == MACHINE_WAIT_AT_FENCE || gate_must_precede(director, unit->generation)) {
                 bool by_lock = director->config->state.fence == FENCE_LOCK && director->state_directory &&
@@ -230,8 +233,9 @@ void unit_pass(struct director *director, uint64_t generation) {
         if (!unit)
                 return;
         unit->fence = MACHINE_PASS_AT_ONCE;
-        /* I3: its gate is armed where it stops first, which it has not reached. */
-        if (gate_must_precede(director, generation) && !unit->waits_at_fence && !unit->is_past_fence)
+        /* I3: its gate is armed, or it is cut off, where it stops first, which it has not reached. */
+        bool must_stop = gate_must_precede(director, generation) || hold_must_precede(director, generation);
+        if (must_stop && !unit->waits_at_fence && !unit->is_past_fence)
                 return;
         unit->is_past_fence = true;
         unit->waits_at_fence = false;

@@ -1,6 +1,7 @@
 #include "waiting_room.h"
 
 #include "../lib/log.h"
+#include "hold.h"
 #include "keeper_link.h"
 #include "listener.h"
 #include "steering.h"
@@ -98,13 +99,22 @@ void waiting_room_open(struct director *director, uint64_t generation) {
                 steering_settle();
 }
 
+int waiting_room_keep(struct director *director, uint32_t group) {
+        int fd = director->waiting_fds[group];
+        if (director->groups[group].address.protocol != IPPROTO_TCP)
+                return 0;
+        if (fd < 0)
+                return -ENOENT;
+        return listen(fd, LISTENER_BACKLOG) < 0 ? -errno : steering_set_waiting(director, group, fd);
+}
+
 static bool is_open(const struct director *director, uint32_t group) {
         return director->waiting_fds[group] >= 0 && listener_is_listening(director->waiting_fds[group]);
 }
 
 static bool is_any_open(const struct director *director) {
         for (uint32_t group = 0; group < STEERING_GROUPS; group++)
-                if (is_open(director, group))
+                if (is_open(director, group) && !hold_keeps_waiting(director, group))
                         return true;
         return false;
 }
@@ -114,7 +124,7 @@ void waiting_room_close(struct director *director) {
                 return;
         steering_settle();
         for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
-                if (!is_open(director, group))
+                if (!is_open(director, group) || hold_keeps_waiting(director, group))
                         continue;
                 /* It stays bound, for the next time: it only stops listening, by which the kernel moves its queue. */
                 (void) steering_unset_waiting(director, group);

@@ -12,7 +12,10 @@ int waiting_room_prepare(struct director *director, uint32_t group, int member);
 /* From now on new connections wait here. Only addresses on which GENERATION serves take part. Repeatable. */
 void waiting_room_open(struct director *director, uint64_t generation);
 
-/* After a flip: what waits moves on to the generation that is routed to. Repeatable. */
+/* The group's socket takes connections while another generation than the next one is routed to. -ENOENT: it has none. */
+int waiting_room_keep(struct director *director, uint32_t group);
+
+/* After a flip: what waits moves on to the generation that is routed to, but for what hold_keeps_waiting(). Repeatable. */
 void waiting_room_close(struct director *director);
 
 /* A descriptor that the keeper had stored; 1 if it was one of ours (ownership taken). */

@@ -1,5 +1,6 @@
 #include "spawn.h"
 
+#include "families.h"
 #include "fence.h"
 #include <fcntl.h>
 #include <grp.h>
@@ -209,6 +210,13 @@ static _Noreturn void run_child(struct keeper *keeper, const struct spawn_plan *
                 }
                 tell(status_fd, SPAWN_LISTENING, listener);
                 close_fd(listener);
+        }
+        if (request->is_cut_off) {
+                int r = families_restrict();
+                if (r < 0) {
+                        errno = -r;
+                        fail(status_fd, "cutting it off from other networks");
+                }
         }
         if (request->kind != SPAWN_ARCHIVIST)
                 change_user(request, status_fd);

@@ -80,6 +80,7 @@ void config_free(struct config *config) {
                 probe_done(&config->probes[i]);
         free(config->probes);
         free(config->listen);
+        free(config->hold_serve);
         free(config->exec.limits);
         free(config->restart_backoff_us);
         free(config);
@@ -139,6 +140,7 @@ static int read_document(struct reader *reader, struct config *config) {
                         {"restart", take_restart, 0},
                         {"trust", take_trust, 0},
                         {"deadlines", take_deadlines, offsetof(struct config, deadlines)},
+                        {"hold", take_hold, 0},
         };
         const yaml_node_t *root = yaml_document_get_root_node(reader->document);
         if (!root || root->type != YAML_MAPPING_NODE) {
@@ -206,6 +208,7 @@ static void check_whole(struct reader *reader, const yaml_node_t *root, const st
                 reader_mistake(reader, listen_line, "listen: %zu addresses; at most %zu can be held%s",
                                 config->n_listen, most,
                                 config->exec.listen_fds ? " for a node that takes LISTEN_FDS" : "");
+        hold_check(reader, root, config);
         if (bytes_of(config->exec.args) + bytes_of(config->exec.env) >
                         KEEPER_STRINGS_MAX - SPAWN_STRINGS_RESERVE)
                 reader_mistake(reader, reader_find_line(reader, root, "exec"),

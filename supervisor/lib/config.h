@@ -126,6 +126,8 @@ struct config {
         unsigned restart_give_up_after;
         char **trust_keys; /* base64 of minisign public keys; NULL: digests only */
         struct deadline_config deadlines;
+        struct address *hold_serve; /* each is one of listen; what a held release serves, cut off from its peers */
+        size_t n_hold_serve;
 };
 
 struct config_mistake {

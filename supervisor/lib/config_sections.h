@@ -17,3 +17,7 @@ void take_listen(struct reader *reader, const yaml_node_t *value, void *target);
 void take_height(struct reader *reader, const yaml_node_t *value, void *target); /* struct height_config */
 void take_gate(struct reader *reader, const yaml_node_t *value, void *target);   /* struct gate_config */
 void take_probes(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
+
+/* config_hold.c: what is served while it is held. The second looks at what the other sections say. */
+void take_hold(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
+void hold_check(struct reader *reader, const yaml_node_t *root, const struct config *config);

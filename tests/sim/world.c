@@ -29,6 +29,24 @@ static void trace(struct world *world, const char *text, uint64_t generation) {
                                 generation);
 }
 
+/* Who must not run runs only where no block can reach it; and who is there so is not taken for one that runs. */
+static void check_held(struct world *world) {
+        const struct machine *m = &world->machine;
+        const struct world_unit *unit = find(world, m->current);
+        enum machine_phase phase = m->phase;
+        if (!is_alive(unit) || unit->terminating || unit->killed || unit->frozen)
+                return;
+        if (phase == PHASE_HELD && !unit->is_cut_off && !world->settings.gate_holds &&
+                        !world->settings.overlap)
+                violate(world, "I3: a release that nothing stops at its boundary is called held");
+        if (m->must_not_run && unit->past_fence && !unit->is_cut_off && !world->settings.gate_holds)
+                violate(world, "I3: what must not run runs, and is not cut off");
+        if (unit->is_cut_off && (phase == PHASE_STARTING || phase == PHASE_BACKOFF ||
+                                                phase == PHASE_RUNNING || phase == PHASE_ARMED ||
+                                                phase == PHASE_GATING || phase == PHASE_REVIVING))
+                violate(world, "a generation that is cut off is taken for one that runs");
+}
+
 static void check_two(struct world *world) {
         unsigned past = 0;
         for (size_t i = 0; i < WORLD_UNITS; i++)
@@ -70,6 +88,7 @@ static void spawn(struct world *world, const struct machine_action *action) {
                                                                                  "2.0.0") == 0
                                                                : strcmp(world->machine.current_release,
                                                                                  "2.0.0") == 0;
+                        unit->is_cut_off = action->generation == world->cut_off;
                         if (action->fence == MACHINE_PASS_AT_ONCE)
                                 pass(world, unit);
                         return;
@@ -82,6 +101,11 @@ static void apply(struct world *world, const struct machine_action *action) {
         switch (action->type) {
         case ACTION_SPAWN:
                 spawn(world, action);
+                break;
+        case ACTION_CUT_OFF:
+                if (unit && !unit->is_cut_off)
+                        violate(world, "a generation is cut off after it has begun");
+                world->cut_off = action->generation;
                 break;
         case ACTION_PASS:
                 if (unit && unit->state == UNIT_AT_FENCE)
@@ -194,6 +218,8 @@ static void feed(struct world *world, enum machine_event_type type, uint64_t gen
         for (size_t i = 0; r > 0 && i < actions.n; i++)
                 apply(world, &actions.items[i]);
         check_state_work(world);
+        if (r > 0)
+                check_held(world);
 }
 
 void world_begin(struct world *world, uint64_t seed) {
@@ -215,6 +241,7 @@ void world_begin(struct world *world, uint64_t seed) {
                         .n_backoff = 1,
                         .give_up_after = 3};
         world->settings.may_overshoot = world->settings.may_overshoot && !world->settings.gate_holds;
+        world->settings.hold_serves = !world->settings.gate_holds && draw(world, 2);
         world->new_release_is_bad = draw(world, 2);
         world->old_release_is_bad = draw(world, 4) == 0;
         world->faults_left = draw(world, 6);
@@ -396,6 +423,11 @@ bool world_step(struct world *world) {
 }
 
 bool world_may_rest(const struct world *world) {
-        enum machine_phase phase = world->machine.phase;
+        const struct machine *m = &world->machine;
+        enum machine_phase phase = m->phase;
+        bool could_serve = m->must_not_run && m->may_serve && world->settings.hold_serves && m->stuck == 0 &&
+                           m->crashes <= world->settings.give_up_after;
+        if (phase == PHASE_HELD && could_serve && (m->current_is_gone || m->current != world->routed))
+                return false; /* what can be served is not */
         return phase == PHASE_RUNNING || phase == PHASE_HELD || phase == PHASE_STOPPED;
 }

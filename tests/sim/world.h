@@ -12,7 +12,8 @@ enum unit_state { UNIT_NONE, UNIT_AT_FENCE, UNIT_UP, UNIT_ENDED, UNIT_EMPTY };
 struct world_unit {
         uint64_t generation;
         enum unit_state state;
-        bool past_fence, frozen, is_new_release, terminating, killed, has_sockets, was_seen_at_fence;
+        bool past_fence, frozen, is_new_release, terminating, killed, has_sockets, was_seen_at_fence,
+                        is_cut_off;
 };
 
 struct world {
@@ -26,7 +27,7 @@ struct world {
                         state_is_new,  /* the new release has touched the state since the last restore */
                         state_is_past; /* and that in a breaking upgrade */
         bool verify_runs, snapshot_runs, restore_runs, deadline_is_set, drain_runs;
-        uint64_t proving, watching;
+        uint64_t proving, watching, cut_off;
         bool new_release_is_bad,
                         old_release_is_bad; /* the latter only on a state that the new one touched */
         bool swap_is_breaking, has_overshot;

@@ -287,6 +287,138 @@ static void I5_entering_a_phase_again_asks_for_the_same(void **state) {
         assert_memory_equal(first.items, life.actions.items, first.n * sizeof(first.items[0]));
 }
 
+/* Held at a breaking boundary, the state of the height before restored; the old release is coming up as generation 3. */
+static struct life held_cut_off(void) {
+        struct life life = proving(true);
+        life.settings.hold_serves = true;
+        (void)feed(&life, EVENT_EXITED, 2, "it exited with status 2");
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
+        assert_int_equal(feed(&life, EVENT_RESTORED, 0, NULL), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_int_equal(life.machine.outcome, OUTCOME_HELD);
+        return life;
+}
+
+static void assert_cut_off_first(const struct life *life, uint64_t generation) {
+        assert_true(did(life, ACTION_CUT_OFF, generation));
+        assert_true(did(life, ACTION_SPAWN, generation));
+        assert_true(place_of(life, ACTION_CUT_OFF) < place_of(life, ACTION_SPAWN));
+}
+
+static void I6_held_the_old_release_serves_cut_off_from_its_peers(void **state) {
+        struct life life = held_cut_off();
+        (void)state;
+        assert_cut_off_first(&life, 3);
+        assert_false(did(&life, ACTION_FLIP, 3)); /* nobody is sent to it before it has proved itself */
+        assert_non_null(strstr(life.machine.reason, "status 2"));
+        assert_non_null(strstr(life.machine.reason, "cut off from its peers"));
+        assert_int_equal(feed(&life, EVENT_PROVED, 3, NULL), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_true(place_of(&life, ACTION_FLIP) < place_of(&life, ACTION_RETIRE));
+        assert_true(did(&life, ACTION_READY, 3));
+        /* I5: a new director does the same again; a new keeper begins with the cut. */
+        struct machine before = life.machine;
+        assert_int_equal(feed(&life, EVENT_RESUME, 0, NULL), 1);
+        assert_memory_equal(&before, &life.machine, sizeof(before));
+        assert_cut_off_first(&life, 3);
+        assert_int_equal(feed(&life, EVENT_START, 0, NULL), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_cut_off_first(&life, 4);
+}
+
+static void a_release_that_is_cut_off_is_replaced_and_never_runs_on(void **state) {
+        struct life life = held_cut_off();
+        (void)state;
+        (void)feed(&life, EVENT_PROVED, 3, NULL);
+        assert_int_equal(feed(&life, EVENT_RESTART, 0, NULL), -EPERM);
+        assert_int_equal(feed_at(&life, "1.0.0", MACHINE_NO_HEIGHT, true), -EPERM);
+        assert_int_equal(feed_at(&life, "2.0.1", 100, true), -EPERM);
+        /* One that fails before it takes over changes nothing. */
+        assert_int_equal(feed_at(&life, "2.0.1", MACHINE_NO_HEIGHT, true), 1);
+        assert_int_equal(feed(&life, EVENT_VERIFY_FAILED, 0, "a digest differs"), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_int_equal(life.machine.current, 3);
+        /* One that does takes its place. */
+        assert_int_equal(feed_at(&life, "2.0.2", MACHINE_NO_HEIGHT, true), 1);
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_AT_FENCE, 4, NULL);
+        assert_int_equal(life.machine.phase, PHASE_QUIESCING);
+        assert_true(did(&life, ACTION_TERMINATE, 3));
+        (void)feed(&life, EVENT_EXITED, 3, "");
+        (void)feed(&life, EVENT_EMPTY, 3, NULL);
+        (void)feed(&life, EVENT_SNAPSHOT_TAKEN, 0, NULL);
+        (void)feed(&life, EVENT_PROVED, 4, NULL);
+        (void)feed(&life, EVENT_PROBATION_PASSED, 4, NULL);
+        assert_int_equal(life.machine.phase, PHASE_RUNNING);
+        assert_false(life.machine.must_not_run);
+        assert_int_equal(life.machine.cut_off, 0);
+        assert_string_equal(life.machine.current_release, "2.0.2");
+}
+
+static void I3_a_state_that_could_not_be_put_back_is_not_served(void **state) {
+        struct life life = proving(true);
+        (void)state;
+        life.settings.hold_serves = true;
+        (void)feed(&life, EVENT_EXITED, 2, "");
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
+        (void)feed(&life, EVENT_RESTORE_FAILED, 0, "No space left on device");
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_false(did(&life, ACTION_SPAWN, 3));
+        (void)feed(&life, EVENT_START, 0, NULL);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_false(did(&life, ACTION_SPAWN, 3));
+}
+
+static void at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off(void **state) {
+        struct life life = running();
+        (void)state;
+        life.settings.hold_serves = true;
+        assert_int_equal(feed(&life, EVENT_GATE_HIT, 1, "no release is here"), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        assert_false(did(&life, ACTION_CUT_OFF, 1)); /* it has connections to its peers */
+        (void)feed(&life, EVENT_EXITED, 1, "");
+        (void)feed(&life, EVENT_EMPTY, 1, NULL);
+        assert_cut_off_first(&life, 2);
+}
+
+/* The gate has told of the height and cannot stop the node there; the release that was to take over then fails. */
+static void I3_a_gate_that_only_tells_does_not_hold_the_old_release(void **state) {
+        struct life life = running();
+        (void)state;
+        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
+        assert_int_equal(feed(&life, EVENT_GATE_HIT, 1, NULL), 1);
+        assert_int_equal(life.machine.phase, PHASE_PREPARING);
+        assert_int_equal(feed(&life, EVENT_VERIFY_FAILED, 0, "a digest differs"), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_true(life.machine.must_not_run);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        /* Asked to end, it is not waited for without end, nor left to a director's death. */
+        assert_int_equal(feed(&life, EVENT_RESUME, 0, NULL), 1);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        assert_int_equal(feed(&life, EVENT_DEADLINE, 0, NULL), 1);
+        assert_true(did(&life, ACTION_KILL, 1));
+}
+
+static void what_crashes_cut_off_is_started_again_and_given_up_in_the_end(void **state) {
+        struct life life = held_cut_off();
+        (void)state;
+        for (int i = 0; i < 3; i++) {
+                uint64_t generation = life.machine.current; /* a number whose slot is taken is left out */
+                assert_cut_off_first(&life, generation);
+                (void)feed(&life, EVENT_EXITED, generation, "it exited with status 9");
+                (void)feed(&life, EVENT_EMPTY, generation, NULL);
+                assert_int_equal(life.machine.phase, PHASE_HELD);
+                (void)feed(&life, EVENT_DEADLINE, 0, NULL);
+        }
+        assert_true(life.machine.current_is_gone);
+        assert_non_null(strstr(life.machine.reason, "status 2"));
+        assert_non_null(strstr(life.machine.reason, "failed 3 times: it exited with status 9"));
+        /* A release that is asked for may still come. */
+        assert_int_equal(feed_at(&life, "2.0.1", MACHINE_NO_HEIGHT, true), 1);
+        assert_int_equal(life.machine.phase, PHASE_PREPARING);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(a_swap_commits),
@@ -304,6 +436,13 @@ int main(void) {
                         cmocka_unit_test(I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up),
                         cmocka_unit_test(overlap_goes_back_at_once),
                         cmocka_unit_test(I5_entering_a_phase_again_asks_for_the_same),
+                        cmocka_unit_test(I6_held_the_old_release_serves_cut_off_from_its_peers),
+                        cmocka_unit_test(a_release_that_is_cut_off_is_replaced_and_never_runs_on),
+                        cmocka_unit_test(I3_a_state_that_could_not_be_put_back_is_not_served),
+                        cmocka_unit_test(
+                                        at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off),
+                        cmocka_unit_test(I3_a_gate_that_only_tells_does_not_hold_the_old_release),
+                        cmocka_unit_test(what_crashes_cut_off_is_started_again_and_given_up_in_the_end),
         };
         return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "chain.h"
 
+#include "peer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -156,9 +158,11 @@ static void *run(void *argument) {
         if (fd < 0 || timerfd_settime(fd, 0, &timer, NULL) < 0)
                 give_up(1, "timing blocks");
         for (;;) {
-                if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks))
-                        commit_block(chain_height(chain) + 1);
-                else if (errno != EINTR)
+                if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
+                        uint64_t next = chain_height(chain) + 1;
+                        if (!chain->options->follow || peer_height(chain->options->follow) >= next)
+                                commit_block(next);
+                } else if (errno != EINTR)
                         give_up(1, "waiting for the next block");
         }
 }

@@ -56,6 +56,7 @@ static const struct option_row rows[] = {
                 ROW("--signatures", TEXT, signatures,
                                 "file that tells what it signed; STATE/signed is its memory"),
                 ROW("--dial", TEXT, dial, "IP:PORT to connect to from the listening port"),
+                ROW("--follow", TEXT, follow, "IP:PORT of another test node: only what it has is committed"),
 };
 
 static size_t add_words_of_release(char **words, size_t n);

@@ -13,7 +13,6 @@
 #define LISTEN_FDS_START 3
 
 static _Noreturn void give_up(const char *what);
-static socklen_t address_of(const char *text, struct sockaddr_storage *ret_address);
 static int open_inet(const struct options *options, const char *text, int type, bool share_port);
 static int open_unix(const struct options *options);
 static size_t take_listen_fds(struct node_socket *sockets);
@@ -50,8 +49,8 @@ int sockets_dial(const struct options *options) {
         int one = 1;
         if (options->n_listen == 0)
                 return -EDESTADDRREQ;
-        socklen_t from_length = address_of(options->listen[0], &from),
-                  to_length = address_of(options->dial, &to);
+        socklen_t from_length = sockets_address(options->listen[0], &from),
+                  to_length = sockets_address(options->dial, &to);
         int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
@@ -65,7 +64,7 @@ int sockets_dial(const struct options *options) {
         return -error;
 }
 
-static socklen_t address_of(const char *text, struct sockaddr_storage *ret_address) {
+socklen_t sockets_address(const char *text, struct sockaddr_storage *ret_address) {
         char host[64];
         struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_address;
@@ -95,7 +94,7 @@ static socklen_t address_of(const char *text, struct sockaddr_storage *ret_addre
 
 static int open_inet(const struct options *options, const char *text, int type, bool share_port) {
         struct sockaddr_storage address;
-        socklen_t length = address_of(text, &address);
+        socklen_t length = sockets_address(text, &address);
         int one = 1, zero = 0, fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 give_up(text);

@@ -20,6 +20,9 @@ size_t sockets_open(const struct options *options, struct node_socket sockets[SO
 /* Closes them, after shutdown() where the options ask for it. */
 void sockets_close(const struct options *options, struct node_socket *sockets, size_t n);
 
+/* "IP:PORT" or "[IP]:PORT"; returns the length. */
+socklen_t sockets_address(const char *text, struct sockaddr_storage *ret_address);
+
 /* Begins to connect to options->dial from the first listening address, as libp2p does to keep its port open
  * in NATs. Returns a non-blocking socket, or -errno. */
 int sockets_dial(const struct options *options);
