@@ -102,6 +102,20 @@ struct watch {
         struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */
 };
 
+/* A mapping of the page that a generation's gate of `kind: notify` lies in. */
+struct shared_page {
+        uint64_t generation; /* 0: free */
+        struct interrex_gate_page *memory;
+};
+
+#define GATE_USERS_MAX 4
+
+/* Releases that were seen to ask the gate before each block. */
+struct gate_users {
+        char releases[GATE_USERS_MAX][MACHINE_RELEASE_MAX]; /* empty: none */
+        uint32_t next;                                      /* the place to be filled next */
+};
+
 #define FOLLOW_FAILED_MAX 8
 #define FOLLOW_TRIES_MAX 3 /* of one release at one boundary, by itself */
 
@@ -125,6 +139,7 @@ struct record {
         char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
+        struct gate_users gate_users;
         uint64_t keeper_instance; /* of the keeper under which the node was started */
 };
 
@@ -141,6 +156,8 @@ struct waiter {
 
 struct steering;
 struct gate;
+struct gate_uprobe;
+struct interrex_gate_page;
 
 struct director {
         sd_event *event;
@@ -190,6 +207,8 @@ struct director {
         struct steering *steering;
         char no_hooks[160]; /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct gate *gate;
+        struct gate_uprobe *gate_uprobe;
+        struct shared_page gate_pages[UNITS_MAX];
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */

@@ -64,6 +64,7 @@ static int go_on_unwritten(const struct director *director, const struct machine
 int events_feed(struct director *director, const struct machine_event *event) {
         struct record next = director->record;
         struct machine_actions actions;
+        director->settings.gate_holds = gate_holds(director, next.machine.current_release);
         int r = machine_step(&next.machine, &director->settings, event, &actions);
         if (r <= 0)
                 return r;
@@ -306,9 +307,12 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
                 planning_note_height(director, height);
         uint64_t boundary = gate_height(director, generation);
         enum gate_kind kind = director->config->gate.kind;
-        if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary)
-                events_gate_hit(director, generation, height);
-        else
+        if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary) {
+                if (gate_holds(director, unit->release))
+                        (void) gate_stands(director, generation, height + 1); /* it is about to: said once, not with each poll */
+                else
+                        events_gate_hit(director, generation, height);
+        } else
                 following_evaluate(director);
         if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
                 (void) events_feed_about(director, EVENT_NEAR, generation, NULL);

@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "gate_users.h"
 #include "planning.h"
 #include "unit.h"
 #include <sys/inotify.h>
@@ -189,7 +190,8 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
 static int on_releases_changed(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         struct director *director = userdata;
         (void) source;
-        (void) event;
+        if (event->len > 0)
+                gate_users_forget(director, event->name);
         director->missing_said_for = 0;
         following_evaluate(director);
         return 0;

@@ -11,7 +11,7 @@
 #define MACHINE_RELEASE_MAX 128
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
-#define MACHINE_FORMAT 3 /* of the state in the journal */
+#define MACHINE_FORMAT 4 /* of the state in the journal */
 
 enum machine_phase {
         PHASE_STOPPED,
@@ -148,7 +148,7 @@ struct machine_settings {
         bool overlap;
         bool snapshot;      /* one can be taken and is wanted */
         bool signer_inside; /* I8: no state rollback past the fence */
-        bool gate_holds;    /* the gate can keep the old release from going past the boundary (uprobe) */
+        bool gate_holds;    /* the gate can keep the release in force from going past the boundary; may change between two steps */
         uint64_t prepare_us, gate_us, snapshot_us, prove_us, drain_us, stop_us;
         uint64_t probation_us; /* longest time that probation may take, health and progress included */
         const uint64_t *backoff_us;

@@ -81,7 +81,7 @@ static void check_release(struct director *director, const char *name, json_t *o
         if (r < 0)
                 problem(problems, "release %s has no command %s that can be run: %s", name, director->config->exec.command,
                                 strerror(-r));
-        else if (gate_holds(director->config) && gate_locate(fd, &director->config->gate, &location, &error) < 0)
+        else if (director->config->gate.kind == GATE_UPROBE && gate_locate(fd, &director->config->gate, &location, &error) < 0)
                 problem(problems, "the gate cannot be armed in release %s: %s", name, error ? error : "its symbols cannot be read");
         for (size_t i = 0; i < release.n_files; i++)
                 if (release.n_files == 1 || strcmp(release.files[i].path, director->config->exec.command) == 0) {
@@ -96,7 +96,7 @@ static void check_release(struct director *director, const char *name, json_t *o
         release_done(&release);
 }
 
-static void put_gate(const struct director *director, json_t *object, json_t *problems) {
+static void put_gate(const struct director *director, const char *release, json_t *object, json_t *problems) {
         static const char *const names[] = {[GATE_NONE] = "none",
                         [GATE_UPROBE] = "uprobe",
                         [GATE_NODE] = "node",
@@ -105,7 +105,7 @@ static void put_gate(const struct director *director, json_t *object, json_t *pr
                         [GATE_OBSERVE] = "observe"};
         enum gate_kind kind = director->config->gate.kind;
         (void) json_object_set_new(object, "gate", json_string(names[kind]));
-        (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_holds(director->config)));
+        (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_holds(director, release)));
         if (kind == GATE_NONE)
                 problem(problems, "nothing stops the node there: the configuration has no `gate`");
 }
@@ -114,6 +114,7 @@ static void put_gate(const struct director *director, json_t *object, json_t *pr
 static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before) {
         json_t *object = json_object(), *problems = json_array();
         char release[MACHINE_RELEASE_MAX], text[MACHINE_REASON_MAX];
+        const char *old = *before;
         struct version version;
         bool stays = version_parse(*before, &version) >= 0 && range_allows(&boundary->range, &version);
         (void) json_object_set_new(object, "height", json_integer((json_int_t) boundary->height));
@@ -135,7 +136,7 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)
-                put_gate(director, object, problems);
+                put_gate(director, old, object, problems);
         (void) json_object_set_new(object, "snapshot",
                         *director->record.snapshot_kind ? json_string(director->record.snapshot_kind) : json_null());
         (void) json_object_set_new(object, "ok", json_boolean(json_array_size(problems) == 0));

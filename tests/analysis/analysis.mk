@@ -2,7 +2,7 @@
 # make check-static: clang-format, clang-tidy, cppcheck, gcc -fanalyzer. Findings of a file are asked for again when it changes.
 # make check-sanitize: all under AddressSanitizer and UBSan. make check-valgrind: unit tests. make fuzz: FUZZ_SECONDS each (60).
 ANALYSIS := $(BUILD)/analysis
-FORMATTED = $(wildcard $(foreach folder,supervisor/* bpf tests/*,$(folder)/*.c $(folder)/*.h) tests/nodes/*/*.c tests/nodes/*/*.h)
+FORMATTED = $(wildcard $(foreach folder,supervisor/* bpf library include/* tests/*,$(folder)/*.c $(folder)/*.h) tests/nodes/*/*.c tests/nodes/*/*.h)
 ANALYSIS_HEADERS := $(wildcard supervisor/*/*.h bpf/*.h)
 # Our own warnings are gcc's; clang-tidy would complain of those that it does not have.
 TIDY_CFLAGS = $(filter-out -W%,$(IX_CFLAGS))

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <interrex/interrex.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -138,7 +139,18 @@ __attribute__((noipa, used)) void commit_block(uint64_t height) {
         int n = snprintf(text, sizeof(text), "X_INTERREX_HEIGHT=%" PRIu64, height);
         if (chain->notify_fd >= 0)
                 (void)send(chain->notify_fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (chain->options->cooperate)
+                (void)interrex_height(height);
         (void)pthread_mutex_unlock(&chain->writing);
+}
+
+/* Exits like a node that must not go on without knowing. */
+static void ask_gate(const struct chain *chain, uint64_t height) {
+        int r = chain->options->cooperate && height >= chain->options->cooperate_from ? interrex_gate(height)
+                                                                                      : 0;
+        errno = -r;
+        if (r < 0)
+                give_up(5, "asking the gate");
 }
 
 static void *run(void *argument) {
@@ -151,9 +163,10 @@ static void *run(void *argument) {
         if (fd < 0 || timerfd_settime(fd, 0, &timer, NULL) < 0)
                 give_up(1, "timing blocks");
         for (;;) {
-                if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+                if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
+                        ask_gate(chain, chain_height(chain) + 1);
                         commit_block(chain_height(chain) + 1);
-                else if (errno != EINTR)
+                } else if (errno != EINTR)
                         give_up(1, "waiting for the next block");
         }
 }
