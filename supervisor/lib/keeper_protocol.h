@@ -11,8 +11,7 @@
 #define KEEPER_NAME_MAX 64
 #define KEEPER_STRINGS_MAX (64 * 1024)
 #define KEEPER_LIMITS_MAX 16
-#define KEEPER_SPAWN_FDS_MAX \
-        13 /* the command, stdout and stderr, and the rest for LISTEN_FDS; the gate comes on top */
+#define KEEPER_SPAWN_FDS_MAX 13 /* command, output, and the rest for LISTEN_FDS; a gate is one more */
 
 enum keeper_message_type {
         /* director -> keeper */
