@@ -41,9 +41,9 @@ SCENARIO(I4_upgrades_at_the_height_again_and_again) {
         scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
 }
 
-/* The page holds while there is nobody who could; the next director goes on. */
+/* The page holds while there is nobody who could; the next director is told anew by the node, which alone knows the height here. */
 SCENARIO(I4_the_node_stands_while_the_director_is_dead) {
-        configure(s, 20, "--cooperate", "release: \"1.0.0\"");
+        configure(s, 20, "--cooperate", "release: \"1.0.0\"\nheight: {source: notify}");
         add_releases(s, 1, 2);
         scenario_start(s);
         scenario_start_load(s, 200, 10);
@@ -60,6 +60,24 @@ SCENARIO(I4_the_node_stands_while_the_director_is_dead) {
         scenario_stop(s);
         scenario_assert_ranges(
                         s, (const struct ledger_range[]){{1, 99, "1.0.0"}, {100, UINT64_MAX, "2.0.0"}}, 2);
+}
+
+/* The next director writes to the page of the one before: with a schedule, first so that the node has to say where it stands. */
+SCENARIO(I4_the_next_director_has_the_page_in_hand) {
+        configure(s, 10, "--cooperate, --stop-ms, '300'", "release: \"1.0.0\"\nheight: {source: notify}");
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", ">=2.0.0", NULL);
+        add_releases(s, 1, 1);
+        scenario_start(s);
+        scenario_wait_height(s, 10, TIMEOUT_US);
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
+        scenario_wait_height(s, 50, TIMEOUT_US);
+        add_releases(s, 2, 2);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(
+                        s, (const struct ledger_range[]){{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}}, 2);
 }
 
 /* Held, it answers at H-1 whoever of us is killed, and goes on with the release that is added. */
@@ -197,6 +215,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I4_upgrades_at_the_height_again_and_again),
                         SCENARIO_TEST(I4_the_node_stands_while_the_director_is_dead),
+                        SCENARIO_TEST(I4_the_next_director_has_the_page_in_hand),
                         SCENARIO_TEST(I4_held_it_serves_reads_whoever_is_killed),
                         SCENARIO_TEST(I3_the_old_one_comes_back_to_the_gate),
                         SCENARIO_TEST(I4_a_node_that_asks_late_is_stopped_as_well),
