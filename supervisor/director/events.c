@@ -305,14 +305,7 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
         unit->height = height;
         if (generation == director->record.machine.serving)
                 planning_note_height(director, height);
-        uint64_t boundary = gate_height(director, generation);
-        enum gate_kind kind = director->config->gate.kind;
-        if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary) {
-                if (gate_holds(director, unit->release))
-                        (void) gate_stands(director, generation, height + 1); /* it is about to: said once, not with each poll */
-                else
-                        events_gate_hit(director, generation, height);
-        } else
+        if (!gate_on_height(director, unit, height))
                 following_evaluate(director);
         if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
                 (void) events_feed_about(director, EVENT_NEAR, generation, NULL);

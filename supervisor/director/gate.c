@@ -63,6 +63,18 @@ void gate_on_notification(struct director *director, uint64_t generation, uint64
                 (void) gate_stands(director, generation, height);
 }
 
+bool gate_on_height(struct director *director, const struct unit *unit, uint64_t height) {
+        uint64_t boundary = gate_height(director, unit->generation);
+        if (boundary == MACHINE_NO_HEIGHT || is_kind(director, GATE_UPROBE) || height + 1 < boundary)
+                return false;
+        if (!gate_holds(director, unit->release)) {
+                events_gate_hit(director, unit->generation, height);
+                return true;
+        }
+        /* It stands when it says so: where the gate was armed late, it may be in the middle of the boundary's block. */
+        return height >= boundary && gate_stands(director, unit->generation, height + 1);
+}
+
 int gate_apply(struct director *director, struct unit *unit) {
         const struct gate *gate = get(director);
         if (!is_kind(director, GATE_UPROBE) || gate->height == MACHINE_NO_HEIGHT || unit->generation != gate->generation)

@@ -34,6 +34,9 @@ bool gate_stands(struct director *director, uint64_t generation, uint64_t height
 /* The node has said that it asks its gate, and, unless HEIGHT is PROBER_HEIGHT_NONE, that it stands before that height. */
 void gate_on_notification(struct director *director, uint64_t generation, uint64_t height);
 
+/* A height that was told or asked for. true: the generation stands there, or is to be stopped there, and that was dealt with. */
+bool gate_on_height(struct director *director, const struct unit *unit, uint64_t height);
+
 /* Events that nobody took while there was no director: parks what was stopped. */
 void gate_resume(struct director *director);
 
