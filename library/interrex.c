@@ -38,12 +38,13 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool attachment_was_told; /* atomic */
 
-/* What this thread has told of its waiting, so that asking again and again does not tell it as often. */
-static _Thread_local struct {
+/* What a thread has told of its waiting, so that asking again and again does not tell it as often. */
+struct waiting {
         bool was_told;
         uint32_t sequence;
         uint64_t height;
-} waiting;
+};
+static _Thread_local struct waiting waiting;
 
 static void find_notify_socket(void) {
         const char *path = getenv("NOTIFY_SOCKET");
