@@ -44,7 +44,7 @@ struct waiting {
         uint32_t sequence;
         uint64_t height;
 };
-static _Thread_local struct waiting waiting;
+static _Thread_local struct waiting of_this_thread;
 
 static void find_notify_socket(void) {
         const char *path = getenv("NOTIFY_SOCKET");
@@ -119,12 +119,12 @@ static void tell_attachment(void) {
                 __atomic_store_n(&attachment_was_told, true, __ATOMIC_RELAXED);
 }
 
-static void tell_waiting(uint64_t height, uint32_t sequence) {
-        if (waiting.was_told && waiting.sequence == sequence && waiting.height == height)
+static void tell_waiting(struct waiting *waiting, uint64_t height, uint32_t sequence) {
+        if (waiting->was_told && waiting->sequence == sequence && waiting->height == height)
                 return;
-        waiting.was_told = tell_number("X_INTERREX_GATE", height) >= 0;
-        waiting.sequence = sequence;
-        waiting.height = height;
+        waiting->was_told = tell_number("X_INTERREX_GATE", height) >= 0;
+        waiting->sequence = sequence;
+        waiting->height = height;
 }
 
 static int64_t now(void) {
@@ -142,15 +142,16 @@ static int wait_for_word(const struct interrex_gate_page *page, uint32_t sequenc
 }
 
 static int wait_until(const struct interrex_gate_page *page, uint64_t height, int64_t deadline) {
+        struct waiting *waiting = &of_this_thread;
         for (;;) {
                 uint32_t sequence = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
                 if (height < __atomic_load_n(&page->limit, __ATOMIC_ACQUIRE))
                         return 0;
-                tell_waiting(height, sequence);
+                tell_waiting(waiting, height, sequence);
                 int64_t time = now(), until = deadline;
                 if (time >= deadline)
                         return -ETIMEDOUT;
-                if (!waiting.was_told && deadline - time > TELL_AGAIN_MS * NSEC_PER_MSEC)
+                if (!waiting->was_told && deadline - time > TELL_AGAIN_MS * NSEC_PER_MSEC)
                         until = time + TELL_AGAIN_MS * NSEC_PER_MSEC;
                 int r = wait_for_word(page, sequence, until);
                 if (r < 0)
