@@ -125,6 +125,39 @@ SCENARIO(I3_the_old_one_comes_back_to_the_gate) {
         scenario_assert_ranges(s, (const struct ledger_range[]){{1, UINT64_MAX, "1.0.0"}}, 1);
 }
 
+static void assert_below(struct scenario *s, const char *version, uint64_t height) {
+        struct ledger ledger = {0};
+        assert_int_equal(ledger_read(s->ledger, &ledger), 0);
+        for (size_t i = 0; i < ledger.n; i++)
+                if (strcmp(ledger.entries[i].version, version) == 0 && ledger.entries[i].height >= height)
+                        fail_msg("%s has committed height %lu", version, ledger.entries[i].height);
+        ledger_done(&ledger);
+}
+
+/* Two at once, each with a page of its own: the old one drains, is frozen, thawed and serves again, and never passes its height. */
+SCENARIO(I4_in_overlap_the_old_one_stays_before_its_height) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .block_ms = 20,
+                                                       .arguments = "--cooperate",
+                                                       .state = "overlap: true, fence: exec",
+                                                       .lock = "none",
+                                                       .more = "gate: {kind: notify}\nprobation: 60s\n"});
+        add_releases(s, 1, 2);
+        scenario_start(s);
+        scenario_start_load(s, 200, 0);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
+        scenario_wait_phase(s, "probation", TIMEOUT_US);
+        scenario_assert_release(s, "2.0.0");
+        assert_below(s, "1.0.0", 100);
+        scenario_expect(s, 4, "rollback", s->node, "--wait", NULL);
+        scenario_assert_release(s, "1.0.0");
+        assert_false(process_ends_within(&s->supervisor, 400 * USEC_PER_MSEC));
+        assert_below(s, "1.0.0", 100);
+        scenario_end_load_unharmed(s);
+        scenario_stop(s);
+        assert_below(s, "1.0.0", 100);
+}
+
 /* The page was there from the beginning: it holds from the first block that is asked for. */
 SCENARIO(I4_a_node_that_asks_late_is_stopped_as_well) {
         configure(s, 10, "--cooperate, --cooperate-from, '90', --stop-ms, '300'", "release: \"1.0.0\"");
@@ -217,6 +250,7 @@ int main(void) {
                         SCENARIO_TEST(I4_the_next_director_has_the_page_in_hand),
                         SCENARIO_TEST(I4_held_it_serves_reads_whoever_is_killed),
                         SCENARIO_TEST(I3_the_old_one_comes_back_to_the_gate),
+                        SCENARIO_TEST(I4_in_overlap_the_old_one_stays_before_its_height),
                         SCENARIO_TEST(I4_a_node_that_asks_late_is_stopped_as_well),
                         SCENARIO_TEST(I4_the_gate_lies_behind_the_sockets_of_listen_fds),
                         SCENARIO_TEST(I3_the_schedule_is_followed_whoever_is_killed),
