@@ -222,6 +222,13 @@ static void who_could_not_be_told_is_told_later(void **state) {
         expect_no_answer(stage);
         for (; n > 0; n--)
                 assert_int_equal(recv(stage->notify_fd, text, sizeof(text), 0), 6);
+        /* On a slow machine it has not yet tried to say the first of the two. */
+        assert_true(await(stage->notify_fd, PATIENCE_MS));
+        ssize_t length = recv(stage->notify_fd, text, sizeof(text) - 1, MSG_PEEK);
+        assert_true(length > 0);
+        text[length] = '\0';
+        if (strcmp(text, "X_INTERREX_GATE=attached") == 0)
+                expect_datagram(stage, "X_INTERREX_GATE=attached");
         expect_datagram(stage, "X_INTERREX_GATE=10");
         set_limit(stage, 11);
         expect_answer(stage, 'a');
