@@ -4,6 +4,12 @@ LIBINTERREX_SOURCES := $(wildcard library/*.c)
 LIBINTERREX_OBJECTS := $(LIBINTERREX_SOURCES:%.c=$(BUILD)/%.o)
 LIBINTERREX_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -fstack-protector-strong -fPIC -fvisibility=hidden -Iinclude
 
+# A library cannot bring what its sanitizers need; the program that is linked with it does.
+LIBINTERREX_LDFLAGS = -Wl,-soname,libinterrex.so.0 -Wl,--version-script=library/interrex.map -Wl,-z,relro,-z,now
+ifndef SANITIZED
+LIBINTERREX_LDFLAGS += -Wl,-z,defs
+endif
+
 .PHONY: library
 library: $(BUILD)/libinterrex.a $(BUILD)/libinterrex.so.0 $(BUILD)/libinterrex.so $(BUILD)/interrex-uninstalled.pc
 
@@ -15,8 +21,7 @@ $(BUILD)/libinterrex.a: $(LIBINTERREX_OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/libinterrex.so.0: $(LIBINTERREX_OBJECTS) library/interrex.map
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libinterrex.so.0 -Wl,--version-script=library/interrex.map -Wl,-z,relro,-z,now,-z,defs \
-	  $(LDFLAGS) -o $@ $(LIBINTERREX_OBJECTS) -pthread
+	$(CC) $(CFLAGS) -shared $(LIBINTERREX_LDFLAGS) $(LDFLAGS) -o $@ $(LIBINTERREX_OBJECTS) -pthread
 
 $(BUILD)/libinterrex.so: $(BUILD)/libinterrex.so.0
 	ln -sf libinterrex.so.0 $@
