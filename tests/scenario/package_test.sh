@@ -89,8 +89,9 @@ completes() { # words..., expected
     _ "${words[@]}" | grep -x -- "$expected"
 }
 # The example of a cooperating node is built with what the package brought, and runs without a supervisor.
+# (An rpm has it in a folder that Debian does not look into.)
 library_is_usable() {
-  inside sh -ec 'cd /tmp; gcc -D_GNU_SOURCE /usr/share/doc/interrex/examples/cooperating/node.c $(pkg-config --cflags --libs interrex) -pthread -o node
+  inside env PKG_CONFIG_PATH=/usr/lib64/pkgconfig LD_LIBRARY_PATH=/usr/lib64 sh -ec 'cd /tmp; gcc -D_GNU_SOURCE /usr/share/doc/interrex/examples/cooperating/node.c $(pkg-config --cflags --libs interrex) -pthread -o node
     readelf -d node | grep -q "libinterrex.so.0"; ldconfig; ! ./node 2> usage; grep -q usage: usage'
 }
 examples_are_there() { inside test -r /usr/share/doc/interrex/examples/anvil/anvil.yaml; }

@@ -21,7 +21,7 @@ SCENARIO(I4_upgrades_at_the_height_again_and_again) {
         configure(s, 10, "--cooperate, --stop-ms, '300'", "release: \"1.0.0\"");
         add_releases(s, 1, 11);
         scenario_start(s);
-        scenario_start_load(s, 200, 10);
+        scenario_start_load(s, 100, 10);
         for (unsigned i = 0; i < 11; i++) {
                 char height[24];
                 (void)snprintf(versions[i], sizeof(versions[i]), "%u.0.0", i + 1);
@@ -46,7 +46,7 @@ SCENARIO(I4_the_node_stands_while_the_director_is_dead) {
         configure(s, 20, "--cooperate", "release: \"1.0.0\"\nheight: {source: notify}");
         add_releases(s, 1, 2);
         scenario_start(s);
-        scenario_start_load(s, 200, 10);
+        scenario_start_load(s, 100, 10);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
         int director = scenario_role(s, "interrex-director");
         assert_int_equal(kill(director, SIGSTOP), 0); /* it hears nothing of what comes */
@@ -86,7 +86,7 @@ SCENARIO(I4_held_it_serves_reads_whoever_is_killed) {
         add_releases(s, 1, 1);
         scenario_start_supervisor(s);
         scenario_wait_port(s, SCENARIO_PORT, TIMEOUT_US);
-        scenario_start_load(s, 200, 10);
+        scenario_start_load(s, 100, 10);
         json_t *status = wait_held(s);
         int64_t pid = scenario_number(status, "pid");
         json_decref(status);
@@ -116,7 +116,7 @@ SCENARIO(I3_the_old_one_comes_back_to_the_gate) {
         add_releases(s, 1, 1);
         scenario_add_testnode(s, "2.0.0", "--exit-after-ms 1");
         scenario_start(s);
-        scenario_start_load(s, 200, 10);
+        scenario_start_load(s, 100, 10);
         scenario_expect(s, 4, "upgrade", s->node, "2.0.0", "--at", "40", "--wait", NULL);
         scenario_assert_release(s, "1.0.0");
         assert_stands_at(s, 39);
@@ -144,7 +144,7 @@ SCENARIO(I4_in_overlap_the_old_one_stays_before_its_height) {
                                                        .more = "gate: {kind: notify}\nprobation: 60s\n"});
         add_releases(s, 1, 2);
         scenario_start(s);
-        scenario_start_load(s, 200, 0);
+        scenario_start_load(s, 100, 0);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
         scenario_wait_phase(s, "probation", TIMEOUT_US);
         scenario_assert_release(s, "2.0.0");
@@ -177,7 +177,7 @@ SCENARIO(I4_the_gate_lies_behind_the_sockets_of_listen_fds) {
                                                        .more = NOTIFY});
         add_releases(s, 1, 2);
         scenario_start(s);
-        scenario_start_load(s, 200, 10);
+        scenario_start_load(s, 100, 10);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
         scenario_end_load_unharmed(s);
         scenario_stop(s);
