@@ -11,7 +11,7 @@ PACKAGES = libbpf libelf libseccomp libcap libsystemd yaml-0.1 jansson libsodium
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wno-format-truncation -Werror
 CFLAGS ?= -O2 -g
 IX_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DINTERREX_VERSION='"$(VERSION)"' $(WARNINGS) -fno-strict-aliasing -fstack-protector-strong \
-  -D_FORTIFY_SOURCE=2 -fPIE -isystem $(BUILD)/bpf -Ibpf -Isupervisor $(shell pkg-config --cflags $(PACKAGES))
+  -D_FORTIFY_SOURCE=2 -fPIE -isystem $(BUILD)/bpf -Ibpf -Iinclude -Isupervisor $(shell pkg-config --cflags $(PACKAGES))
 IX_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 IX_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
 
@@ -23,7 +23,7 @@ SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
 LIBRARY_OBJECTS := $(filter-out $(BUILD)/supervisor/cli/main.o,$(OBJECTS))
 
 .PHONY: all clean demo check check-sim
-all: $(BUILD)/interrex nodes
+all: $(BUILD)/interrex library nodes
 
 $(BUILD)/interrex: $(OBJECTS)
 	$(CC) $(CFLAGS) $(IX_LDFLAGS) -o $@ $^ $(IX_LIBS)
@@ -40,6 +40,7 @@ $(BUILD)/%.o: %.c | $(SKELETONS)
 	$(CC) $(CFLAGS) $(IX_CFLAGS) -MMD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
+include library/library.mk
 include tests/tests.mk
 include packaging/packaging.mk
 

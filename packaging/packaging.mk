@@ -2,6 +2,7 @@
 BUILD ?= build
 VERSION ?= $(shell cat VERSION)
 PREFIX ?= /usr
+LIBDIR ?= $(PREFIX)/lib
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 INSTALL ?= install
 PACKAGE_DIR := $(abspath $(BUILD))/package
@@ -14,13 +15,20 @@ export SOURCE_DATE_EPOCH
 
 # Without prerequisites on purpose: dh and rpmbuild have built already, perhaps as another user.
 install:
-	@test -x $(BUILD)/interrex || { echo "install: there is no $(BUILD)/interrex; run make first" >&2; exit 1; }
+	@test -x $(BUILD)/interrex && test -e $(BUILD)/libinterrex.so.0 || { echo "install: there is no $(BUILD)/interrex or no library beside it; run make first" >&2; exit 1; }
 	$(INSTALL) -d $(DESTDIR)/etc/interrex
 	$(INSTALL) -D -m 0755 $(BUILD)/interrex $(DESTDIR)$(PREFIX)/bin/interrex
 	$(INSTALL) -D -m 0644 packaging/systemd/interrex@.service $(DESTDIR)$(UNITDIR)/interrex@.service
 	$(INSTALL) -D -m 0644 packaging/systemd/interrex.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/interrex.conf
 	$(INSTALL) -D -m 0644 packaging/man/interrex.1 $(DESTDIR)$(PREFIX)/share/man/man1/interrex.1
 	$(INSTALL) -D -m 0644 packaging/man/interrex.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/interrex.yaml.5
+	$(INSTALL) -D -m 0644 packaging/man/interrex.3 $(DESTDIR)$(PREFIX)/share/man/man3/interrex.3
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/include/interrex $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 0644 include/interrex/*.h $(DESTDIR)$(PREFIX)/include/interrex
+	$(INSTALL) -m 0644 $(BUILD)/libinterrex.a $(BUILD)/libinterrex.so.0 $(DESTDIR)$(LIBDIR)
+	ln -sf libinterrex.so.0 $(DESTDIR)$(LIBDIR)/libinterrex.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(PREFIX)/include|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+	  library/interrex.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/interrex.pc && chmod 0644 $(DESTDIR)$(LIBDIR)/pkgconfig/interrex.pc
 	$(INSTALL) -D -m 0644 packaging/completion/interrex.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/interrex
 	cd examples && find . -type f | LC_ALL=C sort | while read -r file; do \
 	  mode=0644; test ! -x "$$file" || mode=0755; \

@@ -8,7 +8,7 @@ TEST_SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c
 # Scenarios drive the program from outside; of its code they use what is common to all.
 SCENARIO_OBJECTS := $(TEST_SUPPORT) $(filter $(BUILD)/supervisor/lib/%,$(LIBRARY_OBJECTS))
 
-# Nodes and clients to test with: each folder tests/nodes/X is one C program without our libraries.
+# Nodes and clients to test with: each folder tests/nodes/X is one C program; of ours it has libinterrex, as any node may.
 NODES := $(patsubst tests/nodes/%/,$(BUILD)/tests/nodes/%,$(wildcard tests/nodes/*/))
 GO := $(shell command -v go)
 ifneq ($(GO),)
@@ -20,9 +20,9 @@ nodes: $(NODES)
 tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(SCENARIO_TESTS) $(NODES)
 
 .SECONDEXPANSION:
-$(BUILD)/tests/nodes/%: $$(wildcard tests/nodes/%/*.c tests/nodes/%/*.h)
+$(BUILD)/tests/nodes/%: $$(wildcard tests/nodes/%/*.c tests/nodes/%/*.h) $(BUILD)/libinterrex.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
+	$(CC) $(CFLAGS) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -Iinclude -o $@ $(filter %.c %.a,$^) -lpthread
 
 $(BUILD)/tests/nodes/testnode-go: tests/nodes/testnode.go
 	@mkdir -p $(@D)
@@ -36,9 +36,10 @@ $(BUILD)/tests/support/%.o: IX_CFLAGS += -Itests
 $(TEST_SUPPORT): $(TEST_SUPPORT_OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT)
+$(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT) $(BUILD)/libinterrex.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(IX_LIBS) -lcmocka
+	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(BUILD)/libinterrex.a $(IX_LIBS) \
+	  -lcmocka
 
 $(BUILD)/tests/kernel/%: tests/kernel/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT)
 	@mkdir -p $(@D)

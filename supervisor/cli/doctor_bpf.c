@@ -36,7 +36,7 @@ static const struct program_kind kinds[] = {
                                 "use Linux 5.15 or newer with CONFIG_CGROUP_BPF"},
                 {"bpf gate", BPF_PROG_TYPE_KPROBE, 0, FINDING_DEGRADED,
                                 "the exact gate's program can be loaded",
-                                "no exact gate: `gate.kind: uprobe` does not work",
+                                "no exact gate for nodes as they are: `gate.kind: uprobe` does not work",
                                 "use a kernel with CONFIG_BPF_EVENTS, or another gate.kind"},
 };
 

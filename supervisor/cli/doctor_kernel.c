@@ -95,5 +95,5 @@ static void look_at_uprobes(struct findings *findings) {
                 findings_add(findings, "uprobes", FINDING_DEGRADED,
                                 "use a kernel with CONFIG_UPROBE_EVENTS, and mount /sys; or another "
                                 "gate.kind",
-                                "no exact gate: `gate.kind: uprobe` does not work");
+                                "no exact gate for nodes as they are: `gate.kind: uprobe` does not work");
 }

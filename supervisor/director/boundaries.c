@@ -6,6 +6,7 @@
 #include "events.h"
 #include "following.h"
 #include "gate.h"
+#include "gate_check.h"
 #include "planning.h"
 
 /* A boundary in time is placed so far ahead of the height that was seen last: the gate must be armed before it is reached. */
@@ -153,11 +154,31 @@ static int check_unit(const struct director *director, const struct boundary_rul
                         boundary_unit_name(rule->unit));
 }
 
+/* I3: a boundary that the release which runs cannot be stopped at would be passed. */
+static int check_gate(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        struct version version;
+        struct range range;
+        char why[GATE_CHECK_TEXT_MAX];
+        if (machine->current == 0 || machine->current_is_gone || version_parse(machine->current_release, &version) < 0 ||
+                        gate_check_release(director, machine->current_release, NULL, why, sizeof(why)) >= 0)
+                return 0;
+        for (size_t i = 0; i < change->n; i++)
+                if (range_parse(change->rules[i].range, &range) >= 0 && !range_allows(&range, &version))
+                        return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                        "the gate cannot be set in release %s, which runs and would pass the boundary at %lu: %s; "
+                                        "correct `gate` in the configuration, or upgrade to a release that can be stopped first",
+                                        machine->current_release, change->rules[i].at, why);
+        return 0;
+}
+
 static int check(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
         char why[512];
         int r = schedule_change_check(change, why, sizeof(why));
         if (r < 0)
                 return refuse(refusal, r == -EINVAL ? CONTROL_ERROR_USAGE : CONTROL_ERROR_REFUSED, "%s", why);
+        if (check_gate(director, change, refusal) < 0)
+                return -1;
         for (size_t i = 0; i < change->n; i++)
                 if (check_unit(director, &change->rules[i], refusal) < 0 ||
                                 check_past(director, change, &change->rules[i], refusal) < 0)

@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "events.h"
+#include "gate.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "probing.h"
@@ -209,6 +210,9 @@ static void dispatch(struct director *director, struct wire_message *message) {
                         probing_listener_changed(director, unit->generation);
                 }
                 break;
+        case PROBER_GATE:
+                gate_on_notification(director, ((struct prober_gate *) body)->generation, ((struct prober_gate *) body)->height);
+                break;
         case PROBER_LOG_ENDED:
                 on_log_ended(director, body);
                 break;
@@ -245,6 +249,7 @@ int probing_connect(struct director *director, int fd) {
                 if (director->units[i].generation != 0)
                         probing_watch_output(director, &director->units[i]);
         int r = sd_event_add_io(director->event, &director->prober_source, fd, EPOLLIN, on_prober, director);
+        gate_ask_again(director);
         probing_listener_changed(director, director->watch.generation);
         selection_on_prober(director);
         return r;

@@ -106,6 +106,20 @@ struct watch {
         struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */
 };
 
+/* A mapping of the page that a generation's gate of `kind: notify` lies in. */
+struct shared_page {
+        uint64_t generation; /* 0: free */
+        struct interrex_gate_page *memory;
+};
+
+#define GATE_USERS_MAX 4
+
+/* Releases that were seen to ask the gate before each block. */
+struct gate_users {
+        char releases[GATE_USERS_MAX][MACHINE_RELEASE_MAX]; /* empty: none */
+        uint32_t next;                                      /* the place to be filled next */
+};
+
 #define FOLLOW_FAILED_MAX 8
 #define FOLLOW_TRIES_MAX 3 /* of one release at one boundary, by itself */
 
@@ -130,6 +144,7 @@ struct record {
         char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
+        struct gate_users gate_users;
         uint64_t keeper_instance; /* of the keeper under which the node was started */
         uint64_t last_height;     /* the highest that the release in force has told; MACHINE_NO_HEIGHT: none, or another state came */
 };
@@ -159,6 +174,8 @@ struct steering;
 struct gate;
 struct aim_bpf;
 struct hold;
+struct gate_uprobe;
+struct interrex_gate_page;
 
 struct director {
         sd_event *event;
@@ -215,6 +232,8 @@ struct director {
         size_t n_gate_checks; /* so far; the oldest are overwritten */
         struct hold *hold;
         char hold_complaint[160]; /* why hold.serve cannot be done; "": it can, or is not asked for */
+        struct gate_uprobe *gate_uprobe;
+        struct shared_page gate_pages[UNITS_MAX];
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */

@@ -8,7 +8,6 @@
 #include "control.h"
 #include "director_sandbox.h"
 #include "following.h"
-#include "gate.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
 #include "node_user.h"
@@ -113,8 +112,6 @@ static void fill_settings(struct director *director) {
         director->settings = (struct machine_settings){
                         .overlap = config->state.overlap && config->state.signer == SIGNER_NONE,
                         .signer_inside = config->state.signer == SIGNER_INSIDE,
-                        .gate_holds = gate_holds(config),
-                        .may_overshoot = !gate_holds(config) && config->gate.overshoot_allowed,
                         .prepare_us = config->deadlines.prepare_us,
                         .gate_us = config->deadlines.gate_us,
                         .snapshot_us = config->deadlines.snapshot_us,

@@ -72,6 +72,8 @@ int events_feed(struct director *director, const struct machine_event *event) {
                 events_later(director, event);
                 return 0;
         }
+        director->settings.gate_holds = gate_holds(director, next.machine.current_release);
+        director->settings.may_overshoot = !director->settings.gate_holds && director->config->gate.overshoot_allowed;
         int r = machine_step(&next.machine, &director->settings, event, &actions);
         if (r <= 0)
                 return r;
@@ -309,7 +311,7 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
 /* A gate that does not hold cannot leave the release to come up further: it would begin the height. */
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
         const struct unit *unit = unit_find(director, event->generation);
-        event->flag = following_describe(director, event->height + 1, text, size) || !gate_holds(director->config);
+        event->flag = following_describe(director, event->height + 1, text, size) || (unit && !gate_holds(director, unit->release));
         if (unit)
                 (void) gate_describe_hold(director, unit->release, event->height, text, size);
         if (!director->record.boundary_is_ours || director->record.machine.kind == SWAP_NONE)
@@ -344,11 +346,7 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
                 watermark_raise(director, height);
                 boundaries_note_height(director, height);
         }
-        uint64_t boundary = gate_height(director, generation);
-        enum gate_kind kind = director->config->gate.kind;
-        if (boundary != MACHINE_NO_HEIGHT && kind != GATE_UPROBE && height + 1 >= boundary)
-                events_gate_hit(director, generation, height);
-        else
+        if (!gate_on_height(director, unit, height))
                 following_evaluate(director);
         if (director->record.machine.phase == PHASE_ARMED && planning_is_near(director))
                 (void) events_feed_about(director, EVENT_NEAR, generation, NULL);

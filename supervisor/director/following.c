@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "../lib/release.h"
 #include "gate_check.h"
+#include "gate_users.h"
 #include "planning.h"
 #include "unit.h"
 #include <sodium.h>
@@ -281,7 +282,8 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
 static int on_releases_changed(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         struct director *director = userdata;
         (void) source;
-        (void) event;
+        if (event->len > 0)
+                gate_users_forget(director, event->name);
         director->missing_said_for = 0;
         gate_check_forget(director);
         following_evaluate(director);

@@ -2,226 +2,89 @@
 
 #include "../lib/log.h"
 #include "events.h"
-#include "gate.skel.h"
-#include "gate_location.h"
-#include "jobs.h"
-#include "keeper_link.h"
+#include "gate_page.h"
+#include "gate_uprobe.h"
+#include "gate_users.h"
 #include "unit.h"
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <sys/stat.h>
 
 struct gate {
-        struct gate_bpf *program;
-        struct ring_buffer *events;
-        sd_event_source *source;
-        int stored_maps[4];
         uint64_t generation, height; /* what is armed; height MACHINE_NO_HEIGHT: nothing */
-        char attached_release[MACHINE_RELEASE_MAX];
-        /* Copies: a keeper that is killed closes its own before its node is killed, and the director after that. */
-        int link_fd, perf_fd;
-        struct gate_location location;
         bool was_hit;
         uint64_t hit_height; /* the last one committed then */
 };
-
-static const char *const stored_map_names[] = {"gate_settings", "gate_cgroup", "gate_events", "gate_stopped"};
 
 static struct gate *get(struct director *director) {
         if (!director->gate) {
                 director->gate = calloc(1, sizeof(*director->gate));
                 INVARIANT(director->gate);
                 director->gate->height = MACHINE_NO_HEIGHT;
-                director->gate->link_fd = director->gate->perf_fd = -1;
-                for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
-                        director->gate->stored_maps[i] = -1;
         }
         return director->gate;
 }
 
-bool gate_holds(const struct config *config) {
-        return config->gate.kind == GATE_UPROBE;
+static bool is_kind(const struct director *director, enum gate_kind kind) {
+        return director->config->gate.kind == kind;
+}
+
+bool gate_holds(const struct director *director, const char *release) {
+        return is_kind(director, GATE_UPROBE) ||
+               (is_kind(director, GATE_NOTIFY) && gate_users_know(&director->record.gate_users, release));
 }
 
 int gate_adopt_stored(struct director *director, const char *name, int fd) {
-        struct gate *gate = get(director);
-        bool is_link = sscanf(name, "link.gate.%127s", gate->attached_release) == 1;
-        if (is_link || strncmp(name, "perf.gate", 9) == 0) {
-                int *copy = is_link ? &gate->link_fd : &gate->perf_fd;
-                close_fd(*copy);
-                *copy = fd;
-                return 1;
-        }
-        for (size_t i = 0; strncmp(name, "map.", 4) == 0 && i < ELEMENTS(stored_map_names); i++)
-                if (strcmp(name + 4, stored_map_names[i]) == 0) {
-                        gate->stored_maps[i] = fd;
-                        return 1;
-                }
-        return 0;
-}
-
-/* The thread stays in its stop, the others run on: reads are still answered at H-1. */
-static void park(struct director *director, const struct gate_event *event) {
-        struct keeper_park request = {.serial = keeper_serial(director),
-                        .generation = event->generation,
-                        .process = (int) event->process,
-                        .thread = (int) event->thread};
-        int r = keeper_ask(director, KEEPER_PARK, &request, sizeof(request), NULL, 0, request.serial, NULL);
-        if (r < 0 && r != -EALREADY && r != -ESRCH)
-                log_errno(r, "cannot park thread %u before height %llu; its whole process stays stopped", event->thread,
-                                event->height);
-}
-
-static void forget_stopped(struct director *director, uint64_t generation) {
-        struct gate *gate = get(director);
-        int map = bpf_map__fd(gate->program->maps.gate_stopped);
-        uint32_t threads[64], key = 0, *last = NULL;
-        size_t n = 0;
-        struct gate_event event;
-        while (n < ELEMENTS(threads) && bpf_map_get_next_key(map, last, &key) == 0) {
-                threads[n] = key;
-                last = &threads[n++];
-        }
-        for (size_t i = 0; i < n; i++)
-                if (bpf_map_lookup_elem(map, &threads[i], &event) == 0 && event.generation == generation)
-                        (void) bpf_map_delete_elem(map, &threads[i]);
-}
-
-/* Forgotten first: a director that dies in between must not take a thread that runs for one that stands. */
-static void unpark(struct director *director, uint64_t generation) {
-        struct keeper_forget request = {.generation = generation, .kind = SPAWN_GENERATION};
-        forget_stopped(director, generation);
-        keeper_tell(director, KEEPER_UNPARK, &request, sizeof(request), NULL, 0);
-}
-
-static void deal_with_stop(struct director *director, const struct gate_event *event) {
-        struct gate *gate = get(director);
-        park(director, event);
-        if (gate->generation == 0)
-                return; /* a new director, in a phase that has no use for a gate: what stands stays */
-        if (event->generation != gate->generation || gate->height == MACHINE_NO_HEIGHT || event->height < gate->height)
-                unpark(director, event->generation); /* stopped by a gate that has been disarmed since */
-        else if (!gate->was_hit) {
-                gate->was_hit = true;
-                gate->hit_height = event->height - 1;
-                events_gate_hit(director, gate->generation, gate->hit_height);
-        }
-}
-
-/* What was stopped stays in the map as long as it stands, for the next director. */
-static int on_gate_event(void *userdata, void *data, size_t size) {
-        const struct gate_event *event = data;
-        if (size >= sizeof(*event) && event->stopped)
-                deal_with_stop(userdata, event);
-        return 0;
-}
-
-static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct director *director = userdata;
-        (void) source;
-        (void) fd;
-        (void) revents;
-        (void) ring_buffer__consume(director->gate->events);
-        return 0;
+        int r = gate_page_adopt_stored(director, name, fd);
+        return r == 0 ? gate_uprobe_adopt_stored(director, name, fd) : r;
 }
 
 int gate_open(struct director *director) {
-        struct gate *gate = get(director);
-        if (director->config->gate.kind != GATE_UPROBE)
-                return 0;
-        gate->program = gate_bpf__open();
-        if (!gate->program)
-                return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
-                if (gate->stored_maps[i] >= 0) {
-                        struct bpf_map *map = bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i]);
-                        int r = bpf_map__reuse_fd(map, gate->stored_maps[i]);
-                        if (r < 0)
-                                return log_errno(r, "cannot take over the gate's map %s", stored_map_names[i]);
-                }
-        int r = gate_bpf__load(gate->program);
-        if (r < 0)
-                return log_errno(r, "cannot load the gate's kernel program; `interrex doctor` says what is missing");
-        for (size_t i = 0; i < ELEMENTS(stored_map_names); i++) {
-                char name[KEEPER_NAME_MAX];
-                (void) snprintf(name, sizeof(name), "map.%s", stored_map_names[i]);
-                if (gate->stored_maps[i] < 0)
-                        keeper_store(director, name,
-                                        bpf_map__fd(bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i])));
-        }
-        gate->events = ring_buffer__new(bpf_map__fd(gate->program->maps.gate_events), on_gate_event, director, NULL);
-        if (!gate->events)
-                return log_errno(-errno, "cannot read the gate's events");
-        return sd_event_add_io(director->event, &gate->source, ring_buffer__epoll_fd(gate->events), EPOLLIN, on_ring, director);
+        return is_kind(director, GATE_UPROBE) ? gate_uprobe_open(director) : 0;
 }
 
-/* One attachment for each file; generations are told apart by their cgroup. */
-static int attach(struct director *director, const char *release) {
+bool gate_stands(struct director *director, uint64_t generation, uint64_t height) {
         struct gate *gate = get(director);
-        char name[KEEPER_NAME_MAX + MACHINE_RELEASE_MAX];
-        _cleanup_free_ char *error = NULL;
-        int file = jobs_verified_fd(director, release), perf = -1;
-        if (file < 0)
-                return -ENOENT;
-        int r = gate_locate(file, &director->config->gate, &gate->location, &error);
-        if (r < 0) {
-                log_error("the gate cannot be armed in release %s: %s", release, error ? error : strerror(-r));
-                return r;
+        if (gate->generation == 0)
+                return true; /* a new director, in a phase that has no use for a gate: what stands stays */
+        if (generation != gate->generation || gate->height == MACHINE_NO_HEIGHT || height < gate->height)
+                return false; /* stopped by a gate that has been disarmed since */
+        if (!gate->was_hit) {
+                gate->was_hit = true;
+                gate->hit_height = height - 1;
+                events_gate_hit(director, gate->generation, gate->hit_height);
         }
-        if (strcmp(gate->attached_release, release) == 0)
-                return 0;
-        struct keeper_uprobe request = {.serial = keeper_serial(director),
-                        .offset = gate->location.offset,
-                        .reference_counter_offset = gate->location.reference_counter_offset};
-        r = keeper_ask(director, KEEPER_UPROBE, &request, sizeof(request), &file, 1, request.serial, &perf);
-        if (r < 0)
-                return log_errno(r, "cannot set a uprobe in release %s", release);
-        _cleanup_close_ int perf_fd = perf;
-        _cleanup_close_ int link = bpf_link_create(bpf_program__fd(gate->program->progs.on_commit), perf_fd, BPF_PERF_EVENT, NULL);
-        if (link < 0)
-                return log_errno(link, "cannot attach the gate to the uprobe");
-        if (*gate->attached_release) {
-                (void) snprintf(name, sizeof(name), "link.gate.%s", gate->attached_release);
-                keeper_drop(director, name);
-        }
-        text_copy(gate->attached_release, sizeof(gate->attached_release), release);
-        keeper_store(director, "perf.gate", perf_fd);
-        (void) snprintf(name, sizeof(name), "link.gate.%s", release);
-        keeper_store(director, name, link);
-        close_fd(gate->link_fd);
-        close_fd(gate->perf_fd);
-        gate->link_fd = TAKE_FD(link);
-        gate->perf_fd = TAKE_FD(perf_fd);
-        return 0;
+        return true;
 }
 
-static int write_settings(struct director *director, uint64_t boundary) {
-        struct gate *gate = get(director);
-        uint32_t zero = 0;
-        struct stat st = {0};
-        if (stat("/proc/self/ns/pid", &st) < 0)
-                return -errno;
-        struct gate_setting setting = {.boundary = boundary,
-                        .generation = gate->generation,
-                        .kind = gate->location.kind,
-                        .register_offset = gate->location.register_offset,
-                        .displacement = gate->location.displacement,
-                        .size = gate->location.size,
-                        .namespace_device = st.st_dev,
-                        .namespace_inode = st.st_ino};
-        return bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &setting, BPF_ANY);
+void gate_on_notification(struct director *director, uint64_t generation, uint64_t height) {
+        const struct unit *unit = unit_find(director, generation);
+        if (!unit || !is_kind(director, GATE_NOTIFY))
+                return;
+        gate_users_learn(director, unit);
+        if (height != PROBER_HEIGHT_NONE && height > 0)
+                (void) gate_stands(director, generation, height);
+}
+
+bool gate_on_height(struct director *director, const struct unit *unit, uint64_t height) {
+        uint64_t boundary = gate_height(director, unit->generation);
+        if (boundary == MACHINE_NO_HEIGHT || is_kind(director, GATE_UPROBE) || height + 1 < boundary)
+                return false;
+        if (!gate_holds(director, unit->release)) {
+                events_gate_hit(director, unit->generation, height);
+                return true;
+        }
+        /* It stands when it says so: where the gate was armed late, it may be in the middle of the boundary's block. */
+        return height >= boundary && gate_stands(director, unit->generation, height + 1);
 }
 
 int gate_apply(struct director *director, struct unit *unit) {
-        struct gate *gate = get(director);
-        uint32_t zero = 0;
-        int cgroup = unit->cgroup_fd;
-        if (director->config->gate.kind != GATE_UPROBE || gate->height == MACHINE_NO_HEIGHT || unit->generation != gate->generation)
+        const struct gate *gate = get(director);
+        if (!is_kind(director, GATE_UPROBE) || gate->height == MACHINE_NO_HEIGHT || unit->generation != gate->generation)
                 return 0;
-        int r = attach(director, unit->release);
-        if (r >= 0)
-                r = bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_cgroup), &zero, &cgroup, BPF_ANY);
-        return r < 0 ? r : write_settings(director, gate->height);
+        return gate_uprobe_set(director, unit, gate->height);
+}
+
+static void let_pass(struct director *director, uint64_t generation) {
+        if (is_kind(director, GATE_UPROBE))
+                gate_uprobe_let_pass(director, generation);
 }
 
 int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
@@ -235,12 +98,13 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
         gate->was_hit = stood && !may_pass;
         gate->generation = generation;
         gate->height = height;
+        gate_page_set(director, generation, height);
         struct unit *unit = unit_find(director, generation);
         if (!unit || unit->cgroup_fd < 0)
                 return 0;
         int r = gate_apply(director, unit);
         if (r >= 0 && may_pass)
-                unpark(director, generation);
+                let_pass(director, generation);
         else if (r >= 0 && stood)
                 events_gate_hit_later(director, generation, gate->hit_height); /* it may have come too early to be of use */
         /* The height may have been seen before it was asked for. */
@@ -251,48 +115,45 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
 
 void gate_forget(struct director *director, uint64_t generation) {
         struct gate *gate = get(director);
-        if (gate->program)
-                forget_stopped(director, generation);
+        if (is_kind(director, GATE_UPROBE))
+                gate_uprobe_forget(director, generation);
+        gate_page_forget(director, generation);
         if (gate->generation == generation)
                 gate->was_hit = false;
 }
 
 void gate_disarm(struct director *director) {
         struct gate *gate = get(director);
-        uint32_t zero = 0;
-        struct gate_setting open_gate = {0};
         gate->height = MACHINE_NO_HEIGHT;
         gate->was_hit = false;
-        if (!gate->program)
+        gate_page_set(director, gate->generation, MACHINE_NO_HEIGHT);
+        if (!is_kind(director, GATE_UPROBE))
                 return;
-        (void) bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
+        gate_uprobe_clear(director);
         if (gate->generation)
-                unpark(director, gate->generation);
+                gate_uprobe_let_pass(director, gate->generation);
 }
 
 bool gate_must_precede(const struct director *director, uint64_t generation) {
-        return director->config->gate.kind == GATE_UPROBE && director->gate && director->gate->generation == generation &&
-               director->gate->height != MACHINE_NO_HEIGHT;
+        return is_kind(director, GATE_UPROBE) && gate_height(director, generation) != MACHINE_NO_HEIGHT;
 }
 
 uint64_t gate_height(const struct director *director, uint64_t generation) {
         return director->gate && director->gate->generation == generation ? director->gate->height : MACHINE_NO_HEIGHT;
 }
 
+int gate_hand_over(struct director *director, uint64_t generation, int *ret_fd) {
+        if (!is_kind(director, GATE_NOTIFY))
+                return 0;
+        int r = gate_page_make(director, generation, gate_height(director, generation), ret_fd);
+        return r < 0 ? r : 1;
+}
+
 void gate_resume(struct director *director) {
-        struct gate *gate = get(director);
-        struct gate_event events[64];
-        uint32_t thread = 0, last = 0;
-        size_t n = 0;
-        if (!gate->program)
-                return;
-        int map = bpf_map__fd(gate->program->maps.gate_stopped);
-        /* Dealing with one may take it out of the map. */
-        while (n < ELEMENTS(events) && bpf_map_get_next_key(map, n == 0 ? NULL : &last, &thread) == 0) {
-                last = thread;
-                if (bpf_map_lookup_elem(map, &thread, &events[n]) == 0)
-                        n++;
-        }
-        for (size_t i = 0; i < n; i++)
-                (void) on_gate_event(director, &events[i], sizeof(events[i]));
+        if (is_kind(director, GATE_UPROBE))
+                gate_uprobe_resume(director);
+}
+
+void gate_ask_again(struct director *director) {
+        gate_page_ask_again(director);
 }

@@ -61,8 +61,9 @@ void gate_check_forget(struct director *director) {
         memset(director->gate_checks, 0, sizeof(director->gate_checks));
 }
 
-int gate_check_breaking(const struct config *config, char *text, size_t size) {
-        if (gate_holds(config) || config->gate.overshoot_allowed)
+int gate_check_breaking(const struct director *director, const char *release, char *text, size_t size) {
+        const struct config *config = director->config;
+        if (gate_holds(director, release) || config->gate.overshoot_allowed)
                 return 0;
         (void) snprintf(text, size,
                         "the gate `%s` is not exact: the release in force may commit blocks that it must not before it is stopped; use "
@@ -108,19 +109,19 @@ static int check_both(struct director *director, const char *version, bool stops
 int gate_check_upgrade(struct director *director, const char *version, uint64_t height, char *text, size_t size) {
         if (height == MACHINE_NO_HEIGHT)
                 return is_gated(director, version) ? check_both(director, version, false, text, size) : 0;
-        int r = would_break(director, version, height) ? gate_check_breaking(director->config, text, size) : 0;
+        int r = would_break(director, version, height) ? gate_check_breaking(director, director->record.machine.current_release, text, size) : 0;
         return r < 0 ? r : check_both(director, version, !director->record.machine.current_is_gone, text, size);
 }
 
 int gate_check_follow(struct director *director, const char *version, bool is_there, char *text, size_t size) {
-        int r = gate_check_breaking(director->config, text, size);
+        int r = gate_check_breaking(director, director->record.machine.current_release, text, size);
         return r < 0 ? r : check_both(director, version, !is_there, text, size);
 }
 
 bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
         const struct config *config = director->config;
         const struct range *range = schedule_range_at(&director->schedule, height);
-        if (gate_holds(config) || config->gate.overshoot_allowed)
+        if (gate_holds(director, release) || config->gate.overshoot_allowed)
                 return false;
         if (!allows(director, release, height))
                 (void) snprintf(text, size,
@@ -136,9 +137,9 @@ bool gate_describe_hold(const struct director *director, const char *release, ui
         return true;
 }
 
-void gate_describe(const struct config *config, uint64_t height, char *text, size_t size) {
+void gate_describe(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
         uint64_t last = height > 0 ? height - 1 : 0;
-        switch (config->gate.kind) {
+        switch (director->config->gate.kind) {
         case GATE_UPROBE:
                 (void) snprintf(text, size, "exact: stops before block %lu begins", height);
                 return;
@@ -146,7 +147,10 @@ void gate_describe(const struct config *config, uint64_t height, char *text, siz
                 (void) snprintf(text, size, "not exact: stops when the node's log tells block %lu, and may overshoot", last);
                 return;
         case GATE_NOTIFY:
-                (void) snprintf(text, size, "not exact: stops when the node has notified block %lu, and may overshoot", last);
+                if (gate_holds(director, release))
+                        (void) snprintf(text, size, "exact: the node asks, and waits, before block %lu begins", height);
+                else
+                        (void) snprintf(text, size, "not exact: stops when the node has notified block %lu, and may overshoot", last);
                 return;
         case GATE_OBSERVE:
                 (void) snprintf(text, size, "not exact: stops when the height that is asked for is %lu, and may overshoot", last);

@@ -12,7 +12,7 @@ int gate_check_release(struct director *director, const char *release, const cha
 void gate_check_forget(struct director *director);
 
 /* May the gate be trusted with a height that the release in force must not begin? 0; -EPERM: TEXT says what to do. */
-int gate_check_breaking(const struct config *config, char *text, size_t size);
+int gate_check_breaking(const struct director *director, const char *release, char *text, size_t size);
 
 /* Before an upgrade is armed for HEIGHT, or begun at once (MACHINE_NO_HEIGHT): can the gate stop the release in force there as
  * exactly as is needed, and the new one at its first block and the next boundary? 0; -errno: TEXT names the release and says why
@@ -27,6 +27,6 @@ int gate_check_follow(struct director *director, const char *version, bool is_th
 bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
 /* "exact: stops before block 7 begins", or why it is not. */
-void gate_describe(const struct config *config, uint64_t height, char *text, size_t size);
+void gate_describe(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
 const char *gate_kind_name(enum gate_kind kind);

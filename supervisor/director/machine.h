@@ -155,7 +155,7 @@ struct machine_settings {
         bool overlap;
         bool snapshot;      /* one can be taken and is wanted */
         bool signer_inside; /* I8: no state rollback past the fence */
-        bool gate_holds;    /* the gate can keep the old release from going past the boundary (uprobe) */
+        bool gate_holds;    /* the gate can keep the release in force from going past the boundary; may change between two steps */
         bool may_overshoot; /* it cannot, and the new release may go on from whatever the old one has committed */
         bool hold_serves;   /* a release that is held can be run cut off from its peers, so that users can read */
         uint64_t prepare_us, gate_us, snapshot_us, prove_us, drain_us, stop_us;

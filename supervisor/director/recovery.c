@@ -171,6 +171,7 @@ static int on_port_retry(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int start(struct director *director) {
         (void) journal_swap_get(director->journal, director->record.swap, &director->swap);
+        director->record.gate_users = (struct gate_users){0}; /* releases may have been replaced meanwhile */
         jobs_plan_snapshot(director);
         director->ports_deadline = now_monotonic() + PORT_PATIENCE_US;
         return start_when_ports_are_free(director);

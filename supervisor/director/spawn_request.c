@@ -60,6 +60,13 @@ static int append_listen_environment(const struct director *director, struct kee
         return r < 0 ? r : append_environment_variable(request, "LISTEN_FDNAMES", names);
 }
 
+/* Behind the sockets of LISTEN_FDS, which begin at 3 and are as many as LISTEN_FDS says. */
+static int append_gate_environment(const struct director *director, struct keeper_spawn *request) {
+        char number[16];
+        (void) snprintf(number, sizeof(number), "%zu", 3 + (director->config->exec.listen_fds ? director->config->n_listen : 0));
+        return append_environment_variable(request, "INTERREX_GATE", number);
+}
+
 int spawn_request_for_node(struct director *director, const struct unit *unit, const char *notify_socket,
                 struct keeper_spawn *ret_request) {
         const struct exec_config *exec = &director->config->exec;
@@ -97,6 +104,8 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
                 r = append_environment_variable(ret_request, "NOTIFY_SOCKET", notify_socket);
         if (r >= 0 && exec->listen_fds)
                 r = append_listen_environment(director, ret_request);
+        if (r >= 0 && director->config->gate.kind == GATE_NOTIFY)
+                r = append_gate_environment(director, ret_request);
         return r;
 }
 

@@ -42,7 +42,7 @@ static json_t *next(struct director *director) {
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(release));
-        gate_describe(director->config, at, gate, sizeof(gate));
+        gate_describe(director, machine->current_release, at, gate, sizeof(gate));
         (void) json_object_set_new(object, "gate",
                         at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null() : json_string(gate));
         (void) json_object_set_new(object, "eta_s",
@@ -220,7 +220,7 @@ static json_t *degraded(struct director *director) {
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
-        if (config->gate.kind != GATE_NONE && !gate_holds(config)) {
+        if (config->gate.kind != GATE_NONE && !gate_holds(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
                                 config->gate.kind == GATE_OBSERVE ? "the height is only polled"
                                                                   : "the node is stopped only after it has told the height");

@@ -146,7 +146,7 @@ static enum keeper_fence choose_fence(const struct director *director, const str
 
 static int clone_unit(struct director *director, struct unit *unit, char *why, size_t size) {
         _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
-        _cleanup_close_ int output = -1;
+        _cleanup_close_ int output = -1, gate = -1;
         int fds[WIRE_FDS_MAX], r;
         size_t n_listen = 0;
         char notify[sizeof(director->directories.run) + 32] = "";
@@ -165,16 +165,23 @@ static int clone_unit(struct director *director, struct unit *unit, char *why, s
         r = spawn_request_for_node(director, unit, notify, request);
         if (r >= 0 && director->config->exec.listen_fds) {
                 (void) snprintf(why, size, "cannot make the sockets for LISTEN_FDS");
-                r = listen_fds_make(director, unit, fds + 2, WIRE_FDS_MAX - 2, &n_listen);
+                r = listen_fds_make(director, unit, fds + 2, WIRE_FDS_MAX - 3, &n_listen);
+        }
+        if (r >= 0) {
+                (void) snprintf(why, size, "cannot make the page of its gate");
+                r = gate_hand_over(director, unit->generation, &gate);
         }
         if (r < 0)
                 return r;
+        request->has_gate = r > 0;
+        fds[2 + n_listen] = gate;
         fds[0] = jobs_verified_fd(director, unit->release);
         fds[1] = output;
         request->n_listen = (uint32_t) n_listen;
         request->serial = keeper_serial(director);
         (void) snprintf(why, size, "the kernel refused to make its process");
-        return keeper_ask(director, KEEPER_SPAWN, request, sizeof(*request), fds, 2 + n_listen, request->serial, NULL);
+        return keeper_ask(director, KEEPER_SPAWN, request, sizeof(*request), fds, 2 + n_listen + request->has_gate, request->serial,
+                        NULL);
 }
 
 void unit_spawn_verified(struct director *director, struct unit *unit) {

@@ -43,8 +43,9 @@ static bool begins_with_hash_bang(int fd) {
 int spawn_plan_make(const struct keeper_spawn *request, const int *fds, size_t n_fds, struct spawn_plan *ret_plan) {
         if (request->strings_size > sizeof(request->strings) || request->n_arguments == 0 || request->n_arguments > 4096 ||
                         request->n_environment > 4096 || request->n_groups > ELEMENTS(request->groups) ||
-                        request->n_limits > KEEPER_LIMITS_MAX || request->n_listen + 2 != n_fds ||
-                        request->fence > SPAWN_FENCE_EXEC || request->kind < SPAWN_GENERATION || request->kind > SPAWN_ARCHIVIST)
+                        request->n_limits > KEEPER_LIMITS_MAX || request->has_gate > 1 ||
+                        (uint64_t) request->n_listen + request->has_gate + 2 != n_fds || request->fence > SPAWN_FENCE_EXEC ||
+                        request->kind < SPAWN_GENERATION || request->kind > SPAWN_ARCHIVIST)
                 return -EBADMSG;
         struct spawn_plan plan = {.request = request, .fds = fds, .n_fds = n_fds};
         plan.arguments = calloc((size_t) request->n_arguments + 1, sizeof(char *));

@@ -10,7 +10,7 @@ struct spawn_plan {
         const char *working_directory; /* "" for / */
         char **arguments;              /* NULL-terminated, pointing into the request */
         char **environment;            /* with room for LISTEN_PID at the end */
-        const int *fds;                /* command, output, LISTEN_FDS... */
+        const int *fds;                /* command, output, LISTEN_FDS..., gate */
         size_t n_fds;
         bool is_script;
 };

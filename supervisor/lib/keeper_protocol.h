@@ -11,7 +11,7 @@
 #define KEEPER_NAME_MAX 64
 #define KEEPER_STRINGS_MAX (64 * 1024)
 #define KEEPER_LIMITS_MAX 16
-#define KEEPER_SPAWN_FDS_MAX 13 /* the command, stdout and stderr, and the rest for LISTEN_FDS */
+#define KEEPER_SPAWN_FDS_MAX 13 /* command, output, and the rest for LISTEN_FDS; a gate is one more */
 
 enum keeper_message_type {
         /* director -> keeper */
@@ -19,7 +19,7 @@ enum keeper_message_type {
         KEEPER_READY,     /* struct keeper_status: I1 begins here; tells systemd READY=1 and STATUS= */
         KEEPER_STORE,     /* struct keeper_name; 1 fd: hold it under this name; replaces one of that name */
         KEEPER_DROP,      /* struct keeper_name: close it */
-        KEEPER_SPAWN,     /* struct keeper_spawn; fds: command, output, [LISTEN_FDS...] -> DONE */
+        KEEPER_SPAWN,     /* struct keeper_spawn; fds: command, output, [LISTEN_FDS...], [gate] -> DONE */
         KEEPER_SIGNAL,    /* struct keeper_signal: to the first process of a generation */
         KEEPER_CGROUP,    /* struct keeper_cgroup: kill, freeze, thaw the whole cgroup -> DONE */
         KEEPER_FORGET,    /* struct keeper_forget: remove an empty generation's cgroup and record */
@@ -89,6 +89,7 @@ struct keeper_spawn {
         uint32_t n_limits;
         struct keeper_limit limits[KEEPER_LIMITS_MAX];
         uint32_t n_arguments, n_environment, n_listen;
+        uint32_t has_gate; /* the last descriptor is one more for the node, behind those of LISTEN_FDS */
         uint32_t strings_size;
         /* NUL-terminated one behind the other: the path shown as argv[0]'s file, the working directory, the arguments
          * (argv[0] first), the environment. */

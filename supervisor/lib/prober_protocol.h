@@ -27,6 +27,7 @@ enum prober_message_type {
         PROBER_RESULT,     /* struct prober_result: the answer to CHECK or READ_TEXT */
         PROBER_HEIGHT,     /* struct prober_height: a log line or notify datagram told a height */
         PROBER_NOTIFIED,   /* struct prober_notified: READY=1, STOPPING=1 or STATUS= from the node */
+        PROBER_GATE,       /* struct prober_gate: the node asks its gate, and may stand there */
         PROBER_LOG_ENDED,  /* struct prober_log_ended: the pipe's last writer is gone; last lines */
 };
 
@@ -95,6 +96,11 @@ struct prober_result {
 struct prober_height {
         uint64_t generation;
         uint64_t height;
+};
+
+struct prober_gate {
+        uint64_t generation;
+        uint64_t height; /* before which it waits; PROBER_HEIGHT_NONE: it only said that it asks */
 };
 
 enum prober_notification { NOTIFIED_READY = 1, NOTIFIED_STOPPING, NOTIFIED_STATUS };

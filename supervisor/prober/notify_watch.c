@@ -1,4 +1,5 @@
-/* sd_notify's datagrams, with X_INTERREX_HEIGHT= for nodes that tell their height. */
+/* sd_notify's datagrams, with X_INTERREX_HEIGHT= for nodes that tell their height and X_INTERREX_GATE= for those that ask before
+ * each block. */
 #include "../lib/log.h"
 #include "answers.h"
 #include "printable.h"
@@ -11,8 +12,8 @@
 
 /* What the datagrams of one turn come to. */
 struct news {
-        bool is_ready, is_stopping, has_status;
-        uint64_t height;
+        bool is_ready, is_stopping, has_status, asks_gate;
+        uint64_t height, stands_before;
         char status[PROBER_TEXT_MAX];
 };
 
@@ -56,7 +57,7 @@ void watch_forget_notify(struct prober *prober, uint64_t generation) {
 
 static int on_datagrams(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         const struct notify_watch *watch = userdata;
-        struct news news = {.height = PROBER_HEIGHT_NONE};
+        struct news news = {.height = PROBER_HEIGHT_NONE, .stands_before = PROBER_HEIGHT_NONE};
         char text[DATAGRAM_MAX + 1];
         (void)source;
         (void)revents;
@@ -76,7 +77,7 @@ static int on_datagrams(sd_event_source *source, int fd, uint32_t revents, void 
 }
 
 static void take_field(struct news *news, const char *field) {
-        static const char status[] = "STATUS=", height[] = "X_INTERREX_HEIGHT=";
+        static const char status[] = "STATUS=", height[] = "X_INTERREX_HEIGHT=", gate[] = "X_INTERREX_GATE=";
         if (strcmp(field, "READY=1") == 0)
                 news->is_ready = true;
         else if (strcmp(field, "STOPPING=1") == 0)
@@ -86,12 +87,20 @@ static void take_field(struct news *news, const char *field) {
                 printable_copy(news->status, sizeof(news->status), field + strlen(status));
         } else if (strncmp(field, height, strlen(height)) == 0)
                 (void)answer_number(field + strlen(height), &news->height);
+        else if (strncmp(field, gate, strlen(gate)) == 0 &&
+                        (strcmp(field + strlen(gate), "attached") == 0 ||
+                                        answer_number(field + strlen(gate), &news->stands_before) >= 0))
+                news->asks_gate = true;
 }
 
 static void tell_news(const struct notify_watch *watch, const struct news *news) {
         struct prober_height height = {.generation = watch->generation, .height = news->height};
+        struct prober_gate gate = {.generation = watch->generation, .height = news->stands_before};
         if (news->has_status)
                 tell(watch, NOTIFIED_STATUS, news->status);
+        /* Before the height: whether the gate is exact decides what a height means. */
+        if (news->asks_gate)
+                prober_tell(watch->prober, PROBER_GATE, &gate, sizeof(gate));
         if (news->height != PROBER_HEIGHT_NONE)
                 prober_tell(watch->prober, PROBER_HEIGHT, &height, sizeof(height));
         if (news->is_ready)

@@ -2,8 +2,8 @@
 # make check-static: clang-format, clang-tidy, cppcheck, gcc -fanalyzer. Findings of a file are asked for again when it changes.
 # make check-sanitize: all under AddressSanitizer and UBSan. make check-valgrind: unit tests. make fuzz: FUZZ_SECONDS each (60).
 ANALYSIS := $(BUILD)/analysis
-FORMATTED = $(wildcard $(foreach folder,supervisor/* bpf tests/*,$(folder)/*.c $(folder)/*.h) tests/nodes/*/*.c tests/nodes/*/*.h)
-ANALYSIS_HEADERS := $(wildcard supervisor/*/*.h bpf/*.h)
+FORMATTED = $(wildcard $(foreach folder,supervisor/* bpf library include/* tests/*,$(folder)/*.c $(folder)/*.h) tests/nodes/*/*.c tests/nodes/*/*.h)
+ANALYSIS_HEADERS := $(wildcard supervisor/*/*.h bpf/*.h include/*/*.h)
 # Our own warnings are gcc's; clang-tidy would complain of those that it does not have.
 TIDY_CFLAGS = $(filter-out -W%,$(IX_CFLAGS))
 BPF_CFLAGS = -target bpf -D__TARGET_ARCH_$(ARCH) -I/usr/include/$(MULTIARCH) -Ibpf
@@ -14,12 +14,17 @@ check-static: check-format check-tidy check-cppcheck check-analyzer
 check-format:
 	@clang-format --dry-run -Werror $(FORMATTED)
 
-check-tidy: $(SOURCES:%=$(ANALYSIS)/%.tidy) $(BPF_SOURCES:%=$(ANALYSIS)/%.tidy)
+check-tidy: $(SOURCES:%=$(ANALYSIS)/%.tidy) $(LIBINTERREX_SOURCES:%=$(ANALYSIS)/%.tidy) $(BPF_SOURCES:%=$(ANALYSIS)/%.tidy)
 
 # One file for each run: clang-tidy 14 forgets va_start() in the second.
 $(ANALYSIS)/supervisor/%.tidy: supervisor/% $(ANALYSIS_HEADERS) .clang-tidy | $(SKELETONS)
 	@mkdir -p $(@D)
 	@clang-tidy --quiet $< -- $(TIDY_CFLAGS) 2>$@.log || { cat $@.log >&2; exit 1; }
+	@touch $@
+
+$(ANALYSIS)/library/%.tidy: library/% $(ANALYSIS_HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- $(filter-out -W%,$(LIBINTERREX_CFLAGS)) 2>$@.log || { cat $@.log >&2; exit 1; }
 	@touch $@
 
 $(ANALYSIS)/bpf/%.tidy: bpf/% $(ANALYSIS_HEADERS) .clang-tidy
@@ -30,9 +35,9 @@ $(ANALYSIS)/bpf/%.tidy: bpf/% $(ANALYSIS_HEADERS) .clang-tidy
 check-cppcheck: | $(SKELETONS)
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,style,performance,portability --std=c11 \
 	  --library=posix,gnu,tests/analysis/cppcheck-library.xml --suppressions-list=tests/analysis/cppcheck-suppressions.txt \
-	  -D_GNU_SOURCE -D__x86_64__ -DINTERREX_VERSION='"$(VERSION)"' -Isupervisor -Ibpf supervisor bpf
+	  -D_GNU_SOURCE -D__x86_64__ -DINTERREX_VERSION='"$(VERSION)"' -Iinclude -Isupervisor -Ibpf supervisor bpf library
 
-check-analyzer: $(SOURCES:%=$(ANALYSIS)/%.analyzer)
+check-analyzer: $(SOURCES:%=$(ANALYSIS)/%.analyzer) $(LIBINTERREX_SOURCES:%=$(ANALYSIS)/%.analyzer)
 
 # Of gcc 12's analyzer only what follows a value through its scope's end; its guesses about other files' functions are wrong.
 $(ANALYSIS)/%.analyzer: % $(ANALYSIS_HEADERS) | $(SKELETONS)

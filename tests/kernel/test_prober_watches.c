@@ -193,6 +193,31 @@ static void datagrams_of_the_node_are_told(void **state) {
         close_fd(pair[1]);
 }
 
+static void expect_gate(struct prober_stage *stage, uint64_t height) {
+        const struct prober_gate *gate = prober_stage_expect(stage, PROBER_GATE);
+        assert_int_equal(gate->generation, 9);
+        assert_true(gate->height == height);
+}
+
+static void a_node_that_asks_its_gate_is_told(void **state) {
+        struct prober_stage *stage = *state;
+        struct prober_watch_notify watch = {.generation = 9};
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(wire_send(stage->link, PROBER_WATCH_NOTIFY, &watch, sizeof(watch), &pair[0], 1), 0);
+        close_fd(pair[0]);
+        prober_stage_write(pair[1], "X_INTERREX_GATE=\nX_INTERREX_GATE=-3\nX_INTERREX_GATE=attachedx\n"
+                                    "X_INTERREX_GATE=12x\nX_INTERREX_GATE=18446744073709551616");
+        assert_false(prober_stage_await(stage->link, 50));
+        prober_stage_write(pair[1], "X_INTERREX_GATE=attached");
+        expect_gate(stage, PROBER_HEIGHT_NONE);
+        /* What the gate is comes before the height that it is about. */
+        prober_stage_write(pair[1], "X_INTERREX_HEIGHT=1299\nX_INTERREX_GATE=1300");
+        expect_gate(stage, 1300);
+        prober_stage_expect_height(stage, 9, 1299);
+        close_fd(pair[1]);
+}
+
 static void read_text(
                 struct prober_stage *stage, uint64_t id, uint32_t timeout_ms, const char *pattern, int fd) {
         struct prober_read_text request = {.id = id, .timeout_ms = timeout_ms};
@@ -242,6 +267,7 @@ int main(void) {
                         STAGED(what_is_forgotten_is_not_told),
                         STAGED(too_many_watches_are_told),
                         STAGED(datagrams_of_the_node_are_told),
+                        STAGED(a_node_that_asks_its_gate_is_told),
                         STAGED(texts_are_read_to_their_end),
         };
         return cmocka_run_group_tests_name("prober watches", tests, NULL, NULL);

@@ -88,6 +88,12 @@ completes() { # words..., expected
   inside bash -c 'source /usr/share/bash-completion/completions/interrex; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _interrex; printf "%s\n" "${COMPREPLY[@]}"' \
     _ "${words[@]}" | grep -x -- "$expected"
 }
+# The example of a cooperating node is built with what the package brought, and runs without a supervisor.
+# (An rpm has it in a folder that Debian does not look into.)
+library_is_usable() {
+  inside env PKG_CONFIG_PATH=/usr/lib64/pkgconfig LD_LIBRARY_PATH=/usr/lib64 sh -ec 'cd /tmp; gcc -D_GNU_SOURCE /usr/share/doc/interrex/examples/cooperating/node.c $(pkg-config --cflags --libs interrex) -pthread -o node
+    readelf -d node | grep -q "libinterrex.so.0"; ldconfig; ! ./node 2> usage; grep -q usage: usage'
+}
 examples_are_there() { inside test -r /usr/share/doc/interrex/examples/anvil/anvil.yaml; }
 rollback_is_there() { inside interrex rollback --help | grep -q -- --wait; }
 
@@ -98,6 +104,8 @@ check_installed() { # kind
   check "$1: the unit is right" unit_is_right
   check "$1: interrex(1) can be read" manual_is_readable 1 interrex 'supervise a blockchain node'
   check "$1: interrex.yaml(5) can be read" manual_is_readable 5 interrex.yaml 'configuration of one node'
+  check "$1: interrex(3) can be read" manual_is_readable 3 interrex 'before a height'
+  check "$1: a node can be built with the library" library_is_usable
   check "$1: interrex(1) names every command" manual_names_every_command
   check "$1: the example of interrex.yaml(5) is valid" manual_example_is_valid
   check "$1: a command is completed" completes interrex roll rollback

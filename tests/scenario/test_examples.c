@@ -65,10 +65,17 @@ static void litecoind_is_restarted_and_upgraded(void **state) {
         run_demo("examples/litecoind/demo");
 }
 
+static void a_cooperating_node_waits_before_its_heights(void **state) {
+        (void)state;
+        run_demo("examples/cooperating/demo");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(anvil_is_upgraded_and_rolled_back),
                         cmocka_unit_test(litecoind_is_restarted_and_upgraded),
+                        cmocka_unit_test(a_cooperating_node_waits_before_its_heights),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("examples", tests, NULL, NULL);
 }

@@ -242,6 +242,7 @@ void world_begin(struct world *world, uint64_t seed) {
                         .give_up_after = 3};
         world->settings.may_overshoot = world->settings.may_overshoot && !world->settings.gate_holds;
         world->settings.hold_serves = !world->settings.gate_holds && draw(world, 2);
+        world->gate_is_learned = draw(world, 3) == 0;
         world->new_release_is_bad = draw(world, 2);
         world->old_release_is_bad = draw(world, 4) == 0;
         world->faults_left = draw(world, 6);
@@ -397,6 +398,8 @@ bool world_step(struct world *world) {
                 return false;
         if (world->ended && world->faults_left == 0)
                 return false;
+        if (world->gate_is_learned && draw(world, 8) == 0)
+                world->settings.gate_holds = !world->settings.gate_holds;
         offer_of_units(world, choices, &n);
         offer_of_jobs(world, choices, &n);
         offer_of_operator(world, choices, &n);

@@ -31,7 +31,8 @@ struct world {
         bool new_release_is_bad,
                         old_release_is_bad; /* the latter only on a state that the new one touched */
         bool swap_is_breaking, has_overshot;
-        bool ended; /* ACTION_EXIT */
+        bool gate_is_learned; /* whether the gate holds is known from what releases do, and changes */
+        bool ended;           /* ACTION_EXIT */
         unsigned faults_left;
         char violation[256]; /* what invariant was broken; empty: none */
         char trace[16384];

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <interrex/interrex.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -145,7 +146,18 @@ __attribute__((noipa, used)) void commit_block(uint64_t height) {
         atomic_store(&chain->height, height);
         if (chain->options->tell_every == 0 || height % chain->options->tell_every == 0)
                 tell(chain, height);
+        if (chain->options->cooperate)
+                (void)interrex_height(height);
         (void)pthread_mutex_unlock(&chain->writing);
+}
+
+/* Exits like a node that must not go on without knowing. */
+static void ask_gate(const struct chain *chain, uint64_t height) {
+        int r = chain->options->cooperate && height >= chain->options->cooperate_from ? interrex_gate(height)
+                                                                                      : 0;
+        errno = -r;
+        if (r < 0)
+                give_up(5, "asking the gate");
 }
 
 static void *run(void *argument) {
@@ -160,8 +172,10 @@ static void *run(void *argument) {
         for (;;) {
                 if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
                         uint64_t next = chain_height(chain) + 1;
-                        if (!chain->options->follow || peer_height(chain->options->follow) >= next)
+                        if (!chain->options->follow || peer_height(chain->options->follow) >= next) {
+                                ask_gate(chain, next);
                                 commit_block(next);
+                        }
                 } else if (errno != EINTR)
                         give_up(1, "waiting for the next block");
         }

@@ -5,6 +5,7 @@
 #include "server.h"
 #include "sockets.h"
 #include <errno.h>
+#include <interrex/interrex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,8 @@ int main(int argc, char **argv) {
         (void)dprintf(STDOUT_FILENO, "started version=%s pid=%d\n", options.version, getpid());
         if (notify_fd >= 0)
                 (void)send(notify_fd, "READY=1", 7, MSG_NOSIGNAL);
+        if (options.cooperate)
+                (void)interrex_ready();
         int status = server_run(&start);
         chain_settle(chain);
         (void)dprintf(STDOUT_FILENO, "stopped version=%s\n", options.version);

@@ -1,0 +1,229 @@
+#include "gate_uprobe.h"
+
+#include "../lib/log.h"
+#include "gate.h"
+#include "gate.skel.h"
+#include "gate_location.h"
+#include "jobs.h"
+#include "keeper_link.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+
+struct gate_uprobe {
+        struct gate_bpf *program;
+        struct ring_buffer *events;
+        sd_event_source *source;
+        int stored_maps[4];
+        char attached_release[MACHINE_RELEASE_MAX];
+        /* Copies: a keeper that is killed closes its own before its node is killed, and the director after that. */
+        int link_fd, perf_fd;
+        struct gate_location location;
+};
+
+static const char *const stored_map_names[] = {"gate_settings", "gate_cgroup", "gate_events", "gate_stopped"};
+
+static struct gate_uprobe *get(struct director *director) {
+        if (!director->gate_uprobe) {
+                director->gate_uprobe = calloc(1, sizeof(*director->gate_uprobe));
+                INVARIANT(director->gate_uprobe);
+                director->gate_uprobe->link_fd = director->gate_uprobe->perf_fd = -1;
+                for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
+                        director->gate_uprobe->stored_maps[i] = -1;
+        }
+        return director->gate_uprobe;
+}
+
+int gate_uprobe_adopt_stored(struct director *director, const char *name, int fd) {
+        struct gate_uprobe *gate = get(director);
+        bool is_link = sscanf(name, "link.gate.%127s", gate->attached_release) == 1;
+        if (is_link || strncmp(name, "perf.gate", 9) == 0) {
+                int *copy = is_link ? &gate->link_fd : &gate->perf_fd;
+                close_fd(*copy);
+                *copy = fd;
+                return 1;
+        }
+        for (size_t i = 0; strncmp(name, "map.", 4) == 0 && i < ELEMENTS(stored_map_names); i++)
+                if (strcmp(name + 4, stored_map_names[i]) == 0) {
+                        gate->stored_maps[i] = fd;
+                        return 1;
+                }
+        return 0;
+}
+
+/* The thread stays in its stop, the others run on: reads are still answered at H-1. */
+static void park(struct director *director, const struct gate_event *event) {
+        struct keeper_park request = {.serial = keeper_serial(director),
+                        .generation = event->generation,
+                        .process = (int) event->process,
+                        .thread = (int) event->thread};
+        int r = keeper_ask(director, KEEPER_PARK, &request, sizeof(request), NULL, 0, request.serial, NULL);
+        if (r < 0 && r != -EALREADY && r != -ESRCH)
+                log_errno(r, "cannot park thread %u before height %llu; its whole process stays stopped", event->thread,
+                                event->height);
+}
+
+static void forget_stopped(struct director *director, uint64_t generation) {
+        struct gate_uprobe *gate = get(director);
+        int map = bpf_map__fd(gate->program->maps.gate_stopped);
+        uint32_t threads[64], key = 0, *last = NULL;
+        size_t n = 0;
+        struct gate_event event;
+        while (n < ELEMENTS(threads) && bpf_map_get_next_key(map, last, &key) == 0) {
+                threads[n] = key;
+                last = &threads[n++];
+        }
+        for (size_t i = 0; i < n; i++)
+                if (bpf_map_lookup_elem(map, &threads[i], &event) == 0 && event.generation == generation)
+                        (void) bpf_map_delete_elem(map, &threads[i]);
+}
+
+/* Forgotten first: a director that dies in between must not take a thread that runs for one that stands. */
+void gate_uprobe_let_pass(struct director *director, uint64_t generation) {
+        struct keeper_forget request = {.generation = generation, .kind = SPAWN_GENERATION};
+        forget_stopped(director, generation);
+        keeper_tell(director, KEEPER_UNPARK, &request, sizeof(request), NULL, 0);
+}
+
+/* What was stopped stays in the map as long as it stands, for the next director. */
+static int on_gate_event(void *userdata, void *data, size_t size) {
+        const struct gate_event *event = data;
+        struct director *director = userdata;
+        if (size < sizeof(*event) || !event->stopped)
+                return 0;
+        park(director, event);
+        if (!gate_stands(director, event->generation, event->height))
+                gate_uprobe_let_pass(director, event->generation);
+        return 0;
+}
+
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct director *director = userdata;
+        (void) source;
+        (void) fd;
+        (void) revents;
+        (void) ring_buffer__consume(director->gate_uprobe->events);
+        return 0;
+}
+
+int gate_uprobe_open(struct director *director) {
+        struct gate_uprobe *gate = get(director);
+        gate->program = gate_bpf__open();
+        if (!gate->program)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
+                if (gate->stored_maps[i] >= 0) {
+                        struct bpf_map *map = bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i]);
+                        int r = bpf_map__reuse_fd(map, gate->stored_maps[i]);
+                        if (r < 0)
+                                return log_errno(r, "cannot take over the gate's map %s", stored_map_names[i]);
+                }
+        int r = gate_bpf__load(gate->program);
+        if (r < 0)
+                return log_errno(r, "cannot load the gate's kernel program; `interrex doctor` says what is missing");
+        for (size_t i = 0; i < ELEMENTS(stored_map_names); i++) {
+                char name[KEEPER_NAME_MAX];
+                (void) snprintf(name, sizeof(name), "map.%s", stored_map_names[i]);
+                if (gate->stored_maps[i] < 0)
+                        keeper_store(director, name,
+                                        bpf_map__fd(bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i])));
+        }
+        gate->events = ring_buffer__new(bpf_map__fd(gate->program->maps.gate_events), on_gate_event, director, NULL);
+        if (!gate->events)
+                return log_errno(-errno, "cannot read the gate's events");
+        return sd_event_add_io(director->event, &gate->source, ring_buffer__epoll_fd(gate->events), EPOLLIN, on_ring, director);
+}
+
+/* One attachment for each file; generations are told apart by their cgroup. */
+static int attach(struct director *director, const char *release) {
+        struct gate_uprobe *gate = get(director);
+        char name[KEEPER_NAME_MAX + MACHINE_RELEASE_MAX];
+        _cleanup_free_ char *error = NULL;
+        int file = jobs_verified_fd(director, release), perf = -1;
+        if (file < 0)
+                return -ENOENT;
+        int r = gate_locate(file, &director->config->gate, &gate->location, &error);
+        if (r < 0) {
+                log_error("the gate cannot be armed in release %s: %s", release, error ? error : strerror(-r));
+                return r;
+        }
+        if (strcmp(gate->attached_release, release) == 0)
+                return 0;
+        struct keeper_uprobe request = {.serial = keeper_serial(director),
+                        .offset = gate->location.offset,
+                        .reference_counter_offset = gate->location.reference_counter_offset};
+        r = keeper_ask(director, KEEPER_UPROBE, &request, sizeof(request), &file, 1, request.serial, &perf);
+        if (r < 0)
+                return log_errno(r, "cannot set a uprobe in release %s", release);
+        _cleanup_close_ int perf_fd = perf;
+        _cleanup_close_ int link = bpf_link_create(bpf_program__fd(gate->program->progs.on_commit), perf_fd, BPF_PERF_EVENT, NULL);
+        if (link < 0)
+                return log_errno(link, "cannot attach the gate to the uprobe");
+        if (*gate->attached_release) {
+                (void) snprintf(name, sizeof(name), "link.gate.%s", gate->attached_release);
+                keeper_drop(director, name);
+        }
+        text_copy(gate->attached_release, sizeof(gate->attached_release), release);
+        keeper_store(director, "perf.gate", perf_fd);
+        (void) snprintf(name, sizeof(name), "link.gate.%s", release);
+        keeper_store(director, name, link);
+        close_fd(gate->link_fd);
+        close_fd(gate->perf_fd);
+        gate->link_fd = TAKE_FD(link);
+        gate->perf_fd = TAKE_FD(perf_fd);
+        return 0;
+}
+
+static int write_settings(struct director *director, uint64_t generation, uint64_t boundary) {
+        struct gate_uprobe *gate = get(director);
+        uint32_t zero = 0;
+        struct stat st = {0};
+        if (stat("/proc/self/ns/pid", &st) < 0)
+                return -errno;
+        struct gate_setting setting = {.boundary = boundary,
+                        .generation = generation,
+                        .kind = gate->location.kind,
+                        .register_offset = gate->location.register_offset,
+                        .displacement = gate->location.displacement,
+                        .size = gate->location.size,
+                        .namespace_device = st.st_dev,
+                        .namespace_inode = st.st_ino};
+        return bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_settings), &zero, &setting, BPF_ANY);
+}
+
+int gate_uprobe_set(struct director *director, const struct unit *unit, uint64_t height) {
+        const struct gate_uprobe *gate = get(director);
+        uint32_t zero = 0;
+        int cgroup = unit->cgroup_fd;
+        int r = attach(director, unit->release);
+        if (r >= 0)
+                r = bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_cgroup), &zero, &cgroup, BPF_ANY);
+        return r < 0 ? r : write_settings(director, unit->generation, height);
+}
+
+void gate_uprobe_clear(struct director *director) {
+        uint32_t zero = 0;
+        struct gate_setting open_gate = {0};
+        (void) bpf_map_update_elem(bpf_map__fd(get(director)->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
+}
+
+void gate_uprobe_forget(struct director *director, uint64_t generation) {
+        if (get(director)->program)
+                forget_stopped(director, generation);
+}
+
+void gate_uprobe_resume(struct director *director) {
+        struct gate_uprobe *gate = get(director);
+        struct gate_event events[64];
+        uint32_t thread = 0, last = 0;
+        size_t n = 0;
+        int map = bpf_map__fd(gate->program->maps.gate_stopped);
+        /* Dealing with one may take it out of the map. */
+        while (n < ELEMENTS(events) && bpf_map_get_next_key(map, n == 0 ? NULL : &last, &thread) == 0) {
+                last = thread;
+                if (bpf_map_lookup_elem(map, &thread, &events[n]) == 0)
+                        n++;
+        }
+        for (size_t i = 0; i < n; i++)
+                (void) on_gate_event(director, &events[i], sizeof(events[i]));
+}
