@@ -271,7 +271,9 @@ int enter_held(struct step *step) {
                 m->crashes = 0;
         enter(step, PHASE_HELD);
         bool lives = !m->current_is_gone && m->current != 0;
-        if (lives && m->must_not_run && !step->settings->gate_holds && m->current != m->cut_off) {
+        /* Whether the gate holds may have been learned since it was told to end. */
+        bool must_end = m->may_serve || !step->settings->gate_holds;
+        if (lives && m->must_not_run && must_end && m->current != m->cut_off) {
                 act(step, ACTION_TERMINATE, m->current);
                 act(step, ACTION_READY, 0);
                 set_deadline(step, step->settings->stop_us);

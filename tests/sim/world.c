@@ -398,8 +398,12 @@ bool world_step(struct world *world) {
                 return false;
         if (world->ended && world->faults_left == 0)
                 return false;
-        if (world->gate_is_learned && draw(world, 8) == 0)
+        /* Learned when a release asks, forgotten when it is added anew: neither while it stands or is about to be gone back to. */
+        bool is_plain = world->machine.phase == PHASE_RUNNING && !world->machine.must_not_run;
+        if (world->gate_is_learned && is_plain && draw(world, 8) == 0) {
                 world->settings.gate_holds = !world->settings.gate_holds;
+                world->settings.may_overshoot = world->settings.may_overshoot && !world->settings.gate_holds;
+        }
         offer_of_units(world, choices, &n);
         offer_of_jobs(world, choices, &n);
         offer_of_operator(world, choices, &n);
