@@ -114,7 +114,7 @@ struct schedule_config {
         char *path, *url;  /* one of them; NULL for both: cosmovisor's file in the state directory */
         char *ca;          /* a file of authorities for https; NULL: those of the host */
         uint64_t every_us; /* 0: as the source has it */
-        char **names;      /* NAME=VERSION, of a chain's upgrades */
+        char **names;      /* NAME=VERSION or NAME=RANGE, of a chain's upgrades */
         char **compatible; /* versions of a Version Beacon that break nothing */
         bool unsigned_allowed;
 };

@@ -78,18 +78,14 @@ static void check_place(struct reader *reader, const yaml_node_t *section,
                 reader_mistake(reader, line, "schedule.unsigned is for source flow only, not for %s", name);
 }
 
-static void check_versions(struct reader *reader, char *const *texts, const char *key, bool is_pair, unsigned line) {
+/* Of a chain's upgrade a version, or a range; of a beacon a version. */
+static bool is_right(const char *text, bool may_be_range) {
         struct version version;
-        if (strv_length(texts) > LIST_MAX)
-                reader_mistake(reader, line, "%s: more than %d", key, LIST_MAX);
-        for (; texts && *texts; texts++) {
-                const char *equals = is_pair ? strrchr(*texts, '=') : NULL, *text = equals ? equals + 1 : *texts;
-                if (strlen(*texts) >= UPGRADE_NAME_MAX + VERSION_TEXT_MAX ||
-                                version_parse(text, &version) < 0)
-                        reader_mistake(reader, line,
-                                        "%s: \"%.60s\" is not a version; write it like \"2.0.0\", in quotes",
-                                        key, text);
-        }
+        struct range range;
+        return strlen(text) < VERSION_TEXT_MAX &&
+               (version_parse(text, &version) >= 0 ||
+                               (may_be_range && *text && range_parse(text, &range) >= 0 &&
+                                               !range_is_empty(&range)));
 }
 
 static void check_lists(struct reader *reader, const struct schedule_config *schedule, unsigned line) {
@@ -97,8 +93,24 @@ static void check_lists(struct reader *reader, const struct schedule_config *sch
                 reader_mistake(reader, line, "schedule.names is for source cosmovisor only");
         if (schedule->compatible && schedule->source != SOURCE_FLOW)
                 reader_mistake(reader, line, "schedule.compatible is for source flow only");
-        check_versions(reader, schedule->names, "schedule.names", true, line);
-        check_versions(reader, schedule->compatible, "schedule.compatible", false, line);
+        if (strv_length(schedule->names) > LIST_MAX || strv_length(schedule->compatible) > LIST_MAX)
+                reader_mistake(reader, line, "schedule.names and schedule.compatible: more than %d",
+                                LIST_MAX);
+        for (char **pair = schedule->names; pair && *pair; pair++) {
+                const char *text = strchr(*pair, '=') + 1;
+                if (strlen(*pair) >= UPGRADE_NAME_MAX + VERSION_TEXT_MAX || !is_right(text, true))
+                        reader_mistake(reader, line,
+                                        "schedule.names: \"%.60s\" is neither a version nor a range; write "
+                                        "it like \"2.0.0\" or "
+                                        "\">=2.0.0 <2.1.0\", in quotes",
+                                        text);
+        }
+        for (char **text = schedule->compatible; text && *text; text++)
+                if (!is_right(*text, false))
+                        reader_mistake(reader, line,
+                                        "schedule.compatible: \"%.60s\" is not a version; write it like "
+                                        "\"2.0.0\", in quotes",
+                                        *text);
 }
 
 static void take_source(struct reader *reader, const yaml_node_t *value, void *target) {

@@ -214,37 +214,45 @@ static int read_document(const struct reading_order *order, const char *text, si
         return apply_binding(order, binding, document.node, reading);
 }
 
-/* What the operator says of a name goes before what the name says itself. */
-static int find_version(const struct reading_order *order, const char *name, struct version *ret_version) {
+/* What the operator says of a name goes before what the name says itself. A version stands for itself and what is compatible with it,
+ * for the release of the upgrade after it may be at hand already. */
+static int find_range(const struct reading_order *order, const char *name, char *range, size_t size) {
         size_t length = strlen(name);
-        for (char *const *pair = order->names; pair && *pair; pair++)
+        const char *said = NULL;
+        char text[VERSION_TEXT_MAX];
+        struct version version;
+        for (char *const *pair = order->names; !said && pair && *pair; pair++)
                 if (strncmp(*pair, name, length) == 0 && (*pair)[length] == '=')
-                        return version_parse(*pair + length + 1, ret_version);
-        return upgrade_name_to_version(name, ret_version);
+                        said = *pair + length + 1;
+        if ((said ? version_parse(said, &version) : upgrade_name_to_version(name, &version)) >= 0) {
+                version.build[0] = '\0';
+                version_format(&version, text, sizeof(text));
+                (void)snprintf(range, size, "^%s", text);
+                return 0;
+        }
+        if (!said || strlen(said) >= size)
+                return -EINVAL;
+        text_copy(range, size, said);
+        return 0;
 }
 
 static int read_cosmovisor(const struct reading_order *order, const char *text, size_t length,
                 const struct binding *binding, struct schedule_reading *reading) {
         struct boundary_rule *rule = &reading->rules[0];
-        char name[UPGRADE_NAME_MAX], least[VERSION_TEXT_MAX];
-        struct version version;
+        char name[UPGRADE_NAME_MAX];
         uint64_t height;
         if (upgrade_info_parse(text, length, name, sizeof(name), &height) < 0)
                 return fail(reading, -EINVAL,
                                 "it is not an upgrade-info.json: a small object with name and height");
-        if (find_version(order, name, &version) < 0)
+        *rule = (struct boundary_rule){.unit = UNIT_HEIGHT, .at = height, .from = BOUNDARY_NO_WINDOW};
+        if (find_range(order, name, rule->range, sizeof(rule->range)) < 0 || boundary_check(rule) < 0)
                 return fail(reading, -EINVAL,
                                 "which release is the upgrade \"%.100s\" at height %lu? Say it in the "
                                 "configuration: schedule: "
                                 "{names: {\"%.100s\": \"2.0.0\"}}",
                                 name, height, name);
-        version.build[0] = '\0';
-        version_format(&version, least, sizeof(least));
-        *rule = (struct boundary_rule){.unit = UNIT_HEIGHT, .at = height, .from = BOUNDARY_NO_WINDOW};
-        (void)snprintf(rule->range, sizeof(rule->range), ">=%s", least);
         reading->n_rules = 1;
-        return boundary_check(rule) < 0 ? fail(reading, -EINVAL, "the version %s makes no range", least)
-                                        : apply_binding(order, binding, "", reading);
+        return apply_binding(order, binding, "", reading);
 }
 
 static int read_flow(const struct reading_order *order, const char *text, size_t length,

@@ -13,7 +13,7 @@ struct reading_order {
         enum reading_kind kind;
         const char *node; /* whose schedule it is to be */
         char *const *keys; /* minisign public keys, one of which must have signed; NULL or empty: not asked for */
-        char *const *names;      /* NAME=VERSION, of a chain's upgrades; may be NULL */
+        char *const *names;      /* NAME=VERSION or NAME=RANGE, of a chain's upgrades; may be NULL */
         char *const *compatible; /* versions of a Version Beacon that break nothing; may be NULL */
         bool needs_sequence;     /* a document without a number could be an old one */
 };
