@@ -59,8 +59,19 @@ struct listen_group {
         size_t listen; /* which configured address it belongs to */
 };
 
-enum job_kind { JOB_NONE, JOB_VERIFY, JOB_SNAPSHOT, JOB_RESTORE, JOB_DROP, JOB_PLAN, JOB_PROBE, JOB_HEIGHT, JOB_FETCH, JOB_READ,
-                JOB_DROPPED /* nobody waits for it any more */ };
+enum job_kind {
+        JOB_NONE,
+        JOB_VERIFY,
+        JOB_SNAPSHOT,
+        JOB_RESTORE,
+        JOB_DROP,
+        JOB_PLAN,
+        JOB_PROBE,
+        JOB_HEIGHT,
+        JOB_FETCH,
+        JOB_READ,
+        JOB_DROPPED /* nobody waits for it any more */
+};
 
 /* A process for one job under way. */
 struct job {
@@ -70,10 +81,10 @@ struct job {
         uint64_t for_generation; /* VERIFY before a spawn; PROBE, HEIGHT */
         size_t probe;
         char release[MACHINE_RELEASE_MAX];
-        int command_fd;      /* VERIFY: what is being verified */
+        int command_fd;                           /* VERIFY: what is being verified */
         int document_fd, signature_fd, result_fd; /* FETCH and READ; -1: none */
         sd_bus_message *asked_by;                 /* READ: the call that it is for; NULL: it is for the source */
-        uint16_t aimed_port; /* of a command: its connections from there go to for_generation; 0: none */
+        uint16_t aimed_port;                      /* of a command: its connections from there go to for_generation; 0: none */
         int output_fd;
         sd_event_source *output_source, *deadline;
         char output[4096];
@@ -151,8 +162,8 @@ struct source_record {
 /* Where the schedule comes from, if not from operators alone. */
 struct source {
         struct source_record record;
-        char error[768]; /* of the last attempt; empty: it was in order */
-        unsigned failures; /* in a row */
+        char error[768];                /* of the last attempt; empty: it was in order */
+        unsigned failures;              /* in a row */
         bool is_under_way, has_changed; /* it changed again while it was read */
         bool start_waits;               /* the node is started when it has been read once */
         struct file_identity seen[2];   /* the file and its signature, when they were read last */

@@ -138,20 +138,24 @@ static void attempt(struct director *director, bool only_if_changed) {
 }
 
 /* Not every file may be read by the director; root's hands open it then, and the reader alone looks into it. */
-static int open_file(struct director *director, const char *path, struct file_identity *ret_identity) {
+static int open_by_keeper(struct director *director, const char *path) {
         struct keeper_open request = {.serial = keeper_serial(director)};
+        int fd = -1;
+        if (strlen(path) >= sizeof(request.path))
+                return -ENAMETOOLONG;
+        text_copy(request.path, sizeof(request.path), path);
+        int r = keeper_ask(director, KEEPER_OPEN, &request, sizeof(request), NULL, 0, request.serial, &fd);
+        return r < 0 ? r : fd < 0 ? -EBADF : fd;
+}
+
+static int open_file(struct director *director, const char *path, struct file_identity *ret_identity) {
         struct stat st;
-        int keepers = -1;
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 && errno == EACCES && strlen(path) < sizeof(request.path)) {
-                text_copy(request.path, sizeof(request.path), path);
-                int r = keeper_ask(director, KEEPER_OPEN, &request, sizeof(request), NULL, 0, request.serial, &keepers);
-                if (r < 0)
-                        return r;
-                fd = keepers;
-                errno = ENOENT;
-        }
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0)
+                fd = errno == EACCES ? open_by_keeper(director, path) : -errno;
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;

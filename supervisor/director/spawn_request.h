@@ -11,5 +11,4 @@ int spawn_request_for_helper(struct director *director, uint64_t number, const c
                 char *const *environment, struct keeper_spawn *ret_request);
 
 /* This executable as archivist, fetcher or reader; the keeper knows the user. */
-int spawn_request_for_role(enum keeper_spawn_kind kind, uint64_t number, char *const *arguments,
-                struct keeper_spawn *ret_request);
+int spawn_request_for_role(enum keeper_spawn_kind kind, uint64_t number, char *const *arguments, struct keeper_spawn *ret_request);

@@ -145,7 +145,8 @@ int address_from_url(const char *url, struct address *ret_address) {
 }
 
 bool url_can_be_fetched(const char *url) {
-        static const char host_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+        static const char host_characters[] =
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
         static const uint8_t loopback[16] = {[15] = 1};
         struct address address;
         bool is_secure = strncmp(url, "https://", 8) == 0;
@@ -161,7 +162,8 @@ bool url_can_be_fetched(const char *url) {
         if (is_secure)
                 return true;
         return address_from_url(url, &address) >= 0 &&
-               (address.family == AF_INET ? address.ip[0] == 127 : memcmp(address.ip, loopback, sizeof(loopback)) == 0);
+               (address.family == AF_INET ? address.ip[0] == 127
+                                          : memcmp(address.ip, loopback, sizeof(loopback)) == 0);
 }
 
 static int parse_host(const char *host, size_t length, struct address *address) {

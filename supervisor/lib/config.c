@@ -68,11 +68,11 @@ void config_free(struct config *config) {
         char *texts[] = {config->node, config->release, config->exec.command, config->exec.user,
                         config->exec.group, config->exec.working_directory, config->state.directory,
                         config->height.url, config->height.metric, config->height.pattern,
-                        config->height.path, config->gate.symbol, config->gate.usdt, config->gate.pattern, config->schedule.path,
-                        config->schedule.url, config->schedule.ca};
+                        config->height.path, config->gate.symbol, config->gate.usdt, config->gate.pattern,
+                        config->schedule.path, config->schedule.url, config->schedule.ca};
         char **vectors[] = {config->exec.args, config->exec.env, config->state.hook, config->state.keep,
-                        config->height.command, config->gate.args, config->trust_keys, config->schedule.names,
-                        config->schedule.compatible};
+                        config->height.command, config->gate.args, config->trust_keys,
+                        config->schedule.names, config->schedule.compatible};
         for (size_t i = 0; i < ELEMENTS(texts); i++)
                 free(texts[i]);
         for (size_t i = 0; i < ELEMENTS(vectors); i++)

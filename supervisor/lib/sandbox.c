@@ -87,8 +87,8 @@ static void filter_release_at(scmp_filter_ctx *filter) {
 /* O_TMPFILE has O_DIRECTORY in it, which reading may have. */
 static int add_reading(scmp_filter_ctx filter) {
         const scmp_datum_t mask = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
-        return seccomp_rule_add(
-                        filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                        SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
 }
 
 static int load_filter(const char *const *allowed, const char *const *denied, bool may_read) {
@@ -128,8 +128,8 @@ int sandbox_limit(size_t memory, unsigned seconds, size_t file, unsigned n_files
         const struct {
                 __rlimit_resource_t resource;
                 rlim_t value;
-        } limits[] = {{RLIMIT_AS, memory}, {RLIMIT_CPU, seconds}, {RLIMIT_FSIZE, file}, {RLIMIT_NOFILE, n_files},
-                        {RLIMIT_CORE, 0}};
+        } limits[] = {{RLIMIT_AS, memory}, {RLIMIT_CPU, seconds}, {RLIMIT_FSIZE, file},
+                        {RLIMIT_NOFILE, n_files}, {RLIMIT_CORE, 0}};
         for (size_t i = 0; i < ELEMENTS(limits); i++) {
                 struct rlimit limit;
                 if (getrlimit(limits[i].resource, &limit) < 0)

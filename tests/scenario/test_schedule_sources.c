@@ -1,5 +1,6 @@
 /* The schedule comes from a file, a server or the node itself, and nobody stands by. What is not in order changes nothing. */
 #include "support/signing.h"
+#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
@@ -11,6 +12,7 @@ struct place {
 
 static void configure(struct scenario *s, const char *more);
 static void add_releases(struct scenario *s);
+static void add_signed_release(struct scenario *s, const char *version);
 static void write_file(const char *path, const char *text);
 static void replace_file(const char *path, const char *text);
 static void start_server(struct scenario *s, struct process *ret_server);
@@ -86,16 +88,12 @@ SCENARIO(I3_a_file_that_only_root_may_read_is_followed) {
         scenario_stop(s);
 }
 
-/* Signed, unsigned, replayed, swapped, by another key, not there any more. */
-static void serve_and_sign(struct scenario *s, const char *url_and_more, const char *refused) {
+static void serve(struct scenario *s, const char *url_and_more, struct process *ret_server) {
         struct place at = place(s, "www/schedule");
-        struct process server;
-        char key[128], more[512], folder[128], signature[160], kept[160];
+        char key[128], more[512], folder[128];
         scenario_need("/usr/bin/minisign");
         scenario_need("/usr/sbin/nginx");
         (void)snprintf(folder, sizeof(folder), "%s/www", s->directory);
-        (void)snprintf(signature, sizeof(signature), "%s.minisig", at.schedule);
-        (void)snprintf(kept, sizeof(kept), "%s.kept", signature);
         assert_int_equal(mkdir(folder, 0755), 0);
         signing_make_key(s, "theirs", key, sizeof(key));
         signing_make_key(s, "ours", key, sizeof(key));
@@ -104,26 +102,21 @@ static void serve_and_sign(struct scenario *s, const char *url_and_more, const c
                         "100ms, %s}",
                         key, url_and_more);
         configure(s, more);
-        for (unsigned i = 1; i <= 2; i++) {
-                char version[16], file[128];
-                (void)snprintf(version, sizeof(version), "%u.0.0", i);
-                (void)snprintf(file, sizeof(file), "%s/testnode-%s", s->directory, version);
-                char from[300];
-                (void)snprintf(from, sizeof(from), "%s/testnode", s->nodes);
-                SIGNING_RUN(NULL, "cp", from, file);
-                signing_sign(s, "ours", file, "none");
-                scenario_expect(s, 0, "release", "add", s->node, version, file, NULL);
-        }
+        add_signed_release(s, "1.0.0");
+        add_signed_release(s, "2.0.0");
         write_file(at.schedule, "sequence 1\n1 1.x\n" NEVER " 2.x\n");
-        start_server(s, &server);
+        start_server(s, ret_server);
         scenario_start(s);
-        if (refused) {
-                signing_sign(s, "ours", at.schedule, "none");
-                wait_schedule(s, -1, refused);
-                scenario_stop(s);
-                process_kill(&server);
-                return;
-        }
+}
+
+/* Signed, unsigned, replayed, swapped, by another key, not there any more. */
+static void serve_all_sorts(struct scenario *s, const char *url_and_more) {
+        struct place at = place(s, "www/schedule");
+        struct process server;
+        char signature[160], kept[170];
+        serve(s, url_and_more, &server);
+        (void)snprintf(signature, sizeof(signature), "%s.minisig", at.schedule);
+        (void)snprintf(kept, sizeof(kept), "%s.kept", signature);
         wait_schedule(s, -1, "404"); /* there is no signature */
         signing_sign(s, "ours", at.schedule, "none");
         wait_schedule(s, 1, NULL);
@@ -156,8 +149,18 @@ static void serve_and_sign(struct scenario *s, const char *url_and_more, const c
         process_kill(&server);
 }
 
+static void serve_in_vain(struct scenario *s, const char *url_and_more, const char *why) {
+        struct place at = place(s, "www/schedule");
+        struct process server;
+        serve(s, url_and_more, &server);
+        signing_sign(s, "ours", at.schedule, "none");
+        wait_schedule(s, -1, why);
+        scenario_stop(s);
+        process_kill(&server);
+}
+
 SCENARIO(I7_a_server_is_believed_what_was_signed) {
-        serve_and_sign(s, "url: \"http://127.0.0.1:8080/schedule?of=testnode\"", NULL);
+        serve_all_sorts(s, "url: \"http://127.0.0.1:8080/schedule?of=testnode\"");
 }
 
 SCENARIO(I7_a_server_with_a_certificate_of_a_known_authority) {
@@ -166,13 +169,13 @@ SCENARIO(I7_a_server_with_a_certificate_of_a_known_authority) {
         make_certificates(s);
         (void)snprintf(more, sizeof(more), "url: \"https://localhost:8443/schedule\", ca: %s/ca.pem",
                         s->directory);
-        serve_and_sign(s, more, NULL);
+        serve_all_sorts(s, more);
 }
 
 SCENARIO(I7_a_server_with_a_certificate_of_nobody_known) {
         scenario_need("/usr/bin/openssl");
         make_certificates(s);
-        serve_and_sign(s, "url: \"https://localhost:8443/schedule\"", "certificate");
+        serve_in_vain(s, "url: \"https://localhost:8443/schedule\"", "certificate");
 }
 
 SCENARIO(I7_a_server_with_a_certificate_of_another_name) {
@@ -181,7 +184,56 @@ SCENARIO(I7_a_server_with_a_certificate_of_another_name) {
         make_certificates(s);
         (void)snprintf(more, sizeof(more), "url: \"https://127.0.0.1:8443/schedule\", ca: %s/ca.pem",
                         s->directory);
-        serve_and_sign(s, more, "certificate");
+        serve_in_vain(s, more, "certificate");
+}
+
+static int listen_and_say_nothing(uint16_t port) {
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                        .sin_port = htons(port),
+                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(fd >= 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 8), 0);
+        return fd;
+}
+
+static void read_status(int pid, char *status, size_t size) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        status[fread(status, 1, size - 1, file)] = '\0';
+}
+
+static void assert_has_no_privileges(struct scenario *s, int pid) {
+        static const char *const lines[] = {"\nCapPrm:\t0000000000000000\n", "\nCapEff:\t0000000000000000\n",
+                        "\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n", "\nGroups:\t \n"};
+        char status[4096], prober[4096];
+        read_status(pid, status, sizeof(status));
+        read_status(scenario_wait_role(s, "interrex-prober", 0, TIMEOUT_US), prober, sizeof(prober));
+        for (size_t i = 0; i < ELEMENTS(lines); i++)
+                if (!strstr(status, lines[i]))
+                        fail_msg("no %s in %s", lines[i], status);
+        const char *uid = strstr(status, "\nUid:"), *probers = strstr(prober, "\nUid:");
+        assert_non_null(uid);
+        assert_non_null(probers);
+        assert_memory_equal(uid, probers, strcspn(uid + 1, "\n"));
+        assert_null(strstr(uid, "\t0\t0\n"));
+}
+
+/* A server that never answers holds neither the node's start nor anything else. */
+SCENARIO(I7_what_fetches_has_no_privileges) {
+        int fd = listen_and_say_nothing(8080);
+        configure(s, "release: \"1.0.0\"\nschedule: {source: flow, url: \"http://127.0.0.1:8080/\"}");
+        add_releases(s);
+        scenario_start_supervisor(s);
+        int pid = scenario_wait_role(s, "interrex-fetcher", 0, TIMEOUT_US);
+        assert_has_no_privileges(s, pid);
+        scenario_wait_phase(s, "running", TIMEOUT_US);
+        close_fd(fd);
+        wait_schedule(s, -1, "cannot be fetched");
+        scenario_stop(s);
 }
 
 static void assert_import(struct scenario *s, const char *path, int status, const char *word) {
@@ -233,17 +285,12 @@ static void import_all_sorts(struct scenario *s, unsigned first) {
 
 SCENARIO(I7_an_import_must_be_signed_where_keys_are_configured) {
         char key[128], more[256];
-        struct place at = place(s, "release");
         scenario_need("/usr/bin/minisign");
         signing_make_key(s, "theirs", key, sizeof(key));
         signing_make_key(s, "ours", key, sizeof(key));
         (void)snprintf(more, sizeof(more), "release: \"1.0.0\"\ntrust: {keys: [\"%s\"]}", key);
         configure(s, more);
-        char from[300];
-        (void)snprintf(from, sizeof(from), "%s/testnode", s->nodes);
-        SIGNING_RUN(NULL, "cp", from, at.schedule);
-        signing_sign(s, "ours", at.schedule, "none");
-        scenario_expect(s, 0, "release", "add", s->node, "1.0.0", at.schedule, NULL);
+        add_signed_release(s, "1.0.0");
         scenario_start(s);
         import_all_sorts(s, 2);
         scenario_stop(s);
@@ -306,6 +353,7 @@ int main(void) {
                         SCENARIO_TEST(I7_a_server_with_a_certificate_of_a_known_authority),
                         SCENARIO_TEST(I7_a_server_with_a_certificate_of_nobody_known),
                         SCENARIO_TEST(I7_a_server_with_a_certificate_of_another_name),
+                        SCENARIO_TEST(I7_what_fetches_has_no_privileges),
                         SCENARIO_TEST(I7_an_import_must_be_signed_where_keys_are_configured),
                         SCENARIO_TEST(I3_a_node_asks_for_an_upgrade_in_its_own_file),
                         SCENARIO_TEST(I3_a_version_beacon_is_followed),
@@ -327,6 +375,16 @@ static void add_releases(struct scenario *s) {
         static const char *const versions[] = {"1.0.0", "2.0.0", "3.0.0"};
         for (size_t i = 0; i < ELEMENTS(versions); i++)
                 scenario_add_testnode(s, versions[i], "");
+}
+
+/* The test node, as one file with bytes behind it that tell its versions apart. */
+static void add_signed_release(struct scenario *s, const char *version) {
+        char from[300], path[128];
+        (void)snprintf(from, sizeof(from), "%s/testnode", s->nodes);
+        (void)snprintf(path, sizeof(path), "%s/testnode-%s", s->directory, version);
+        SIGNING_RUN(NULL, "cp", from, path);
+        signing_sign(s, "ours", path, "none");
+        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
 }
 
 static struct place place(struct scenario *s, const char *name) {

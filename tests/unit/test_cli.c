@@ -284,7 +284,8 @@ static void a_signature_beside_a_schedule_is_handed_over_with_it(void **state) {
         assert_int_equal(stage_run_cli(s, line), EXIT_USAGE);
         (void)snprintf(line, sizeof(line), "schedule import %s --signature %s.none", path, path);
         assert_int_equal(stage_run_cli(s, line), EXIT_USAGE);
-        stage_assert_calls(s, "ScheduleDocument wrong signed by somebody\nScheduleDocument wrong signed wrong\n");
+        stage_assert_calls(s,
+                        "ScheduleDocument wrong signed by somebody\nScheduleDocument wrong signed wrong\n");
 }
 
 static void a_schedule_of_a_stopped_node_is_all_or_nothing(void **state) {
