@@ -23,10 +23,14 @@ _interrex() {
                 return
                 ;;
         --at | --sha256) return ;;
+        --signature)
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                return
+                ;;
         esac
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
-                --at | --sha256 | --state-dir | --run-dir) ((i++)) ;;
+                --at | --sha256 | --signature | --state-dir | --run-dir) ((i++)) ;;
                 -*) ;;
                 *)
                         if [[ -z $command ]]; then
@@ -46,7 +50,7 @@ _interrex() {
         fi
         case "$command $group" in
         "release ") options="add list remove" ;;
-        "schedule ") options="show set import" ;;
+        "schedule ") options="show set remove import" ;;
         "run " | "check ")
                 mapfile -t COMPREPLY < <(compgen -f -X '!*.y?(a)ml' -- "$word"; compgen -d -- "$word")
                 return
@@ -59,7 +63,8 @@ _interrex() {
                         case "$command $group" in
                         "status " | "history " | "release list" | "schedule show") options+=" --json" ;;
                         "watch ") options+=" --once" ;;
-                        "release add") options+=" --sha256" ;;
+                        "release add") options+=" --sha256 --signature" ;;
+                        "schedule import") options+=" --signature" ;;
                         "upgrade ") options+=" --at --now --wait" ;;
                         "rollback " | "restart ") options+=" --wait" ;;
                         esac

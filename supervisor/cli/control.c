@@ -66,9 +66,9 @@ int control_ask(const struct node *node, const char *method, uint64_t timeout_us
 }
 
 int control_ask_filled(const struct node *node, const char *method, uint64_t timeout_us,
-                sd_bus_error *ret_error, control_fill fill, const void *arguments) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        return ask(node, method, timeout_us, ret_error, &reply, fill, arguments);
+                sd_bus_error *ret_error, sd_bus_message **ret_reply, control_fill fill,
+                const void *arguments) {
+        return ask(node, method, timeout_us, ret_error, ret_reply, fill, arguments);
 }
 
 static int call(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,

@@ -23,9 +23,10 @@ int control_ask(const struct node *node, const char *method, uint64_t timeout_us
 /* Appends the arguments of a call, for those that no list of types can tell. */
 typedef int (*control_fill)(sd_bus_message *message, const void *arguments);
 
-/* control_ask() with arguments that FILL appends, each time anew; the reply is empty. */
+/* control_ask() with arguments that FILL appends, each time anew. */
 int control_ask_filled(const struct node *node, const char *method, uint64_t timeout_us,
-                sd_bus_error *ret_error, control_fill fill, const void *arguments);
+                sd_bus_error *ret_error, sd_bus_message **ret_reply, control_fill fill,
+                const void *arguments);
 
 /* Tells the operator what went wrong; gives the exit status. */
 int control_explain(const struct node *node, int error, const sd_bus_error *remote);

@@ -1,9 +1,8 @@
 #include "cosmovisor.h"
 
 #include "../lib/release_files.h"
-#include <ctype.h>
+#include "../lib/upgrade_info.h"
 #include <dirent.h>
-#include <jansson.h>
 #include <sys/stat.h>
 
 #define INFO_SIZE_MAX (64 * 1024)
@@ -51,44 +50,12 @@ int cosmovisor_read(
         return 0;
 }
 
-int cosmovisor_parse_info(
-                const char *text, size_t length, char *ret_name, size_t size, uint64_t *ret_height) {
-        json_t *info = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-        const char *name = json_string_value(json_object_get(info, "name"));
-        const json_t *height = json_object_get(info, "height");
-        bool is_right = name && *name && strlen(name) < size && !strpbrk(name, "\n\r\"'\\") &&
-                        json_is_integer(height) && json_integer_value(height) > 0;
-        if (is_right) {
-                text_copy(ret_name, size, name);
-                *ret_height = (uint64_t)json_integer_value(height);
-        }
-        json_decref(info);
-        return is_right ? 0 : -EINVAL;
-}
-
-/* "v15", "V2.1" and "v15.1.0-rc1" are versions, "acme" and "2024-upgrade" are not. */
-static int version_of_name(const char *name, struct version *ret_version) {
-        char text[VERSION_TEXT_MAX];
-        const char *number = *name == 'v' || *name == 'V' ? name + 1 : name;
-        size_t digits = strspn(number, "0123456789."), dots = 0;
-        for (size_t i = 0; i < digits; i++)
-                dots += number[i] == '.';
-        if (digits == 0 || dots > 2 || (number[digits] != '\0' && dots < 2))
-                return -EINVAL;
-        (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(digits < 60 ? digits : 60), number,
-                        dots == 0   ? ".0.0"
-                        : dots == 1 ? ".0"
-                                    : "",
-                        number + digits);
-        return version_parse(text, ret_version);
-}
-
 void cosmovisor_number(struct cosmovisor *cosmovisor) {
         struct version before = {0}, version;
         cosmovisor->versions_are_names = true;
         for (size_t i = 1; i < cosmovisor->n_upgrades; i++) {
                 struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[i];
-                if (version_of_name(upgrade->name, &version) < 0 ||
+                if (upgrade_name_to_version(upgrade->name, &version) < 0 ||
                                 version_compare(&version, &before) <= 0) {
                         cosmovisor->versions_are_names = false;
                         break;
@@ -179,7 +146,7 @@ static int read_info(const char *path, char *ret_name, size_t size, uint64_t *re
         if (r == -ENOENT)
                 return 0;
         if (r >= 0)
-                r = cosmovisor_parse_info(text, length, ret_name, size, ret_height);
+                r = upgrade_info_parse(text, length, ret_name, size, ret_height);
         return r < 0 ? fail_with(ret_error, r,
                                        "%s is not an upgrade-info.json (a small object with name and "
                                        "height): %s",

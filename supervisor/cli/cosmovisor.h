@@ -2,11 +2,11 @@
  * nothing. Everything in it may have been written by somebody else. */
 #pragma once
 
-#include "../lib/version.h"
+#include "../lib/upgrade_info.h"
 #include <limits.h>
 
 #define COSMOVISOR_UPGRADES_MAX 64
-#define COSMOVISOR_NAME_MAX 128
+#define COSMOVISOR_NAME_MAX UPGRADE_NAME_MAX
 
 struct cosmovisor_upgrade {
         char name[COSMOVISOR_NAME_MAX]; /* "genesis", or as the chain named it */
@@ -29,10 +29,6 @@ struct cosmovisor {
 /* DAEMON: $DAEMON_NAME, or NULL: the only file in genesis/bin. -errno with *ret_error (malloc'ed), a sentence for the operator. */
 int cosmovisor_read(
                 const char *home, const char *daemon, struct cosmovisor *ret_cosmovisor, char **ret_error);
-
-/* One upgrade-info.json. 0: *ret_name and *ret_height. -EINVAL: it is not one. Pure. */
-int cosmovisor_parse_info(
-                const char *text, size_t length, char *ret_name, size_t size, uint64_t *ret_height);
 
 /* Versions for all upgrades, in their order: their names where these are versions that grow, else numbers. Pure. */
 void cosmovisor_number(struct cosmovisor *cosmovisor);

@@ -37,8 +37,8 @@ void help_command(const struct command *command) {
                         {OPTION_WAIT, "--wait           come back when probation has ended: 0 committed, 1 "
                                       "aborted, 3 rolled back, 4 held"},
                         {OPTION_SHA256, "--sha256 HEX     what the bytes must be; anything else is refused"},
-                        {OPTION_SIGNATURE,
-                                        "--signature FILE  made by minisign; PATH.minisig if it is there"},
+                        {OPTION_SIGNATURE, "--signature FILE  made by minisign; else PATH.minisig, if it is "
+                                           "there"},
                         {OPTION_JSON, "--json           for programs"},
                         {OPTION_ONCE, "--once           show it once and end"},
         };

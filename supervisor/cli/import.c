@@ -175,8 +175,8 @@ static void say_what_is_left(const struct cosmovisor *cosmovisor) {
                                                           "before, or in the release"},
                         {"DAEMON_RESTART_AFTER_UPGRADE", "the next release is always started"},
                         {"DAEMON_RESTART_DELAY", "see restart.backoff"},
-                        {"DAEMON_POLL_INTERVAL", "upgrade-info.json is not polled: the schedule and the "
-                                                 "node's log tell"},
+                        {"DAEMON_POLL_INTERVAL", "with schedule: {source: cosmovisor} "
+                                                 "upgrade-info.json is watched"},
                         {"COSMOVISOR_CUSTOM_PREUPGRADE", "pre-upgrade scripts are not run"},
                         {"COSMOVISOR_DISABLE_LOGS", "output goes to the journal or the terminal, with the "
                                                     "generation's number"},

@@ -2,10 +2,12 @@
  * under other names. */
 #include "../archivist/snapshot.h"
 #include "../director/director_main.h"
+#include "../fetcher/fetcher.h"
 #include "../keeper/keeper.h"
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../prober/prober.h"
+#include "../reader/reader.h"
 #include "check.h"
 #include "commands.h"
 #include "help.h"
@@ -106,6 +108,7 @@ static const struct command commands[] = {
                                 .run = command_schedule_remove},
                 {.name = "schedule import",
                                 .usage = "[NODE] FILE",
+                                .options = OPTION_SIGNATURE,
                                 .summary = "Set boundaries from a file: all or none",
                                 .takes_node = true,
                                 .words_min = 1,
@@ -113,7 +116,9 @@ static const struct command commands[] = {
                                 .run = command_schedule_import,
                                 .help = "A line of the file is what `schedule set` takes; '#' begins a comment. With a line "
                                         "\"sequence N\" the\nfile is the whole schedule from the node's height on, and one with a "
-                                        "lower number is refused; a line\n\"node NAME\" binds it to one node."},
+                                        "lower number is refused; a line\n\"node NAME\" binds it to one node. "
+                                        "With trust.keys configured the file must be signed, as by\n`minisign -S -m FILE`; "
+                                        "what `schedule set` says is an operator's own word, and is not."},
                 {.name = "upgrade",
                                 .usage = "[NODE] VERSION",
                                 .summary = "Arm an upgrade for a height, or run it now",
@@ -263,6 +268,8 @@ static bool find_role(int argc, char **argv, int *ret_status) {
                         {"interrex-director", director_main},
                         {"interrex-prober", prober_main},
                         {"interrex-archivist", archivist_main},
+                        {FETCHER_NAME, fetcher_main},
+                        {READER_NAME, reader_main},
         };
         for (size_t i = 0; argc > 0 && i < ELEMENTS(roles); i++)
                 if (strcmp(argv[0], roles[i].name) == 0) {

@@ -79,6 +79,19 @@ int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, str
         return 0;
 }
 
+bool boundaries_are_in_force(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence) {
+        _cleanup_(schedule_change_done) struct schedule_change change = {.rules = rules, .n = n, .sequence = sequence};
+        if (schedule_change_read(director->journal, &change) < 0 ||
+                        (sequence != SCHEDULE_NO_SEQUENCE && sequence != change.document))
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                const struct journal_boundary *present = schedule_change_present(&change, &rules[i]);
+                if (!present || !boundary_is_same(&present->rule, &rules[i]))
+                        return false;
+        }
+        return true;
+}
+
 void boundaries_forget_own(struct director *director) {
         const struct boundary_rule rule = {.unit = director->config->height.unit, .at = director->swap.at_height};
         if (!director->record.boundary_is_ours || director->swap.at_height == MACHINE_NO_HEIGHT)
@@ -201,6 +214,9 @@ static bool is_obsolete(struct director *director) {
 static void apply(struct director *director) {
         const struct machine *machine = &director->record.machine;
         struct machine_event cancel = {.type = EVENT_CANCEL, .text = "the schedule was changed"};
+        /* A row of the machine would say that the node has been started. */
+        if (!director->has_resumed)
+                return;
         if (is_obsolete(director))
                 (void) events_feed(director, &cancel);
         /* What failed under another schedule may be what this one asks for. */

@@ -16,6 +16,9 @@ int boundaries_set(struct director *director, const struct boundary_rule *rules,
                 struct refusal *ret_refusal);
 int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, struct refusal *ret_refusal);
 
+/* All of them stand there just so, under that number. */
+bool boundaries_are_in_force(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence);
+
 /* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
 void boundaries_forget_own(struct director *director);
 

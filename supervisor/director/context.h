@@ -60,19 +60,33 @@ struct listen_group {
         size_t listen; /* which configured address it belongs to */
 };
 
-enum job_kind { JOB_NONE, JOB_VERIFY, JOB_SNAPSHOT, JOB_RESTORE, JOB_DROP, JOB_PLAN, JOB_PROBE, JOB_HEIGHT };
+enum job_kind {
+        JOB_NONE,
+        JOB_VERIFY,
+        JOB_SNAPSHOT,
+        JOB_RESTORE,
+        JOB_DROP,
+        JOB_PLAN,
+        JOB_PROBE,
+        JOB_HEIGHT,
+        JOB_FETCH,
+        JOB_READ,
+        JOB_DROPPED /* nobody waits for it any more */
+};
 
-/* A helper or archivist under way. */
+/* A process for one job under way. */
 struct job {
         enum job_kind kind;
         uint64_t number;
-        bool is_helper;
+        uint32_t spawn_kind;     /* enum keeper_spawn_kind */
         uint64_t for_generation; /* VERIFY before a spawn; PROBE, HEIGHT */
         size_t probe;
         char release[MACHINE_RELEASE_MAX];
-        int command_fd;      /* VERIFY: what is being verified */
-        uint16_t aimed_port; /* of a command: its connections from there go to for_generation; 0: none */
-        int aim_fd;          /* of a command: aims all its connections; -1: it does not */
+        int command_fd;                           /* VERIFY: what is being verified */
+        int document_fd, signature_fd, result_fd; /* FETCH and READ; -1: none */
+        sd_bus_message *asked_by;                 /* READ: the call that it is for; NULL: it is for the source */
+        uint16_t aimed_port;                      /* of a command: its connections from there go to for_generation; 0: none */
+        int aim_fd;                               /* of a command: aims all its connections; -1: it does not */
         int output_fd;
         sd_event_source *output_source, *deadline;
         bool was_killed;  /* at its deadline */
@@ -155,6 +169,28 @@ struct rate {
         double deviation;      /* of it, mean */
 };
 
+struct file_identity {
+        uint64_t device, inode, size, modified;
+};
+
+/* What the journal remembers of the source. */
+struct source_record {
+        uint64_t good_at; /* realtime, usec: when it was last found in order; 0: never */
+        uint64_t height;  /* of the last upgrade that a node asked for */
+};
+
+/* Where the schedule comes from, if not from operators alone. */
+struct source {
+        struct source_record record;
+        char error[768];                /* of the last attempt; empty: it was in order */
+        unsigned failures;              /* in a row */
+        bool is_under_way, has_changed; /* it changed again while it was read */
+        bool start_waits;               /* the node is started when it has been read once */
+        struct file_identity seen[2];   /* the file and its signature, when they were read last */
+        struct file_identity folder;    /* that is watched */
+        sd_event_source *timer, *watch, *patience;
+};
+
 struct waiter {
         sd_bus_message *message;
         uint64_t swap; /* 0: for the end of STOP */
@@ -224,6 +260,7 @@ struct director {
         char *verified_path[2];
 
         struct steering *steering;
+        struct source source;
         char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct aim_bpf *aim; /* NULL: not wanted, or not possible */
         char no_aim[200];    /* why it is not possible; "": it is */

@@ -3,13 +3,14 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../lib/memory.h"
-#include "boundaries.h"
 #include "events.h"
 #include "gate.h"
+#include "jobs.h"
 #include "keeper_link.h"
 #include "perform.h"
 #include "plan.h"
 #include "planning.h"
+#include "schedule_import.h"
 #include "status.h"
 #include "watermark.h"
 #include <sys/socket.h>
@@ -27,8 +28,6 @@ static int on_restart(sd_bus_message *message, void *userdata, sd_bus_error *err
 static int on_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_accept_state(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error);
-static int on_schedule_set(sd_bus_message *message, void *userdata, sd_bus_error *error);
-static int on_schedule_remove(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_wait(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
@@ -43,8 +42,9 @@ static const sd_bus_vtable vtable[] = {
                 SD_BUS_METHOD("Cancel", "", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("AcceptState", "", "", on_accept_state, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
-                SD_BUS_METHOD("ScheduleSet", "a(uuttss)t", "", on_schedule_set, SD_BUS_VTABLE_UNPRIVILEGED),
-                SD_BUS_METHOD("ScheduleRemove", "ut", "", on_schedule_remove, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("ScheduleSet", "a(uuttss)t", "", schedule_on_set, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("ScheduleRemove", "ut", "", schedule_on_remove, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("ScheduleDocument", "hhb", "uta(us)", schedule_on_document, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Refresh", "", "", on_refresh, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Wait", "t", "ss", on_wait, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
@@ -108,54 +108,6 @@ static int on_cancel(sd_bus_message *message, void *userdata, sd_bus_error *erro
 static int on_accept_state(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct refusal refusal = {0};
         if (watermark_accept(userdata, &refusal) < 0)
-                return reply_with_refusal(error, &refusal);
-        return sd_bus_reply_method_return(message, "");
-}
-
-/* 1: a rule was read; 0: there is no more. */
-static int read_rule(sd_bus_message *message, struct boundary_rule *rule) {
-        const char *range, *protocol;
-        int r = sd_bus_message_read(message, "(uuttss)", &rule->unit, &rule->mode, &rule->at, &rule->from, &range, &protocol);
-        if (r <= 0)
-                return r;
-        if (strlen(range) >= sizeof(rule->range) || strlen(protocol) >= sizeof(rule->protocol))
-                return -EINVAL;
-        text_copy(rule->range, sizeof(rule->range), range);
-        text_copy(rule->protocol, sizeof(rule->protocol), protocol);
-        return 1;
-}
-
-static int on_schedule_set(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ struct boundary_rule *rules = calloc(BOUNDARIES_MAX + 1, sizeof(*rules));
-        struct refusal refusal = {0};
-        uint64_t sequence = SCHEDULE_NO_SEQUENCE;
-        size_t n = 0;
-        int r = rules ? sd_bus_message_enter_container(message, 'a', "(uuttss)") : -ENOMEM;
-        while (r >= 0 && n <= BOUNDARIES_MAX && (r = read_rule(message, &rules[n])) > 0)
-                n++;
-        if (r >= 0 && n <= BOUNDARIES_MAX)
-                r = sd_bus_message_exit_container(message);
-        if (n > BOUNDARIES_MAX)
-                return sd_bus_error_setf(error, CONTROL_ERROR_USAGE, "more than %d boundaries at once", BOUNDARIES_MAX);
-        if (r >= 0)
-                r = sd_bus_message_read(message, "t", &sequence);
-        if (r < 0)
-                return r;
-        if (boundaries_set(userdata, rules, n, sequence, &refusal) < 0)
-                return reply_with_refusal(error, &refusal);
-        return sd_bus_reply_method_return(message, "");
-}
-
-static int on_schedule_remove(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        struct refusal refusal = {0};
-        uint32_t unit;
-        uint64_t at;
-        int r = sd_bus_message_read(message, "ut", &unit, &at);
-        if (r < 0)
-                return r;
-        if (unit >= BOUNDARY_UNITS)
-                return sd_bus_error_set(error, CONTROL_ERROR_USAGE, "there is no such unit");
-        if (boundaries_remove(userdata, unit, at, &refusal) < 0)
                 return reply_with_refusal(error, &refusal);
         return sd_bus_reply_method_return(message, "");
 }
@@ -252,6 +204,7 @@ static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error
         sd_bus *bus = sd_bus_message_get_bus(message);
         (void) error;
         forget_waiters_of(userdata, bus);
+        jobs_forget_caller(userdata, bus);
         sd_bus_close(bus);
         sd_bus_unref(bus); /* the reference that serve() left */
         memory_rest();

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #define CONFIG_SIZE_MAX (1024 * 1024)
+#define TRUST_KEY_SIZE 1024 /* a whole file of minisign's may stand there */
 
 static int set_up(struct director *director, uid_t uid, gid_t gid);
 
@@ -160,6 +161,21 @@ static int open_journal(struct director *director) {
         return 0;
 }
 
+/* For the operator's command, which must ask for the same signatures while the node does not run. */
+static int note_keys(struct director *director) {
+        char *const *keys = director->config->trust_keys;
+        char text[TRUST_KEYS_MAX * TRUST_KEY_SIZE];
+        size_t used = 0;
+        for (; keys && *keys; keys++) {
+                size_t size = strlen(*keys) + 1;
+                if (size > sizeof(text) - used)
+                        return -E2BIG;
+                memcpy(text + used, *keys, size);
+                used += size;
+        }
+        return journal_set(director->journal, JOURNAL_TRUST, text, used);
+}
+
 static int resolve_state(struct director *director) {
         const char *directory = director->config->state.directory;
         if (asprintf(&director->releases_dir, "%s/releases", director->directories.state) < 0)
@@ -207,7 +223,11 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
         if (status != 0)
                 return status;
         fill_settings(director);
-        r = sd_event_default(&director->event);
+        r = note_keys(director);
+        if (r < 0)
+                (void) log_errno(r, "cannot note trust.keys in the journal");
+        if (r >= 0)
+                r = sd_event_default(&director->event);
         if (r >= 0)
                 r = boundaries_load(director);
         if (r >= 0)

@@ -25,9 +25,9 @@ int director_confine(void) {
                         "getdents64", "readlink", "readlinkat", "unlink", "unlinkat", "chmod", "fchmod", "fchmodat", "fchown",
                         "ftruncate", "fsync", "fdatasync", "rename", "renameat", "mkdir", "mkdirat", "rmdir", "umask", "exit",
                         "exit_group", "tgkill", "kill", "prlimit64", "getrlimit", "sched_getaffinity", "sched_yield",
-                        "restart_syscall", "rseq", "set_robust_list", "memfd_create", "inotify_init1", "inotify_add_watch", "prctl",
-                        "getcwd", "fadvise64", "sync_file_range", "utimensat", "signalfd4", "fallocate", "name_to_handle_at",
-                        "membarrier", "time", NULL};
+                        "restart_syscall", "rseq", "set_robust_list", "memfd_create", "inotify_init1", "inotify_add_watch",
+                        "inotify_rm_watch", "prctl", "getcwd", "fadvise64", "sync_file_range", "utimensat", "signalfd4",
+                        "fallocate", "name_to_handle_at", "membarrier", "time", NULL};
         /* Libraries ask for these without needing an answer. */
         static const char *const denied[] = {"connect", "sched_setscheduler", "setpriority", "statfs", "fstatfs", "mlock",
                         "munlock", "flock", NULL};

@@ -7,6 +7,7 @@
 #include "events.h"
 #include "keeper_link.h"
 #include "probing.h"
+#include "reading_jobs.h"
 #include "spawn_request.h"
 #include "steering.h"
 #include "unit.h"
@@ -14,16 +15,22 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#define JOB_FDS_MAX 3
+
 static void job_done(struct job *job) {
-        struct keeper_forget forget = {.generation = job->number, .kind = job->is_helper ? SPAWN_HELPER : SPAWN_ARCHIVIST};
+        struct keeper_forget forget = {.generation = job->number, .kind = job->spawn_kind};
         keeper_tell(job->director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
         job->output_source = sd_event_source_disable_unref(job->output_source);
         job->deadline = sd_event_source_disable_unref(job->deadline);
         job->output_fd = close_fd(job->output_fd);
         job->command_fd = close_fd(job->command_fd);
+        job->document_fd = close_fd(job->document_fd);
+        job->signature_fd = close_fd(job->signature_fd);
+        job->result_fd = close_fd(job->result_fd);
+        job->asked_by = sd_bus_message_unref(job->asked_by);
         if (job->aimed_port)
                 steering_unaim(job->director, job->aimed_port);
-        if (job->is_helper && job->for_generation != 0)
+        if (job->spawn_kind == SPAWN_HELPER && job->for_generation != 0)
                 aiming_end(job->director, job->number);
         job->aim_fd = close_fd(job->aim_fd);
         job->kind = JOB_NONE;
@@ -57,7 +64,7 @@ static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdat
         struct job *job = userdata;
         struct keeper_cgroup kill = {.serial = keeper_serial(job->director),
                         .generation = job->number,
-                        .kind = SPAWN_HELPER,
+                        .kind = job->spawn_kind,
                         .verb = CGROUP_KILL};
         (void) source;
         (void) usec;
@@ -66,13 +73,16 @@ static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-static struct job *job_new(struct director *director, enum job_kind kind, bool is_helper) {
+static struct job *job_new(struct director *director, enum job_kind kind, enum keeper_spawn_kind spawn_kind) {
         for (size_t i = 0; i < JOBS_MAX; i++)
                 if (director->jobs[i].kind == JOB_NONE) {
                         director->jobs[i] = (struct job){.kind = kind,
                                         .number = ++director->last_job,
-                                        .is_helper = is_helper,
+                                        .spawn_kind = spawn_kind,
                                         .command_fd = -1,
+                                        .document_fd = -1,
+                                        .signature_fd = -1,
+                                        .result_fd = -1,
                                         .output_fd = -1,
                                         .aim_fd = -1,
                                         .director = director};
@@ -81,7 +91,7 @@ static struct job *job_new(struct director *director, enum job_kind kind, bool i
         return NULL;
 }
 
-static int job_start(struct job *job, struct keeper_spawn *request, int command_fd, int extra_fd) {
+static int job_start(struct job *job, struct keeper_spawn *request, int command_fd, const int *more_fds, size_t n_more) {
         struct director *director = job->director;
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) < 0)
@@ -92,25 +102,58 @@ static int job_start(struct job *job, struct keeper_spawn *request, int command_
         int r = sd_event_add_io(director->event, &job->output_source, job->output_fd, EPOLLIN, on_output, job);
         if (r < 0)
                 return r;
-        int fds[3] = {command_fd, write_end, extra_fd};
-        request->n_listen = extra_fd >= 0 ? 1 : 0;
+        int fds[2 + JOB_FDS_MAX] = {command_fd, write_end};
+        INVARIANT(n_more <= JOB_FDS_MAX);
+        for (size_t i = 0; i < n_more; i++)
+                fds[2 + i] = more_fds[i];
+        request->n_listen = (uint32_t) n_more;
         request->serial = keeper_serial(director);
-        return keeper_ask(director, KEEPER_SPAWN, request, sizeof(*request), fds, extra_fd >= 0 ? 3 : 2, request->serial, NULL);
+        return keeper_ask(director, KEEPER_SPAWN, request, sizeof(*request), fds, 2 + n_more, request->serial, NULL);
 }
 
 struct job *jobs_start_archivist(struct director *director, enum job_kind kind, char *const *arguments, int extra_fd) {
         _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
-        struct job *job = request ? job_new(director, kind, false) : NULL;
+        struct job *job = request ? job_new(director, kind, SPAWN_ARCHIVIST) : NULL;
         if (!job)
                 return NULL;
-        int r = spawn_request_for_archivist(director, job->number, arguments, request);
+        int r = spawn_request_for_role(SPAWN_ARCHIVIST, job->number, arguments, request);
         if (r >= 0)
-                r = job_start(job, request, director->self_fd, extra_fd);
+                r = job_start(job, request, director->self_fd, &extra_fd, extra_fd >= 0 ? 1 : 0);
         if (r >= 0)
                 return job;
         log_errno(r, "cannot start the archivist to %s", arguments[1]);
         job_done(job);
         return NULL;
+}
+
+struct job *jobs_start_reading(struct director *director, enum job_kind kind, char *const *arguments, const int *fds, size_t n_fds,
+                uint64_t timeout_us) {
+        _cleanup_free_ struct keeper_spawn *request = calloc(1, sizeof(*request));
+        enum keeper_spawn_kind spawn_kind = kind == JOB_FETCH ? SPAWN_FETCHER : SPAWN_READER;
+        struct job *job = request ? job_new(director, kind, spawn_kind) : NULL;
+        if (!job)
+                return NULL;
+        int r = spawn_request_for_role(spawn_kind, job->number, arguments, request);
+        if (r >= 0)
+                r = job_start(job, request, director->self_fd, fds, n_fds);
+        if (r >= 0)
+                r = sd_event_add_time_relative(director->event, &job->deadline, CLOCK_MONOTONIC, timeout_us, 0, on_job_deadline,
+                                job);
+        if (r >= 0)
+                return job;
+        log_errno(r, "cannot start %s", arguments[0]);
+        job_done(job);
+        return NULL;
+}
+
+void jobs_forget_caller(struct director *director, const sd_bus *bus) {
+        for (size_t i = 0; i < JOBS_MAX; i++) {
+                struct job *job = &director->jobs[i];
+                if (job->kind != JOB_NONE && job->asked_by && sd_bus_message_get_bus(job->asked_by) == bus) {
+                        job->asked_by = sd_bus_message_unref(job->asked_by);
+                        job->kind = JOB_DROPPED;
+                }
+        }
 }
 
 /* The operator's command as execvp would find it, in the standard folders only. */
@@ -149,7 +192,7 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
                 return -ENOMEM;
         if (fd < 0)
                 return fd;
-        struct job *job = job_new(director, kind, true);
+        struct job *job = job_new(director, kind, SPAWN_HELPER);
         if (!job)
                 return -EBUSY;
         (void) snprintf(number, sizeof(number), "INTERREX_GENERATION=%lu", generation);
@@ -159,7 +202,7 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
         (void) snprintf(port, sizeof(port), "INTERREX_PROBE_PORT=%u", job->aimed_port);
         int r = spawn_request_for_helper(director, job->number, path, command, environment, request);
         if (r >= 0)
-                r = job_start(job, request, fd, -1);
+                r = job_start(job, request, fd, NULL, 0);
         if (r >= 0)
                 r = sd_event_add_time_relative(director->event, &job->deadline, CLOCK_MONOTONIC, timeout_us, 0, on_job_deadline,
                                 job);
@@ -170,7 +213,7 @@ int jobs_run_command(struct director *director, enum job_kind kind, char *const 
 
 void jobs_spawned(struct director *director, const struct keeper_generation *known, int cgroup_fd) {
         struct job *job = job_find(director, known->generation);
-        if (job && job->is_helper && job->for_generation != 0 && job->aim_fd < 0)
+        if (job && job->spawn_kind == SPAWN_HELPER && job->for_generation != 0 && job->aim_fd < 0)
                 job->aim_fd = aiming_begin(director, cgroup_fd, job->number, job->for_generation);
 }
 
@@ -196,10 +239,12 @@ void jobs_exited(struct director *director, const struct keeper_exited *exited) 
                 (void) on_output(job->output_source, job->output_fd, 0, job);
         }
         job->output[job->output_size] = '\0';
-        if (job->is_helper)
+        if (job->spawn_kind == SPAWN_HELPER)
                 probing_command_done(director, job, exited);
-        else
+        else if (job->spawn_kind == SPAWN_ARCHIVIST)
                 archive_job_done(director, job, exited->code == CLD_EXITED && exited->status == 0);
+        else
+                reading_job_done(director, job, exited);
         job_done(job);
 }
 
@@ -209,6 +254,8 @@ void jobs_sweep(struct director *director, const struct keeper_generation *known
                         .kind = known->kind,
                         .verb = CGROUP_KILL};
         struct keeper_forget forget = {.generation = known->generation, .kind = known->kind};
+        if (job_find(director, known->generation))
+                return;
         keeper_tell(director, KEEPER_CGROUP, &kill, sizeof(kill), NULL, 0);
         keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
 }

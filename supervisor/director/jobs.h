@@ -1,5 +1,5 @@
-/* Short-lived processes that the director has the keeper start: archivists (verify, snapshots) and the operator's
- * commands (probes and heights of kind exec). Their results come as events of the machine or go to the probing. */
+/* Short-lived processes that the director has the keeper start: archivists (verify, snapshots), fetchers and readers
+ * (schedules), and the operator's commands (probes and heights of kind exec). Their results come as events of the machine or go to the probing. */
 #pragma once
 
 #include "context.h"
@@ -38,6 +38,9 @@ void jobs_may_begin(struct director *director, uint64_t number);
 
 /* The keeper says that a helper or archivist has ended. */
 void jobs_exited(struct director *director, const struct keeper_exited *exited);
+
+/* The call that a document is read for is gone: what comes of it is dropped. */
+void jobs_forget_caller(struct director *director, const sd_bus *bus);
 
 /* Kills and forgets what a director before this one had started. */
 void jobs_sweep(struct director *director, const struct keeper_generation *known);

@@ -14,6 +14,7 @@
 #include "port_owner.h"
 #include "probing.h"
 #include "selection.h"
+#include "source.h"
 #include "steering.h"
 #include "unit.h"
 #include "waiting_room.h"
@@ -145,6 +146,7 @@ static int resume(struct director *director) {
         (void) events_feed(director, &event);
         retire_leftovers(director);
         tell_what_was_missed(director);
+        source_open(director);
         return 0;
 }
 
@@ -173,8 +175,19 @@ static int start(struct director *director) {
         (void) journal_swap_get(director->journal, director->record.swap, &director->swap);
         director->record.gate_users = (struct gate_users){0}; /* releases may have been replaced meanwhile */
         jobs_plan_snapshot(director);
+        source_open(director);
+        if (source_holds_start(director))
+                return 0;
         director->ports_deadline = now_monotonic() + PORT_PATIENCE_US;
         return start_when_ports_are_free(director);
+}
+
+void recovery_source_is_read(struct director *director) {
+        director->source.start_waits = false;
+        director->source.patience = sd_event_source_disable_unref(director->source.patience);
+        director->ports_deadline = now_monotonic() + PORT_PATIENCE_US;
+        if (start_when_ports_are_free(director) < 0)
+                (void) sd_event_exit(director->event, EXIT_FAILURE);
 }
 
 int recovery_go_on(struct director *director) {

@@ -11,3 +11,6 @@ int recovery_open_first(struct director *director);
 
 /* Goes on from the journal's last row, or starts the node. */
 int recovery_go_on(struct director *director);
+
+/* The start has waited for the source of the schedule. */
+void recovery_source_is_read(struct director *director);

@@ -126,10 +126,8 @@ int spawn_request_for_helper(struct director *director, uint64_t number, const c
         return r < 0 ? r : append_all(ret_request, environment, &ret_request->n_environment);
 }
 
-int spawn_request_for_archivist(struct director *director, uint64_t number, char *const *arguments,
-                struct keeper_spawn *ret_request) {
-        (void) director;
-        ret_request->kind = SPAWN_ARCHIVIST;
+int spawn_request_for_role(enum keeper_spawn_kind kind, uint64_t number, char *const *arguments, struct keeper_spawn *ret_request) {
+        ret_request->kind = kind;
         ret_request->generation = number;
         int r = append(ret_request, "/proc/self/exe");
         if (r >= 0)

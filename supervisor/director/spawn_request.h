@@ -10,5 +10,5 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
 int spawn_request_for_helper(struct director *director, uint64_t number, const char *path, char *const *command,
                 char *const *environment, struct keeper_spawn *ret_request);
 
-int spawn_request_for_archivist(struct director *director, uint64_t number, char *const *arguments,
-                struct keeper_spawn *ret_request);
+/* This executable as archivist, fetcher or reader; the keeper knows the user. */
+int spawn_request_for_role(enum keeper_spawn_kind kind, uint64_t number, char *const *arguments, struct keeper_spawn *ret_request);

@@ -8,6 +8,7 @@
 #include "hold.h"
 #include "planning.h"
 #include "probing.h"
+#include "source.h"
 #include "steering.h"
 #include "unit.h"
 #include "waiting_room.h"
@@ -196,6 +197,21 @@ static void append_cut_off(struct director *director, json_t *array) {
         append(array, text);
 }
 
+static void append_source(struct director *director, json_t *array) {
+        char text[1200];
+        double age = source_age(director);
+        if (!*director->source.error)
+                return;
+        (void) snprintf(text, sizeof(text), "the schedule from %.200s is not taken: %s; ", source_place(director),
+                        director->source.error);
+        size_t used = strlen(text);
+        if (age < 0)
+                (void) snprintf(text + used, sizeof(text) - used, "none of it was ever in order");
+        else
+                (void) snprintf(text + used, sizeof(text) - used, "the last good one, of %.0f s ago, stays in force", age);
+        append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
@@ -211,6 +227,7 @@ static json_t *degraded(struct director *director) {
         }
         append(array, director->no_aim);
         append_later_locks(director, array);
+        append_source(director, array);
         if (director->prober < 0)
                 append(array, "the prober is being restarted: nothing is probed just now");
         if (!director->settings.snapshot && config->state.directory) {
@@ -227,6 +244,21 @@ static json_t *degraded(struct director *director) {
                 append(array, text);
         }
         return array;
+}
+
+/* Where it comes from and how fresh it is. */
+static json_t *schedule_object(struct director *director) {
+        json_t *object = json_object();
+        uint64_t sequence = SCHEDULE_NO_SEQUENCE;
+        double age = source_age(director);
+        bool is_sourced = source_name(director) != NULL;
+        (void) journal_document_get(director->journal, &sequence);
+        (void) json_object_set_new(object, "source", text_or_null(source_name(director)));
+        (void) json_object_set_new(object, "from", text_or_null(is_sourced ? source_place(director) : NULL));
+        (void) json_object_set_new(object, "sequence", sequence == SCHEDULE_NO_SEQUENCE ? json_null() : number(sequence));
+        (void) json_object_set_new(object, "age_s", is_sourced && age >= 0 ? json_real(age) : json_null());
+        (void) json_object_set_new(object, "error", text_or_null(director->source.error));
+        return object;
 }
 
 static void put_run(struct director *director, json_t *object) {
@@ -253,6 +285,7 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
         put_run(director, object);
         (void) json_object_set_new(object, "next", next(director));
+        (void) json_object_set_new(object, "schedule", schedule_object(director));
         (void) json_object_set_new(object, "listeners", listeners(director));
         (void) json_object_set_new(object, "generations", generations(director));
         (void) json_object_set_new(object, "last_swap", last_swap(director));

@@ -45,7 +45,7 @@ int spawn_plan_make(const struct keeper_spawn *request, const int *fds, size_t n
                         request->n_environment > 4096 || request->n_groups > ELEMENTS(request->groups) ||
                         request->n_limits > KEEPER_LIMITS_MAX || request->has_gate > 1 ||
                         (uint64_t) request->n_listen + request->has_gate + 2 != n_fds || request->fence > SPAWN_FENCE_EXEC ||
-                        request->kind < SPAWN_GENERATION || request->kind > SPAWN_ARCHIVIST)
+                        request->kind < SPAWN_GENERATION || request->kind > SPAWN_READER)
                 return -EBADMSG;
         struct spawn_plan plan = {.request = request, .fds = fds, .n_fds = n_fds};
         plan.arguments = calloc((size_t) request->n_arguments + 1, sizeof(char *));
@@ -170,15 +170,17 @@ static void set_limits(const struct keeper_spawn *request, int status_fd) {
         }
 }
 
-static void change_user(const struct keeper_spawn *request, int status_fd) {
+static void change_user(const struct keeper *keeper, const struct keeper_spawn *request, int status_fd) {
         gid_t groups[ELEMENTS(request->groups)];
+        bool is_ours = request->kind == SPAWN_FETCHER || request->kind == SPAWN_READER;
+        uid_t uid = is_ours ? keeper->prober_uid : request->uid;
+        gid_t gid = is_ours ? keeper->prober_gid : request->gid;
         for (uint32_t i = 0; i < request->n_groups; i++)
                 groups[i] = request->groups[i];
-        if (setgroups(request->n_groups, groups) < 0 || setresgid(request->gid, request->gid, request->gid) < 0 ||
-                        setresuid(request->uid, request->uid, request->uid) < 0)
+        if (setgroups(is_ours ? 0 : request->n_groups, groups) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
                 fail(status_fd, "changing the user");
         /* Not for root: its programs would come up with the keeper's reduced set instead of their own. */
-        if (request->uid != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        if (uid != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 fail(status_fd, "setting no_new_privs");
         /* I3: the gate goes with the keeper. After the change of user, which takes it back. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -220,7 +222,7 @@ static _Noreturn void run_child(struct keeper *keeper, const struct spawn_plan *
                 }
         }
         if (request->kind != SPAWN_ARCHIVIST)
-                change_user(request, status_fd);
+                change_user(keeper, request, status_fd);
         /* As the node's own user, because root may not be let into a directory that the user may enter. */
         if (chdir(*plan->working_directory ? plan->working_directory : "/") < 0)
                 fail(status_fd, "entering the working directory");

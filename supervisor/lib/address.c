@@ -144,6 +144,28 @@ int address_from_url(const char *url, struct address *ret_address) {
         return 0;
 }
 
+bool url_can_be_fetched(const char *url) {
+        static const char host_characters[] =
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+        static const uint8_t loopback[16] = {[15] = 1};
+        struct address address;
+        bool is_secure = strncmp(url, "https://", 8) == 0;
+        if (!is_secure && strncmp(url, "http://", 7) != 0)
+                return false;
+        for (const char *c = url; *c; c++)
+                if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f || *c == '#')
+                        return false;
+        const char *host = url + (is_secure ? 8 : 7);
+        size_t length = strcspn(host, "/?");
+        if (length == 0 || strspn(host, host_characters) < length)
+                return false;
+        if (is_secure)
+                return true;
+        return address_from_url(url, &address) >= 0 &&
+               (address.family == AF_INET ? address.ip[0] == 127
+                                          : memcmp(address.ip, loopback, sizeof(loopback)) == 0);
+}
+
 static int parse_host(const char *host, size_t length, struct address *address) {
         char text[INET6_ADDRSTRLEN + 1];
         if (length == 0 || length >= sizeof(text))

@@ -58,11 +58,19 @@ int boundary_parse(const char *point, const char *text, struct boundary_rule *re
         return 0;
 }
 
+static bool is_word(const char *text, size_t size) {
+        size_t length = strnlen(text, size);
+        for (size_t i = 0; i < length; i++)
+                if (text[i] <= ' ' || text[i] > '~')
+                        return false;
+        return length < size;
+}
+
 int boundary_check(const struct boundary_rule *rule) {
         struct range range;
         bool is_whole = rule->unit < BOUNDARY_UNITS && rule->mode < BOUNDARY_MODES && rule->at <= BOUNDARY_POINT_MAX &&
                         (rule->from == BOUNDARY_NO_WINDOW || rule->from < rule->at) &&
-                        memchr(rule->range, '\0', sizeof(rule->range)) && memchr(rule->protocol, '\0', sizeof(rule->protocol));
+                        memchr(rule->range, '\0', sizeof(rule->range)) && is_word(rule->protocol, sizeof(rule->protocol));
         return is_whole && range_parse(rule->range, &range) >= 0 && !range_is_empty(&range) ? 0 : -EINVAL;
 }
 

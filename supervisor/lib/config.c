@@ -69,9 +69,11 @@ void config_free(struct config *config) {
                         config->exec.group, config->exec.working_directory, config->state.directory,
                         config->height.url, config->height.metric, config->height.pattern,
                         config->height.path, config->gate.symbol, config->gate.symbol_pattern,
-                        config->gate.usdt, config->gate.pattern};
+                        config->gate.usdt, config->gate.pattern,
+                        config->schedule.path, config->schedule.url, config->schedule.ca};
         char **vectors[] = {config->exec.args, config->exec.env, config->state.hook, config->state.keep,
-                        config->height.command, config->gate.args, config->trust_keys};
+                        config->height.command, config->gate.args, config->trust_keys,
+                        config->schedule.names, config->schedule.compatible};
         for (size_t i = 0; i < ELEMENTS(texts); i++)
                 free(texts[i]);
         for (size_t i = 0; i < ELEMENTS(vectors); i++)
@@ -141,6 +143,7 @@ static int read_document(struct reader *reader, struct config *config) {
                         {"trust", take_trust, 0},
                         {"deadlines", take_deadlines, offsetof(struct config, deadlines)},
                         {"hold", take_hold, 0},
+                        {"schedule", take_schedule, offsetof(struct config, schedule)},
         };
         const yaml_node_t *root = yaml_document_get_root_node(reader->document);
         if (!root || root->type != YAML_MAPPING_NODE) {

@@ -35,6 +35,8 @@ enum gate_kind { GATE_NONE, GATE_UPROBE, GATE_NODE, GATE_NOTIFY, GATE_LOG, GATE_
 enum gate_abi { ABI_C, ABI_GO };
 enum probe_kind { PROBE_HEIGHT, PROBE_HTTP, PROBE_TCP, PROBE_EXEC };
 
+enum source_kind { SOURCE_NONE, SOURCE_FILE, SOURCE_HTTPS, SOURCE_COSMOVISOR, SOURCE_FLOW };
+
 struct rlimit_setting {
         int resource;  /* RLIMIT_* */
         uint64_t soft; /* UINT64_MAX: infinity */
@@ -107,6 +109,17 @@ struct deadline_config {
         uint64_t drain_us;    /* overlap: how long the old generation may keep its connections */
 };
 
+/* Where the schedule comes from, besides from operators. */
+struct schedule_config {
+        enum source_kind source;
+        char *path, *url;  /* one of them; NULL for both: cosmovisor's file in the state directory */
+        char *ca;          /* a file of authorities for https; NULL: those of the host */
+        uint64_t every_us; /* 0: as the source has it */
+        char **names;      /* NAME=VERSION or NAME=RANGE, of a chain's upgrades */
+        char **compatible; /* versions of a Version Beacon that break nothing */
+        bool unsigned_allowed;
+};
+
 struct config {
         char *node;
         char *release; /* may be NULL */
@@ -128,6 +141,7 @@ struct config {
         struct deadline_config deadlines;
         struct address *hold_serve; /* each is one of listen; what a held release serves, cut off from its peers */
         size_t n_hold_serve;
+        struct schedule_config schedule;
 };
 
 struct config_mistake {

@@ -9,6 +9,8 @@ void take_state(struct reader *reader, const yaml_node_t *value, void *target); 
 void take_progress(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
 void take_restart(struct reader *reader, const yaml_node_t *value, void *target);  /* struct config */
 void take_trust(struct reader *reader, const yaml_node_t *value, void *target);    /* struct config */
+void take_schedule(
+                struct reader *reader, const yaml_node_t *value, void *target); /* struct schedule_config */
 void take_deadlines(
                 struct reader *reader, const yaml_node_t *value, void *target); /* struct deadline_config */
 

@@ -18,6 +18,9 @@
  *   ScheduleSet  "a(uuttss)t" -> "" boundaries (unit, mode, point, from, range, protocol: see boundary.h), all or none, and
  *                               the sequence number if they are all of the schedule, else CONTROL_NO_SEQUENCE
  *   ScheduleRemove "ut" -> ""   unit and point
+ *   ScheduleDocument "hhb" -> "uta(us)" a schedule's file, its signature's file, and whether there is one (else the second
+ *                               descriptor is not looked at); answered when it has been read and set: how many boundaries, the
+ *                               sequence number or CONTROL_NO_SEQUENCE, and mistakes with their lines; with any, nothing was set
  *   Refresh      ""    -> ""    releases on disk have changed
  *   Wait         "t"   -> "ss"  swap id; answered when it has ended: outcome ("committed", "rolled-back", "aborted",
  *                               "held", "cancelled") and reason; a connection that breaks meanwhile (the director was

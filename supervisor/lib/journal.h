@@ -23,6 +23,9 @@ int journal_begin(struct journal *journal);
 int journal_commit(struct journal *journal);
 void journal_abort(struct journal *journal);
 
+/* The key under which trust.keys lie, each with a NUL behind it, as they were when the node was started last. */
+#define JOURNAL_TRUST "trust"
+
 /* Key and value: the swap machine's last state lies under "machine", the highest generation under
  * "generation". */
 int journal_set(struct journal *journal, const char *key, const void *value, size_t size);

@@ -66,6 +66,8 @@ enum keeper_spawn_kind {
         SPAWN_GENERATION = 1, /* a node, in cgroup gen-N */
         SPAWN_HELPER, /* a command of the operator's (probe, height): user as given, cgroup helper-N, killed as a whole */
         SPAWN_ARCHIVIST, /* this executable as archivist: stays root and drops what it does not need */
+        SPAWN_FETCHER, /* this executable as fetcher or reader, as the prober's user, whatever the message says */
+        SPAWN_READER,
 };
 
 enum keeper_fence { SPAWN_NO_FENCE, SPAWN_FENCE_LOCK, SPAWN_FENCE_EXEC };

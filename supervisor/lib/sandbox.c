@@ -1,10 +1,12 @@
 #include "sandbox.h"
 
 #include "capabilities.h"
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 static void cap_free_at(cap_t *capabilities) {
         if (*capabilities)
@@ -82,7 +84,14 @@ static void filter_release_at(scmp_filter_ctx *filter) {
                 seccomp_release(*filter);
 }
 
-int sandbox_allow_calls(const char *const *allowed, const char *const *denied) {
+/* O_TMPFILE has O_DIRECTORY in it, which reading may have. */
+static int add_reading(scmp_filter_ctx filter) {
+        const scmp_datum_t mask = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                        SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
+}
+
+static int load_filter(const char *const *allowed, const char *const *denied, bool may_read) {
         _cleanup_(filter_release_at) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
         if (!filter)
                 return -ENOMEM;
@@ -99,5 +108,37 @@ int sandbox_allow_calls(const char *const *allowed, const char *const *denied) {
 #endif
         if (r >= 0)
                 r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), denied);
+        if (r >= 0 && may_read)
+                r = add_reading(filter);
         return r < 0 ? r : seccomp_load(filter);
+}
+
+int sandbox_allow_calls(const char *const *allowed, const char *const *denied) {
+        return load_filter(allowed, denied, false);
+}
+
+int sandbox_allow_calls_and_reading(const char *const *allowed, const char *const *denied) {
+        return load_filter(allowed, denied, true);
+}
+
+int sandbox_limit(size_t memory, unsigned seconds, size_t file, unsigned n_files) {
+#ifdef INTERREX_SANITIZED
+        memory = RLIM_INFINITY; /* AddressSanitizer reserves terabytes */
+#endif
+        const struct {
+                __rlimit_resource_t resource;
+                rlim_t value;
+        } limits[] = {{RLIMIT_AS, memory}, {RLIMIT_CPU, seconds}, {RLIMIT_FSIZE, file},
+                        {RLIMIT_NOFILE, n_files}, {RLIMIT_CORE, 0}};
+        for (size_t i = 0; i < ELEMENTS(limits); i++) {
+                struct rlimit limit;
+                if (getrlimit(limits[i].resource, &limit) < 0)
+                        return -errno;
+                if (limits[i].value < limit.rlim_max)
+                        limit.rlim_max = limits[i].value;
+                limit.rlim_cur = limit.rlim_max;
+                if (setrlimit(limits[i].resource, &limit) < 0)
+                        return -errno;
+        }
+        return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }

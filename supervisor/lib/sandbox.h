@@ -16,3 +16,10 @@ int sandbox_keep_capabilities(const cap_value_t *capabilities, size_t n_capabili
  * does not know is skipped. Any other call ends the process with SIGSYS, so that it is seen, unless
  * it is in DENIED (NULL-terminated, may be NULL), which fails with EPERM. -errno. */
 int sandbox_allow_calls(const char *const *allowed, const char *const *denied);
+
+/* The same, and openat(2) for reading only; with other flags it ends the process too. */
+int sandbox_allow_calls_and_reading(const char *const *allowed, const char *const *denied);
+
+/* Lowers for good what the process may use: bytes of memory, seconds of processor time, bytes of one file, descriptors. No core
+ * dumps, and nobody of the same user may look into it. -errno. */
+int sandbox_limit(size_t memory, unsigned seconds, size_t file, unsigned n_files);

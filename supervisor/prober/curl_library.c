@@ -13,6 +13,7 @@ int curl_library_load(struct curl_library *ret_library, const char **ret_why) {
                         {"curl_version_info", &library.version_info},
                         {"curl_easy_init", &library.easy_init},
                         {"curl_easy_cleanup", &library.easy_cleanup},
+                        {"curl_easy_perform", &library.easy_perform},
                         {"curl_easy_setopt", &library.easy_setopt},
                         {"curl_easy_getinfo", &library.easy_getinfo},
                         {"curl_easy_strerror", &library.easy_strerror},

@@ -1,4 +1,4 @@
-/* libcurl, loaded in the prober alone: its two dozen libraries would otherwise be mapped and relocated in
+/* libcurl, loaded in the prober and the fetcher alone: its two dozen libraries would otherwise be mapped and relocated in
  * the keeper and the director as well, which are the same executable and must stay small. The types are
  * curl's own, so the compiler checks them. */
 #pragma once
@@ -10,6 +10,7 @@ struct curl_library {
         typeof(&curl_version_info) version_info;
         typeof(&curl_easy_init) easy_init;
         typeof(&curl_easy_cleanup) easy_cleanup;
+        typeof(&curl_easy_perform) easy_perform;
         CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
         CURLcode (*easy_getinfo)(CURL *easy, CURLINFO info, ...);
         typeof(&curl_easy_strerror) easy_strerror;

@@ -1,35 +1,29 @@
 /* With keys configured, nothing runs that none of them has signed. The signatures are made by Debian's minisign. */
-#include "support/scenario.h"
+#include "support/signing.h"
 #include <sys/stat.h>
 
-#define TIMEOUT_US (20 * USEC_PER_SEC)
-
-static void run(struct scenario *s, const char *const *arguments, char **ret_output);
-static void make_key(struct scenario *s, const char *name, char *line, size_t size);
 static void make_release(struct scenario *s, const char *version, char *path, size_t size);
-static void sign(struct scenario *s, const char *key, const char *path, const char *comment);
 static void assert_refused(struct scenario *s, const char *version, const char *word);
-#define RUN(s, ret_output, ...) run(s, (const char *const[]){__VA_ARGS__, NULL}, ret_output)
 
 SCENARIO(I3_only_what_was_signed_runs) {
         char key[128], path[5][200], more[256];
         scenario_need("/usr/bin/minisign");
-        make_key(s, "ours", key, sizeof(key));
+        signing_make_key(s, "ours", key, sizeof(key));
         (void)snprintf(more, sizeof(more), "release: \"1.0.0\"\ntrust: {keys: [\"%s\"]}\nprobation: 200ms\n",
                         key);
-        make_key(s, "theirs", key, sizeof(key));
+        signing_make_key(s, "theirs", key, sizeof(key));
         scenario_configure_testnode(s, &(struct scenario_testnode){.more = more});
         static const char *const versions[] = {"1.0.0", "2.0.0", "2.0.1", "2.0.2", "2.0.3"};
         for (size_t i = 0; i < ELEMENTS(versions); i++)
                 make_release(s, versions[i], path[i], sizeof(path[i]));
-        sign(s, "ours", path[0], "version:1.0.0");
+        signing_sign(s, "ours", path[0], "version:1.0.0");
         scenario_expect(s, 0, "release", "add", s->node, "1.0.0", path[0], NULL); /* finds PATH.minisig */
         scenario_start(s);
 
         scenario_expect(s, 0, "release", "add", s->node, "2.0.1", path[2], NULL);
         assert_refused(s, "2.0.1", "not signed");
 
-        sign(s, "theirs", path[3], "none");
+        signing_sign(s, "theirs", path[3], "none");
         scenario_expect(s, 0, "release", "add", s->node, "2.0.2", path[3], NULL);
         assert_refused(s, "2.0.2", "trust.keys");
 
@@ -37,12 +31,12 @@ SCENARIO(I3_only_what_was_signed_runs) {
         char signature[220];
         (void)snprintf(signature, sizeof(signature), "%s.minisig", path[0]);
         scenario_expect(s, 2, "release", "add", s->node, "2.0.3", path[4], "--signature", signature, NULL);
-        sign(s, "ours", path[4], "none");
+        signing_sign(s, "ours", path[4], "none");
         (void)snprintf(signature, sizeof(signature), "%s.minisig", path[4]);
         scenario_expect(s, 0, "release", "add", s->node, "2.0.4", path[1], "--signature", signature, NULL);
         assert_refused(s, "2.0.4", "not what was signed");
 
-        sign(s, "ours", path[1], "version:2.0.0");
+        signing_sign(s, "ours", path[1], "version:2.0.0");
         scenario_expect(s, 0, "release", "add", s->node, "2.0.0", path[1], NULL);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_assert_release(s, "2.0.0");
@@ -54,46 +48,15 @@ int main(void) {
         return cmocka_run_group_tests_name("trust", tests, NULL, NULL);
 }
 
-static void run(struct scenario *s, const char *const *arguments, char **ret_output) {
-        const struct process_start start = {
-                        .arguments = arguments, .output_fd = -1, .error_fd = -1, .cgroup_fd = -1};
-        struct process_result result;
-        (void)s;
-        assert_int_equal(process_run(&start, TIMEOUT_US, &result), 0);
-        if (result.status != 0)
-                fail_msg("%s: %s", arguments[0], result.error);
-        if (ret_output)
-                *ret_output = strdup(result.output);
-        process_result_done(&result);
-}
-
-static void make_key(struct scenario *s, const char *name, char *line, size_t size) {
-        char public_key[128], secret_key[128];
-        _cleanup_free_ char *output = NULL;
-        (void)snprintf(public_key, sizeof(public_key), "%s/%s.pub", s->directory, name);
-        (void)snprintf(secret_key, sizeof(secret_key), "%s/%s.sec", s->directory, name);
-        RUN(s, NULL, "minisign", "-G", "-W", "-p", public_key, "-s", secret_key);
-        RUN(s, &output, "tail", "-n", "1", public_key);
-        assert_non_null(output);
-        output[strcspn(output, "\n")] = '\0';
-        text_copy(line, size, output);
-}
-
 /* One file: the test node, with some bytes behind it that tell the versions apart. */
 static void make_release(struct scenario *s, const char *version, char *path, size_t size) {
         char from[300];
         (void)snprintf(from, sizeof(from), "%s/testnode", s->nodes);
         (void)snprintf(path, size, "%s/testnode-%s", s->directory, version);
-        RUN(s, NULL, "cp", from, path);
+        SIGNING_RUN(NULL, "cp", from, path);
         _cleanup_fclose_ FILE *file = fopen(path, "ae");
         assert_non_null(file);
         assert_true(fputs(version, file) >= 0);
-}
-
-static void sign(struct scenario *s, const char *key, const char *path, const char *comment) {
-        char secret_key[128];
-        (void)snprintf(secret_key, sizeof(secret_key), "%s/%s.sec", s->directory, key);
-        RUN(s, NULL, "minisign", "-S", "-s", secret_key, "-m", path, "-t", comment);
 }
 
 static void assert_refused(struct scenario *s, const char *version, const char *word) {

@@ -258,7 +258,34 @@ static void a_schedule_is_set_through_a_running_director(void **state) {
         assert_true(dprintf(fd, "# two\n100 >=1.0.0 <2.0.0\n\n 200\t^2.0.0 # breaking\n") > 0);
         (void)snprintf(line, sizeof(line), "schedule import %s", path);
         assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
-        stage_assert_calls(s, "Schedule 1300:>=1.7.1\nSchedule 100:>=1.0.0 <2.0.0 200:^2.0.0\n");
+        stage_assert_says(s->out, "2 boundaries");
+        stage_assert_calls(s, "Schedule 1300:>=1.7.1\nScheduleDocument # two\n");
+}
+
+static void write_file(const char *path, const char *text) {
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+}
+
+static void a_signature_beside_a_schedule_is_handed_over_with_it(void **state) {
+        struct scratch *s = *state;
+        char path[128], beside[160], line[300];
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){0});
+        (void)snprintf(path, sizeof(path), "%s/table", s->folder);
+        (void)snprintf(beside, sizeof(beside), "%s.minisig", path);
+        write_file(path, "wrong\n");
+        write_file(beside, "by somebody\n");
+        (void)snprintf(line, sizeof(line), "schedule import %s", path);
+        assert_int_equal(stage_run_cli(s, line), EXIT_USAGE);
+        stage_assert_says(s->err, "table:5: so it is");
+        (void)snprintf(line, sizeof(line), "schedule import %s --signature %s", path, path);
+        assert_int_equal(stage_run_cli(s, line), EXIT_USAGE);
+        (void)snprintf(line, sizeof(line), "schedule import %s --signature %s.none", path, path);
+        assert_int_equal(stage_run_cli(s, line), EXIT_USAGE);
+        stage_assert_calls(s,
+                        "ScheduleDocument wrong signed by somebody\nScheduleDocument wrong signed wrong\n");
 }
 
 static void a_schedule_of_a_stopped_node_is_all_or_nothing(void **state) {
@@ -343,6 +370,7 @@ int main(void) {
                         TEST(a_node_that_stops_meanwhile_leaves_its_outcome),
                         TEST(who_may_not_is_told_who_may),
                         TEST(a_schedule_is_set_through_a_running_director),
+                        TEST(a_signature_beside_a_schedule_is_handed_over_with_it),
                         TEST(a_schedule_of_a_stopped_node_is_all_or_nothing),
                         TEST(history_and_report_read_the_journal),
                         TEST(releases_are_added_listed_and_removed),

@@ -12,7 +12,7 @@
 
 static int parse(const char *text, uint64_t *ret_height) {
         char name[16];
-        return cosmovisor_parse_info(text, strlen(text), name, sizeof(name), ret_height);
+        return upgrade_info_parse(text, strlen(text), name, sizeof(name), ret_height);
 }
 
 static void an_upgrade_info_is_an_object_with_name_and_height(void **state) {
