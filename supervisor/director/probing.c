@@ -143,26 +143,27 @@ static void check_probation(struct director *director) {
         }
 }
 
-void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height, const char *text) {
+void probing_result(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
         struct watch *watch = &director->watch;
+        bool healthy = result->healthy;
         if (director->is_selecting && generation == 0 && probe == PROBES_MAX)
-                selection_on_height(director, healthy ? height : MACHINE_NO_HEIGHT, text);
+                selection_on_height(director, healthy ? result->height : MACHINE_NO_HEIGHT, result->text);
         if (generation == 0 || generation != watch->generation || probe > PROBES_MAX)
                 return;
         struct probe_state *state = &watch->probes[probe];
-        state->is_under_way = false;
+        state->is_under_way = result->goes_on;
         /* A probe that came while users are not yet served there is asked again soon. */
         state->due_at = now_monotonic() + probe_every(director, probe);
         if (healthy) {
                 state->was_healthy = true;
                 state->failures = 0;
                 state->last_failure[0] = '\0';
-                if (height != PROBER_HEIGHT_NONE)
-                        events_height(director, generation, height);
+                if (result->height != PROBER_HEIGHT_NONE)
+                        events_height(director, generation, result->height);
         } else {
                 state->failures++;
                 (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s",
-                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name, text);
+                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name, result->text);
         }
         if (generation != watch->generation)
                 return; /* the height has moved the machine on */
@@ -227,15 +228,16 @@ void probing_forget(struct director *director, uint64_t generation) {
 }
 
 void probing_command_done(struct director *director, struct job *job, bool worked) {
-        char text[PROBER_TEXT_MAX], *end = NULL;
+        struct prober_result result = {.height = PROBER_HEIGHT_NONE};
+        char *end = NULL;
         job->output[strcspn(job->output, "\n")] = '\0';
-        uint64_t height = PROBER_HEIGHT_NONE;
         if (job->kind == JOB_HEIGHT && worked) {
-                height = strtoull(job->output, &end, 10);
+                result.height = strtoull(job->output, &end, 10);
                 worked = end && end != job->output && *end == '\0';
         }
-        (void) snprintf(text, sizeof(text), "%s%.400s", worked ? "" : "its command failed: ", job->output);
-        probing_result(director, job->for_generation, job->probe, worked, height, text);
+        result.healthy = worked;
+        (void) snprintf(result.text, sizeof(result.text), "%s%.400s", worked ? "" : "its command failed: ", job->output);
+        probing_result(director, job->for_generation, job->probe, &result);
 }
 
 const char *probing_complaint(const struct director *director) {

@@ -31,6 +31,14 @@ enum height_source {
         HEIGHT_EXEC,
         HEIGHT_BITCOIN, /* getblockcount over JSON-RPC with a cookie or user:password in the URL */
 };
+enum flow_role {
+        FLOW_NONE,
+        FLOW_EXECUTION,
+        FLOW_ACCESS,
+        FLOW_COLLECTION,
+        FLOW_CONSENSUS,
+        FLOW_VERIFICATION
+};
 enum gate_kind { GATE_NONE, GATE_UPROBE, GATE_NODE, GATE_NOTIFY, GATE_LOG, GATE_OBSERVE };
 enum gate_abi { ABI_C, ABI_GO };
 enum probe_kind { PROBE_HEIGHT, PROBE_HTTP, PROBE_TCP, PROBE_EXEC };
@@ -81,7 +89,8 @@ struct state_config {
 
 struct height_config {
         enum height_source source;
-        char *url;
+        enum flow_role role;    /* of the source flow: whose metrics the URL is; FLOW_NONE: REST */
+        char *url;              /* of the source ethereum also ws:// or wss:// */
         struct address address; /* from the URL */
         char *metric, *pattern, *path;
         char **command;

@@ -7,8 +7,6 @@
         ((enum probe_kind)UINT32_MAX) /* missing or misspelt: what it needs is not known either */
 
 static void push_address(struct reader *reader, const yaml_node_t *item, const char *text, void *target);
-static void check_source(
-                struct reader *reader, const yaml_node_t *section, enum height_source source, unsigned line);
 static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line);
 static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target);
 static void take_status(struct reader *reader, const yaml_node_t *value, void *target);
@@ -17,40 +15,12 @@ static void take_overshoot(struct reader *reader, const yaml_node_t *value, void
 static void read_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
 static void check_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
 
-static const char *const source_names[] = {
-                NULL, "ethereum", "cometbft", "flow", "metrics", "log", "file", "notify", "exec", "bitcoin"};
-
 TAKE_CHOICE(take_gate_kind, enum gate_kind, NULL, "uprobe", "node", "notify", "log", "observe")
 TAKE_CHOICE(take_abi, enum gate_abi, "c", "go")
 TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec")
 
 void take_listen(struct reader *reader, const yaml_node_t *value, void *target) {
         take_each(reader, value, push_address, target);
-}
-
-static void take_source(struct reader *reader, const yaml_node_t *value, void *target) {
-        int choice = reader_choice(reader, value, source_names, ELEMENTS(source_names));
-        if (choice >= 0)
-                *(enum height_source *)target = (enum height_source)choice;
-}
-
-void take_height(struct reader *reader, const yaml_node_t *value, void *target) {
-        static const struct reader_key keys[] = {
-                        {"source", take_source, FIELD(height_config, source)},
-                        {"url", take_url, FIELD(height_config, url)},
-                        {"metric", take_short_text, FIELD(height_config, metric)},
-                        {"pattern", take_pattern, FIELD(height_config, pattern)},
-                        {"path", take_path, FIELD(height_config, path)},
-                        {"command", take_command, FIELD(height_config, command)},
-                        {"every", take_period, FIELD(height_config, every_us)},
-        };
-        struct height_config *height = target;
-        unsigned line = reader->line;
-        reader_section(reader, value, "height", keys, ELEMENTS(keys), target);
-        if (height->url)
-                (void)address_from_url(height->url, &height->address);
-        if (value->type == YAML_MAPPING_NODE)
-                check_source(reader, value, height->source, line);
 }
 
 void take_gate(struct reader *reader, const yaml_node_t *value, void *target) {
@@ -141,28 +111,6 @@ static void push_address(struct reader *reader, const yaml_node_t *item, const c
         }
         grown[config->n_listen++] = address;
         config->listen = grown;
-}
-
-static void check_source(struct reader *reader, const yaml_node_t *section, enum height_source source,
-                unsigned line) {
-        static const char *const needs[][2] = {[HEIGHT_ETHEREUM] = {"url"},
-                        [HEIGHT_COMETBFT] = {"url"},
-                        [HEIGHT_FLOW] = {"url"},
-                        [HEIGHT_BITCOIN] = {"url"},
-                        [HEIGHT_METRICS] = {"url", "metric"},
-                        [HEIGHT_LOG] = {"pattern"},
-                        [HEIGHT_FILE] = {"path"},
-                        [HEIGHT_EXEC] = {"command"},
-                        [HEIGHT_NOTIFY] = {NULL}};
-        INVARIANT(source < ELEMENTS(needs));
-        if (!reader_find(reader, section, "source"))
-                reader_mistake(reader, line,
-                                "height needs `source`: ethereum, cometbft, flow, bitcoin, metrics, log, "
-                                "file, notify or exec");
-        for (size_t i = 0; i < 2; i++)
-                if (needs[source][i] && !reader_find(reader, section, needs[source][i]))
-                        reader_mistake(reader, line, "height.source: %s needs height.%s",
-                                        source_names[source], needs[source][i]);
 }
 
 /* Nothing is assumed: a gate that reads the wrong register stops the node at a random height, or never. */
