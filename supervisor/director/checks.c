@@ -12,9 +12,7 @@
 #include <sys/socket.h>
 
 #define HEIGHT_TIMEOUT_US (2 * USEC_PER_SEC)
-/* A node that is told of new blocks and tells none for so long is asked whether it still answers; while its answer decides
- * about a release, sooner. */
-#define SILENCE_US (30 * USEC_PER_SEC)
+/* Of a node that tells its blocks, while its answer decides about a release. */
 #define SILENCE_ON_TRIAL_US USEC_PER_SEC
 
 static struct check *check_new(struct director *director, uint64_t generation, size_t probe) {
@@ -87,7 +85,7 @@ static void fill_height_check(const struct director *director, struct prober_che
                         : height->source == HEIGHT_FLOW && height->metric ? CHECK_METRICS
                                                                           : kinds[height->source];
         request->every_ms = (uint32_t) (height->every_us / USEC_PER_MSEC);
-        request->silence_ms = (uint32_t) ((is_on_trial ? SILENCE_ON_TRIAL_US : SILENCE_US) / USEC_PER_MSEC);
+        request->silence_ms = (uint32_t) ((is_on_trial ? SILENCE_ON_TRIAL_US : PROBING_SILENCE_US) / USEC_PER_MSEC);
         request->timeout_ms = (uint32_t) (HEIGHT_TIMEOUT_US / USEC_PER_MSEC);
         text_copy(request->url, sizeof(request->url), height->url);
         if (height->source == HEIGHT_COMETBFT && !strstr(height->url, "/status"))

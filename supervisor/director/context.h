@@ -9,6 +9,7 @@
 #include "../lib/wire.h"
 #include "interrex.h"
 #include "machine.h"
+#include "plausible.h"
 #include "schedule.h"
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -41,7 +42,9 @@ struct unit {
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
         int log_fd, notify_fd;
-        uint64_t height;
+        uint64_t height; /* the last good one */
+        struct plausible known;
+        uint64_t doubt_said_at;
         bool says_ready;
 };
 

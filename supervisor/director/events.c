@@ -6,6 +6,7 @@
 #include "fence_judge.h"
 #include "following.h"
 #include "gate.h"
+#include "heights.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "perform.h"
@@ -262,7 +263,7 @@ void events_from_keeper(struct director *director, struct wire_message *message)
 /* A gate that was armed to look where the state stands, or for a schedule that has changed since, is moved on. */
 static bool may_go_on(struct director *director, struct unit *unit, uint64_t last_height) {
         const struct machine *machine = &director->record.machine;
-        unit->height = last_height;
+        heights_set(unit, last_height);
         uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
         uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
         if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)
@@ -299,9 +300,12 @@ void events_gate_hit_later(struct director *director, uint64_t generation, uint6
 
 void events_height(struct director *director, uint64_t generation, uint64_t height) {
         struct unit *unit = unit_find(director, generation);
-        if (!unit)
-                return;
-        unit->height = height;
+        if (unit && heights_take(director, unit, height))
+                events_height_stands(director, unit);
+}
+
+void events_height_stands(struct director *director, const struct unit *unit) {
+        uint64_t generation = unit->generation, height = unit->height;
         if (generation == director->record.machine.serving)
                 planning_note_height(director, height);
         uint64_t boundary = gate_height(director, generation);

@@ -3,6 +3,9 @@
 
 #include "context.h"
 
+/* So close to its boundary a swap is made ready, whatever the rate. */
+#define PLANNING_NEAR_BLOCKS 3
+
 /* Why a command was not taken: a name from control_protocol.h and a sentence. */
 struct refusal {
         const char *name;

@@ -12,7 +12,7 @@
 
 static void set_probe_timer(struct director *director);
 
-static bool height_is_polled(const struct director *director) {
+bool probing_asks_height(const struct director *director) {
         switch (director->config->height.source) {
         case HEIGHT_NONE:
         case HEIGHT_LOG:
@@ -31,7 +31,7 @@ static uint64_t probe_every(const struct director *director, size_t probe) {
 /* A probe of kind height is answered by the height's own poll. */
 static bool is_asked(const struct director *director, size_t probe) {
         if (probe == PROBES_MAX)
-                return height_is_polled(director);
+                return probing_asks_height(director);
         return probe < director->config->n_probes && director->config->probes[probe].kind != PROBE_HEIGHT;
 }
 
