@@ -98,11 +98,15 @@ static void fill_height_check(const struct director *director, struct prober_che
 
 static const struct address *fill_probe_check(const struct director *director, size_t probe, struct prober_check *request) {
         const struct probe_config *config = &director->config->probes[probe];
-        request->kind = config->kind == PROBE_TCP ? CHECK_TCP : CHECK_HTTP;
+        request->kind = config->kind == PROBE_TCP            ? CHECK_TCP
+                        : config->kind == PROBE_FLOW_VERSION ? CHECK_FLOW_VERSION
+                                                             : CHECK_HTTP;
         request->timeout_ms = (uint32_t) (config->timeout_us / USEC_PER_MSEC);
         request->status = config->status;
         if (config->url)
                 text_copy(request->url, sizeof(request->url), config->url);
+        if (request->kind == CHECK_FLOW_VERSION && has_no_path(request->url))
+                append_path(request->url, sizeof(request->url), "v1/node_version_info");
         if (config->contains)
                 text_copy(request->argument, sizeof(request->argument), config->contains);
         return &config->address;

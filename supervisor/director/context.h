@@ -95,6 +95,7 @@ struct probe_state {
         bool is_under_way, was_healthy;
         unsigned failures;
         char last_failure[PROBER_TEXT_MAX];
+        char warning[200]; /* of one that is healthy; "": none */
 };
 
 struct watch {

@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "checks.h"
 #include "events.h"
+#include "flow_range.h"
 #include "selection.h"
 #include "unit.h"
 
@@ -143,28 +144,39 @@ static void check_probation(struct director *director) {
         }
 }
 
+/* What is well from afar may be wrong here. */
+static bool is_healthy(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
+        struct probe_state *state = &director->watch.probes[probe];
+        bool is_version = probe < PROBES_MAX && director->config->probes[probe].kind == PROBE_FLOW_VERSION;
+        bool is_well = result->healthy && (!is_version || flow_range_judge(director, generation, result->height, state->warning,
+                                                                          sizeof(state->warning)));
+        if (is_well) {
+                state->was_healthy = true;
+                state->failures = 0;
+                state->last_failure[0] = '\0';
+        } else {
+                state->failures++;
+                (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s",
+                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name,
+                                result->healthy ? state->warning : result->text);
+                state->warning[0] = '\0';
+        }
+        return is_well;
+}
+
 void probing_result(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
         struct watch *watch = &director->watch;
-        bool healthy = result->healthy;
         if (director->is_selecting && generation == 0 && probe == PROBES_MAX)
-                selection_on_height(director, healthy ? result->height : MACHINE_NO_HEIGHT, result->text);
+                selection_on_height(director, result->healthy ? result->height : MACHINE_NO_HEIGHT, result->text);
         if (generation == 0 || generation != watch->generation || probe > PROBES_MAX)
                 return;
         struct probe_state *state = &watch->probes[probe];
         state->is_under_way = result->goes_on;
         /* A probe that came while users are not yet served there is asked again soon. */
         state->due_at = now_monotonic() + probe_every(director, probe);
-        if (healthy) {
-                state->was_healthy = true;
-                state->failures = 0;
-                state->last_failure[0] = '\0';
-                if (result->height != PROBER_HEIGHT_NONE)
-                        events_height(director, generation, result->height);
-        } else {
-                state->failures++;
-                (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s",
-                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name, result->text);
-        }
+        bool healthy = is_healthy(director, generation, probe, result);
+        if (healthy && probe == PROBES_MAX && result->height != PROBER_HEIGHT_NONE)
+                events_height(director, generation, result->height);
         if (generation != watch->generation)
                 return; /* the height has moved the machine on */
         unsigned limit = probe == PROBES_MAX ? 10 : director->config->probes[probe].failures;

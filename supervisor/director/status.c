@@ -157,6 +157,8 @@ static json_t *degraded(struct director *director) {
         char text[400];
         append(array, director->near_miss);
         append(array, probing_complaint(director));
+        for (size_t i = 0; i < config->n_probes; i++)
+                append(array, director->watch.probes[i].warning);
         heights_problem(director, text, sizeof(text));
         if (strcmp(text, probing_complaint(director)) != 0)
                 append(array, text);

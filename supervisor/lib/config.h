@@ -41,7 +41,7 @@ enum flow_role {
 };
 enum gate_kind { GATE_NONE, GATE_UPROBE, GATE_NODE, GATE_NOTIFY, GATE_LOG, GATE_OBSERVE };
 enum gate_abi { ABI_C, ABI_GO };
-enum probe_kind { PROBE_HEIGHT, PROBE_HTTP, PROBE_TCP, PROBE_EXEC };
+enum probe_kind { PROBE_HEIGHT, PROBE_HTTP, PROBE_TCP, PROBE_EXEC, PROBE_FLOW_VERSION };
 
 struct rlimit_setting {
         int resource;  /* RLIMIT_* */
@@ -52,8 +52,8 @@ struct rlimit_setting {
 struct probe_config {
         char *name;
         enum probe_kind kind;
-        char *url;              /* http */
-        struct address address; /* http (from the URL) and tcp */
+        char *url;              /* http, flow-version */
+        struct address address; /* from the URL, and of tcp */
         char *address_text;     /* tcp, as written */
         unsigned status;        /* http; 0: any 2xx */
         char *contains;         /* http: the body must contain it; may be NULL */

@@ -92,7 +92,7 @@ static void check_role(struct reader *reader, const yaml_node_t *section, struct
         if (reader_find(reader, section, "metric"))
                 reader_mistake(reader, reader_find_line(reader, section, "metric"),
                                 "height.metric: the source flow chooses the metric by height.role");
-        if (!height->role && is_metrics)
+        if (!reader_find(reader, section, "role") && is_metrics)
                 reader_mistake(reader, reader_find_line(reader, section, "url"),
                                 "height.url is that of metrics, so height.role is needed: execution, "
                                 "access, "

@@ -17,7 +17,7 @@ static void check_probe(struct reader *reader, const yaml_node_t *node, struct p
 
 TAKE_CHOICE(take_gate_kind, enum gate_kind, NULL, "uprobe", "node", "notify", "log", "observe")
 TAKE_CHOICE(take_abi, enum gate_abi, "c", "go")
-TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec")
+TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec", "flow-version")
 
 void take_listen(struct reader *reader, const yaml_node_t *value, void *target) {
         take_each(reader, value, push_address, target);
@@ -190,17 +190,19 @@ static void check_probe(struct reader *reader, const yaml_node_t *node, struct p
         static const char *const needs[] = {[PROBE_HEIGHT] = NULL,
                         [PROBE_HTTP] = "url",
                         [PROBE_TCP] = "address",
-                        [PROBE_EXEC] = "command"};
+                        [PROBE_EXEC] = "command",
+                        [PROBE_FLOW_VERSION] = "url"};
         static const char *const names[] = {[PROBE_HEIGHT] = "height",
                         [PROBE_HTTP] = "http",
                         [PROBE_TCP] = "tcp",
-                        [PROBE_EXEC] = "exec"};
+                        [PROBE_EXEC] = "exec",
+                        [PROBE_FLOW_VERSION] = "flow-version"};
         const yaml_node_t *root = yaml_document_get_root_node(reader->document);
         const char *why = "";
         if (!reader_find(reader, node, "name"))
                 reader_wrong(reader, node, "a probe needs `name`, for reports");
         if (!reader_find(reader, node, "kind"))
-                reader_wrong(reader, node, "a probe needs `kind`: height, http, tcp or exec");
+                reader_wrong(reader, node, "a probe needs `kind`: height, http, tcp, exec or flow-version");
         if (probe->kind == KIND_UNKNOWN)
                 return;
         INVARIANT(probe->kind < ELEMENTS(needs));
@@ -209,6 +211,9 @@ static void check_probe(struct reader *reader, const yaml_node_t *node, struct p
                 reader_wrong(reader, node, "a probe of kind %s needs `%s`", names[probe->kind], need);
         if (probe->kind == PROBE_HEIGHT && !reader_find(reader, root, "height"))
                 reader_wrong(reader, node, "a probe of kind height needs a `height` section");
+        if (probe->kind == PROBE_FLOW_VERSION &&
+                        (reader_find(reader, node, "status") || reader_find(reader, node, "contains")))
+                reader_wrong(reader, node, "`status` and `contains` are for probes of kind http");
         if (probe->url)
                 (void)address_from_url(probe->url, &probe->address);
         if (probe->kind == PROBE_TCP && probe->address_text) {

@@ -34,8 +34,9 @@ enum prober_check_kind {
         CHECK_ETHEREUM, /* POST eth_blockNumber; result is a hex string */
         CHECK_COMETBFT, /* GET url (the director appends /status); result.sync_info.latest_block_height */
         CHECK_FLOW,     /* GET url; [0].header.height */
-        CHECK_METRICS,  /* GET url; Prometheus text; value of the metric (argument) */
-        CHECK_BITCOIN,  /* POST getblockcount; user:password from the URL */
+        CHECK_FLOW_VERSION,   /* GET url; compatible_range.end_height, NONE where there is no end */
+        CHECK_METRICS,        /* GET url; Prometheus text; value of the metric (argument) */
+        CHECK_BITCOIN,        /* POST getblockcount; user:password from the URL */
         CHECK_ETHEREUM_HEADS, /* ws:// or wss://; newHeads is subscribed to: answers go on until it fails */
 };
 

@@ -46,6 +46,25 @@ int answer_flow(const char *body, size_t size, uint64_t *ret_height, char *why, 
         return r < 0 ? refuse(why, why_size, "its answer has no [0].header.height") : 0;
 }
 
+int answer_flow_version(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size) {
+        _cleanup_(json_decref_at) json_t *root = load(body, size, why, why_size);
+        uint64_t end = 0;
+        if (!root)
+                return -EBADMSG;
+        if (!json_is_string(json_object_get(root, "semver")))
+                return refuse(why, why_size,
+                                "its answer has no semver: the URL is to be that of /v1/node_version_info");
+        const json_t *range = json_object_get(root, "compatible_range"),
+                     *value = json_object_get(range, "end_height");
+        if (!range || json_is_null(range) || !value || json_is_null(value))
+                return 0;
+        if (height_of(value, DECIMAL, &end) < 0)
+                return refuse(why, why_size, "its compatible_range.end_height is no height");
+        if (end > 0)
+                *ret_height = end;
+        return 0;
+}
+
 int answer_head(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size) {
         _cleanup_(json_decref_at) json_t *root = load(body, size, why, why_size);
         if (!root)

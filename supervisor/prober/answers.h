@@ -15,6 +15,9 @@ int answer_bitcoin(const char *body, size_t size, uint64_t *ret_height, char *wh
 int answer_cometbft(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 int answer_flow(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 
+/* The last height that the node's version can serve, as it says. *ret_height stays untouched where it knows no end. */
+int answer_flow_version(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
+
 /* One message over a connection on which newHeads was subscribed to with the id HEADS_SUBSCRIBE and eth_blockNumber asked
  * with the id HEADS_NUMBER. */
 enum head_answer { HEAD_HEIGHT, HEAD_SUBSCRIBED, HEAD_NO_SUBSCRIPTION, HEAD_ELSE };

@@ -117,11 +117,55 @@ SCENARIO(the_last_good_height_stays_with_its_age) {
         scenario_stop(s);
 }
 
+static bool is_degraded_by(const json_t *status, const void *userdata) {
+        const json_t *item;
+        size_t i;
+        json_array_foreach(json_object_get(status, "degraded"), i, item) {
+                if (strstr(json_string_value(item), userdata))
+                        return true;
+        }
+        return false;
+}
+
+/* The test node answers in the place of a Flow node, which was not to be had. */
+SCENARIO(a_flow_node_that_can_serve_less_than_the_schedule_asks_is_told) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0",
+                                           .more = "height: {source: flow, url: \"http://127.0.0.1:8545\", "
+                                                   "every: 50ms}\n"
+                                                   "probes:\n  - {name: range, kind: flow-version, url: "
+                                                   "\"http://127.0.0.1:8545\", every: 100ms}"});
+        scenario_add_testnode(s, "1.0.0", "--compatible-until 80");
+        scenario_add_testnode(s, "2.0.0", "--compatible-until 0");
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, is_degraded_by,
+                        "1.0.0 says that it can serve heights up to 80 only; the schedule has no boundary "
+                        "there",
+                        TIMEOUT_US));
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        json_decref(scenario_wait_status(
+                        s, is_degraded_by, "by the schedule it runs up to 199", TIMEOUT_US));
+        scenario_wait_height(s, 82, TIMEOUT_US);
+        json_decref(scenario_wait_status(s, is_degraded_by,
+                        "range: 1.0.0 says that it can serve heights up to 80 only, and it is at",
+                        TIMEOUT_US));
+        scenario_wait_height(s, 202, TIMEOUT_US);
+        scenario_assert_release(s, "2.0.0");
+        json_t *status = scenario_status(s);
+        assert_non_null(status);
+        assert_false(is_degraded_by(status, "can serve"));
+        json_decref(status);
+        scenario_stop(s);
+        scenario_assert_ranges(
+                        s, (const struct ledger_range[]){{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}}, 2);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(follows_anvil_over_a_websocket_through_a_swap),
                         SCENARIO_TEST(no_lie_about_the_height_begins_a_swap),
                         SCENARIO_TEST(the_last_good_height_stays_with_its_age),
+                        SCENARIO_TEST(a_flow_node_that_can_serve_less_than_the_schedule_asks_is_told),
         };
         return cmocka_run_group_tests_name("heights", tests, NULL, NULL);
 }

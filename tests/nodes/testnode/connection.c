@@ -57,6 +57,7 @@ static enum connection_wants answer_all(struct connection *connection, const str
                         return CONNECTION_READ;
                 struct http_view answer = {.version = view->options->version,
                                 .height = height_to_tell(view),
+                                .compatible_until = view->options->compatible_until,
                                 .status = (unsigned)view->options->answer_status,
                                 .closes = request.wants_close || view->is_stopping};
                 connection->closes = answer.closes;

@@ -40,6 +40,8 @@ static const struct option_row rows[] = {
                 ROW("--accept-never-answer", FLAG, accept_never_answer, "accept and read without answering"),
                 ROW("--lie-from", NUMBER, lie_from, "answer wrong heights from this one on"),
                 ROW("--lie-until", NUMBER, lie_until, "and the right ones again from this one on"),
+                ROW("--compatible-until", NUMBER, compatible_until,
+                                "the last height that /v1/node_version_info says it can serve"),
                 ROW("--answer-status", NUMBER, answer_status, "HTTP status of all answers"),
                 ROW("--never-advance", FLAG, never_advance, "commit no block"),
                 ROW("--spoil-state", FLAG, spoil_state, "overwrite the height with garbage and exit 3"),
