@@ -6,18 +6,24 @@
 #include "prober/websocket.h"
 #include "support/prober_stage.h"
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #define ANVIL "/var/cache/interrex-nodes/anvil-1.7.1"
 #define ID 5
+#define TRUSTED "/etc/ssl/certs/ca-certificates.crt"
+#define SCRATCH "/tmp/interrex-test-prober-heads"
 
 static int set_up(void **state) {
         return prober_stage_set_up(state, prober_main);
@@ -89,7 +95,7 @@ static void send_head(int fd, unsigned number) {
         send_frame(fd, WEBSOCKET_TEXT, text);
 }
 
-static int accept_handshake(struct prober_stage *stage, bool is_right) {
+static void answer_handshake(int fd, bool is_right) {
         char request[2048] = "", source[WEBSOCKET_KEY_SIZE + 40], accept[WEBSOCKET_ACCEPT_SIZE], answer[300];
         unsigned char digest[20];
         struct curl_library curl;
@@ -97,8 +103,6 @@ static int accept_handshake(struct prober_stage *stage, bool is_right) {
         size_t used = 0;
         assert_int_equal(curl_library_load(&curl, &why), 0);
         assert_non_null(curl.sha1);
-        assert_true(prober_stage_await(stage->listener, PROBER_STAGE_PATIENCE_MS));
-        int fd = accept4(stage->listener, NULL, NULL, SOCK_CLOEXEC);
         while (!strstr(request, "\r\n\r\n")) {
                 read_exactly(fd, request + used++, 1);
                 assert_true(used < sizeof(request) - 1);
@@ -116,16 +120,26 @@ static int accept_handshake(struct prober_stage *stage, bool is_right) {
                         "Sec-WebSocket-Accept: %s\r\n\r\n",
                         accept);
         assert_int_equal(send(fd, answer, strlen(answer), MSG_NOSIGNAL), strlen(answer));
+}
+
+static int accept_handshake(struct prober_stage *stage, bool is_right) {
+        assert_true(prober_stage_await(stage->listener, PROBER_STAGE_PATIENCE_MS));
+        int fd = accept4(stage->listener, NULL, NULL, SOCK_CLOEXEC);
+        answer_handshake(fd, is_right);
         return fd;
 }
 
 /* Up to the first height, 100, with blocks to be told. */
-static int subscribe(struct prober_stage *stage) {
-        int fd = accept_handshake(stage, true);
+static void go_on_subscribing(int fd) {
         expect_frame(fd, WEBSOCKET_TEXT, "\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]");
         expect_frame(fd, WEBSOCKET_TEXT, "\"id\":2,\"method\":\"eth_blockNumber\"");
         send_frame(fd, WEBSOCKET_TEXT, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0x9\"}");
         send_frame(fd, WEBSOCKET_TEXT, "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":\"0x64\"}");
+}
+
+static int subscribe(struct prober_stage *stage) {
+        int fd = accept_handshake(stage, true);
+        go_on_subscribing(fd);
         return fd;
 }
 
@@ -275,6 +289,69 @@ static void a_real_anvil_tells_its_blocks(void **state) {
         close_fd(output[0]);
 }
 
+/* A certificate for 127.0.0.1, which the host trusts from here on: in a mount namespace of its own, so this comes last. */
+static int set_up_trusted(void **state) {
+        static const char make[] =
+                        "set -e; d=" SCRATCH "; rm -rf $d; mkdir $d; openssl req -x509 -newkey ec -pkeyopt "
+                        "ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 -addext "
+                        "subjectAltName=IP:127.0.0.1 -keyout $d/key -out $d/certificate 2>/dev/null";
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                        system(make) != 0 || mount(SCRATCH "/certificate", TRUSTED, NULL, MS_BIND, NULL) < 0)
+                print_message("the certificate of the test cannot be made or be trusted\n");
+        return prober_stage_set_up(state, prober_main);
+}
+
+/* openssl in front of the stage's listener: what it deciphers and enciphers passes through its standard input and output. */
+static void blocks_are_told_over_tls(void **state) {
+        struct prober_stage *stage = *state;
+        struct stat certificate, trusted;
+        int pair[2];
+        if (stat(SCRATCH "/certificate", &certificate) < 0 || stat(TRUSTED, &trusted) < 0 ||
+                        certificate.st_ino != trusted.st_ino)
+                skip();
+        close_fd(stage->listener);
+        stage->listener = -1;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        pid_t server = fork();
+        if (server == 0) {
+                char address[32];
+                (void)snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(stage->address.sin_port));
+                (void)dup2(pair[1], STDIN_FILENO);
+                (void)dup2(pair[1], STDOUT_FILENO);
+                (void)execlp("openssl", "openssl", "s_server", "-quiet", "-naccept", "1", "-accept", address,
+                                "-cert", SCRATCH "/certificate", "-key", SCRATCH "/key", (char *)NULL);
+                _exit(127);
+        }
+        close_fd(pair[1]);
+        const struct prober_result *result;
+        struct pollfd either[] = {{.fd = pair[0], .events = POLLIN}, {.fd = stage->link, .events = POLLIN}};
+        while (!(either[0].revents & POLLIN)) { /* until it listens */
+                ask(stage, 5000, 60000, "wss://127.0.0.1:8546/ws");
+                assert_true(poll(either, 2, PROBER_STAGE_PATIENCE_MS) > 0);
+                if (either[1].revents & POLLIN) {
+                        result = prober_stage_expect(stage, PROBER_RESULT);
+                        assert_non_null(strstr(result->text, "connection refused"));
+                }
+        }
+        answer_handshake(pair[0], true);
+        go_on_subscribing(pair[0]);
+        expect_told(stage, 100);
+        for (unsigned i = 101; i < 2000; i++)
+                send_head(pair[0], i);
+        for (uint64_t height = 100; height < 1999; height = result->height) {
+                result = prober_stage_expect(stage, PROBER_RESULT);
+                if (!result->healthy)
+                        fail_msg("%s", result->text);
+        }
+        assert_int_equal(kill(server, SIGKILL), 0);
+        assert_int_equal(waitpid(server, NULL, 0), server);
+        (void)prober_stage_expect_unhealthy(stage, ID, "it closed the connection");
+        close_fd(pair[0]);
+        (void)unlink(SCRATCH "/certificate");
+        (void)unlink(SCRATCH "/key");
+        (void)rmdir(SCRATCH);
+}
+
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, set_up, prober_stage_tear_down)
 
 int main(void) {
@@ -285,6 +362,8 @@ int main(void) {
                         STAGED(what_is_no_websocket_is_refused),
                         STAGED(a_flood_of_blocks_stops_nothing),
                         STAGED(a_real_anvil_tells_its_blocks),
+                        cmocka_unit_test_setup_teardown(
+                                        blocks_are_told_over_tls, set_up_trusted, prober_stage_tear_down),
         };
         return cmocka_run_group_tests_name("prober heads", tests, NULL, NULL);
 }
