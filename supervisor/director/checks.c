@@ -79,9 +79,9 @@ static void fill_height_check(const struct director *director, struct prober_che
                         [HEIGHT_METRICS] = CHECK_METRICS,
                         [HEIGHT_BITCOIN] = CHECK_BITCOIN};
         const struct watch *watch = &director->watch;
-        bool is_websocket = strncmp(height->url, "ws", 2) == 0, is_on_trial = watch->is_proving || watch->is_probation;
+        bool is_on_trial = watch->is_proving || watch->is_probation;
         INVARIANT(height->source < ELEMENTS(kinds) && kinds[height->source] != 0);
-        request->kind = is_websocket                                      ? CHECK_ETHEREUM_HEADS
+        request->kind = probing_is_subscribed(director)                   ? CHECK_ETHEREUM_HEADS
                         : height->source == HEIGHT_FLOW && height->metric ? CHECK_METRICS
                                                                           : kinds[height->source];
         request->every_ms = (uint32_t) (height->every_us / USEC_PER_MSEC);

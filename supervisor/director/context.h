@@ -100,7 +100,7 @@ struct probe_state {
 
 struct watch {
         uint64_t generation; /* whom the probes are aimed at */
-        bool is_proving, is_probation;
+        bool is_proving, is_probation, was_on_trial;
         uint64_t probation_ends_at, progress_ends_at;
         uint64_t height_at_begin;
         struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */

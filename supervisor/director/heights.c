@@ -65,9 +65,8 @@ uint64_t heights_age(struct director *director) {
 }
 
 static uint64_t old_after(const struct director *director) {
-        const struct height_config *height = &director->config->height;
-        bool is_subscribed = height->url && strncmp(height->url, "ws", 2) == 0;
-        return (is_subscribed ? PROBING_SILENCE_US : POLLS_MISSED * height->every_us) + ANSWER_US;
+        uint64_t every = director->config->height.every_us;
+        return (probing_is_subscribed(director) ? PROBING_SILENCE_US : POLLS_MISSED * every) + ANSWER_US;
 }
 
 void heights_problem(struct director *director, char *text, size_t size) {

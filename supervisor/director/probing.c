@@ -24,6 +24,11 @@ bool probing_asks_height(const struct director *director) {
         }
 }
 
+bool probing_is_subscribed(const struct director *director) {
+        const char *url = director->config->height.url;
+        return url && strncmp(url, "ws", 2) == 0;
+}
+
 static uint64_t probe_every(const struct director *director, size_t probe) {
         uint64_t every = probe == PROBES_MAX ? director->config->height.every_us : director->config->probes[probe].every_us;
         return director->watch.is_proving && every > PROVING_EVERY_US ? PROVING_EVERY_US : every;
@@ -69,7 +74,7 @@ static void begin(struct director *director, uint64_t generation) {
 
 void probing_prove(struct director *director, uint64_t generation) {
         begin(director, generation);
-        director->watch.is_proving = true;
+        director->watch.is_proving = director->watch.was_on_trial = true;
         check_proof(director);
         set_probe_timer(director);
 }
@@ -78,7 +83,7 @@ void probing_watch(struct director *director, uint64_t generation) {
         uint64_t now = now_monotonic();
         struct unit *unit = unit_find(director, generation);
         begin(director, generation);
-        director->watch.is_probation = true;
+        director->watch.is_probation = director->watch.was_on_trial = true;
         director->watch.probation_ends_at = now + director->config->probation_us;
         director->watch.progress_ends_at = director->config->progress_blocks ? now + director->config->progress_within_us : 0;
         director->watch.height_at_begin = unit ? unit->height : MACHINE_NO_HEIGHT;
@@ -86,7 +91,10 @@ void probing_watch(struct director *director, uint64_t generation) {
 }
 
 void probing_follow(struct director *director, uint64_t generation) {
-        if (director->watch.generation == generation && !director->watch.is_proving && !director->watch.is_probation)
+        const struct watch *watch = &director->watch;
+        /* A subscription that was begun on trial asks more often than it has to at rest. */
+        bool must_begin_anew = watch->was_on_trial && probing_is_subscribed(director);
+        if (watch->generation == generation && !watch->is_proving && !watch->is_probation && !must_begin_anew)
                 return;
         begin(director, generation);
         set_probe_timer(director);

@@ -33,5 +33,8 @@ void probing_command_done(struct director *director, struct job *job, bool worke
 /* Is the height asked for, or does the node tell it by itself? */
 bool probing_asks_height(const struct director *director);
 
+/* Does the node tell it over a connection that is kept, instead of being polled? */
+bool probing_is_subscribed(const struct director *director);
+
 /* A failure worth telling: what is not healthy just now; "" if all is well. */
 const char *probing_complaint(const struct director *director);

@@ -1,6 +1,7 @@
 /* Where heights come from, and what is believed of them: told over a WebSocket by a real anvil; lied about; not told any more. */
 #include "support/scenario.h"
 
+#include <poll.h>
 #include <signal.h>
 
 #define FOLDER "/var/cache/interrex-nodes/"
@@ -51,6 +52,36 @@ SCENARIO(follows_anvil_over_a_websocket_through_a_swap) {
         scenario_kill(prober);
         scenario_wait_role(s, "interrex-prober", prober, TIMEOUT_US);
         scenario_wait_height(s, (uint64_t)height + 5, TIMEOUT_US);
+        scenario_stop(s);
+}
+
+static uint64_t wakeups_of(int pid) {
+        char path[64], line[128];
+        uint64_t wakeups = 0;
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file))
+                (void)sscanf(line, "voluntary_ctxt_switches: %lu", &wakeups);
+        return wakeups;
+}
+
+SCENARIO(nothing_is_asked_of_anvil_while_it_makes_no_blocks) {
+        scenario_need(FOLDER "anvil-1.7.1");
+        scenario_configure(s,
+                        "node: %s\nexec:\n  command: anvil\n  args: [--port, '8545']\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\n"
+                        "height: {source: ethereum, url: \"ws://127.0.0.1:8545\", every: 50ms}\n"
+                        "probes:\n  - {name: rpc, kind: height}\n",
+                        s->node);
+        scenario_expect(s, 0, "release", "add", s->node, "1.7.1", FOLDER "anvil-1.7.1", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 0, TIMEOUT_US);
+        uint64_t before = wakeups_of(scenario_role(s, "interrex-prober"));
+        (void)poll(NULL, 0, 5000);
+        uint64_t wakeups = wakeups_of(scenario_role(s, "interrex-prober")) - before;
+        print_message("the prober woke %lu times in 5 s\n", wakeups);
+        assert_in_range(wakeups, 0, 8); /* beginning anew after the start; polled, it would be 200 */
         scenario_stop(s);
 }
 
@@ -163,6 +194,7 @@ SCENARIO(a_flow_node_that_can_serve_less_than_the_schedule_asks_is_told) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(follows_anvil_over_a_websocket_through_a_swap),
+                        SCENARIO_TEST(nothing_is_asked_of_anvil_while_it_makes_no_blocks),
                         SCENARIO_TEST(no_lie_about_the_height_begins_a_swap),
                         SCENARIO_TEST(the_last_good_height_stays_with_its_age),
                         SCENARIO_TEST(a_flow_node_that_can_serve_less_than_the_schedule_asks_is_told),
