@@ -108,7 +108,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
         char why[400] = "it closed the connection";
         (void)source;
         (void)fd;
-        int r = revents & EPOLLOUT ? flush(check) : 0;
+        int r = (revents & EPOLLOUT) ? flush(check) : 0;
         if (r >= 0)
                 r = receive(check, why, sizeof(why));
         tell(check);
