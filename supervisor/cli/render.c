@@ -111,6 +111,11 @@ static void put_head(FILE *out, const json_t *status, const struct text_style *s
                 (void)fprintf(out, "  height %" PRIu64, number);
         else
                 (void)fputs("  height unknown", out);
+        if (text_of(status, "height_problem", NULL) && number_of(status, "height_age_s", &number) &&
+                        number < UINT64_MAX / USEC_PER_SEC) {
+                text_duration(number * USEC_PER_SEC, duration);
+                (void)fprintf(out, " (%s ago)", number == 0 ? "less than 1 s" : duration);
+        }
         if (number_of(status, "generation", &number))
                 put_part(out, &separator, "g%" PRIu64, number);
         if (number_of(status, "pid", &number) && number > 0)

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 
 #define HEIGHT_TIMEOUT_US (2 * USEC_PER_SEC)
+/* Of a node that tells its blocks, while its answer decides about a release. */
+#define SILENCE_ON_TRIAL_US USEC_PER_SEC
 
 static struct check *check_new(struct director *director, uint64_t generation, size_t probe) {
         for (size_t i = 0; i < CHECKS_MAX; i++)
@@ -59,6 +61,17 @@ static int bind_source(struct director *director, const struct address *target, 
         return 0;
 }
 
+static bool has_no_path(const char *url) {
+        const char *authority = strstr(url, "://") + 3, *path = authority + strcspn(authority, "/?#");
+        return *path == '\0' || strcmp(path, "/") == 0;
+}
+
+static void append_path(char *url, size_t size, const char *path) {
+        size_t length = strlen(url);
+        if (length + strlen(path) + 1 < size)
+                (void) snprintf(url + length, size - length, "%s%s", url[length - 1] == '/' ? "" : "/", path);
+}
+
 static void fill_height_check(const struct director *director, struct prober_check *request) {
         const struct height_config *height = &director->config->height;
         static const uint32_t kinds[] = {[HEIGHT_ETHEREUM] = CHECK_ETHEREUM,
@@ -66,24 +79,35 @@ static void fill_height_check(const struct director *director, struct prober_che
                         [HEIGHT_FLOW] = CHECK_FLOW,
                         [HEIGHT_METRICS] = CHECK_METRICS,
                         [HEIGHT_BITCOIN] = CHECK_BITCOIN};
+        const struct watch *watch = &director->watch;
+        bool is_on_trial = watch->is_proving || watch->is_probation;
         INVARIANT(height->source < ELEMENTS(kinds) && kinds[height->source] != 0);
-        request->kind = kinds[height->source];
+        request->kind = probing_is_subscribed(director)                   ? CHECK_ETHEREUM_HEADS
+                        : height->source == HEIGHT_FLOW && height->metric ? CHECK_METRICS
+                                                                          : kinds[height->source];
+        request->every_ms = (uint32_t) (height->every_us / USEC_PER_MSEC);
+        request->silence_ms = (uint32_t) ((is_on_trial ? SILENCE_ON_TRIAL_US : PROBING_SILENCE_US) / USEC_PER_MSEC);
         request->timeout_ms = (uint32_t) (HEIGHT_TIMEOUT_US / USEC_PER_MSEC);
         text_copy(request->url, sizeof(request->url), height->url);
-        if (height->source == HEIGHT_COMETBFT && strlen(height->url) + 8 < sizeof(request->url) && !strstr(height->url, "/status"))
-                (void) snprintf(request->url, sizeof(request->url), "%s%sstatus", height->url,
-                                height->url[strlen(height->url) - 1] == '/' ? "" : "/");
+        if (height->source == HEIGHT_COMETBFT && !strstr(height->url, "/status"))
+                append_path(request->url, sizeof(request->url), "status");
+        if (request->kind == CHECK_FLOW && has_no_path(height->url))
+                append_path(request->url, sizeof(request->url), "v1/blocks?height=sealed");
         if (height->metric)
                 text_copy(request->argument, sizeof(request->argument), height->metric);
 }
 
 static const struct address *fill_probe_check(const struct director *director, size_t probe, struct prober_check *request) {
         const struct probe_config *config = &director->config->probes[probe];
-        request->kind = config->kind == PROBE_TCP ? CHECK_TCP : CHECK_HTTP;
+        request->kind = config->kind == PROBE_TCP            ? CHECK_TCP
+                        : config->kind == PROBE_FLOW_VERSION ? CHECK_FLOW_VERSION
+                                                             : CHECK_HTTP;
         request->timeout_ms = (uint32_t) (config->timeout_us / USEC_PER_MSEC);
         request->status = config->status;
         if (config->url)
                 text_copy(request->url, sizeof(request->url), config->url);
+        if (request->kind == CHECK_FLOW_VERSION && has_no_path(request->url))
+                append_path(request->url, sizeof(request->url), "v1/node_version_info");
         if (config->contains)
                 text_copy(request->argument, sizeof(request->argument), config->contains);
         return &config->address;
@@ -132,12 +156,12 @@ static int begin_file(struct director *director, uint64_t generation) {
 /* Where too much is under way just now (-EBUSY) it is tried again; any other failure is an answer. */
 static int begin_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,
                 uint64_t timeout_us) {
-        char text[PROBER_TEXT_MAX];
+        struct prober_result result = {.height = PROBER_HEIGHT_NONE};
         int r = jobs_run_command(director, kind, command, generation, probe, timeout_us);
         if (r >= 0 || r == -EBUSY)
                 return r;
-        (void) snprintf(text, sizeof(text), "its command %.200s cannot be started: %s", command[0], strerror(-r));
-        probing_result(director, generation, probe, false, PROBER_HEIGHT_NONE, text);
+        (void) snprintf(result.text, sizeof(result.text), "its command %.200s cannot be started: %s", command[0], strerror(-r));
+        probing_result(director, generation, probe, &result);
         return 0;
 }
 
@@ -152,8 +176,10 @@ int checks_begin(struct director *director, uint64_t generation, size_t probe) {
                 return begin_command(director, JOB_HEIGHT, config->height.command, generation, probe, HEIGHT_TIMEOUT_US);
         if (probe == PROBES_MAX && config->height.source == HEIGHT_FILE) {
                 int r = begin_file(director, generation);
+                struct prober_result result = {.height = PROBER_HEIGHT_NONE};
+                text_copy(result.text, sizeof(result.text), strerror(r < 0 ? -r : 0));
                 if (r < 0)
-                        probing_result(director, generation, probe, false, PROBER_HEIGHT_NONE, strerror(-r));
+                        probing_result(director, generation, probe, &result);
                 return 0;
         }
         return begin_network(director, generation, probe);
@@ -175,8 +201,9 @@ static void on_result(struct director *director, struct prober_result *result) {
                 struct check check = director->checks[i];
                 if (check.id == 0 || check.id != result->id)
                         continue;
-                check_end(director, &director->checks[i]);
-                probing_result(director, check.generation, check.probe, result->healthy, result->height, result->text);
+                if (!result->goes_on)
+                        check_end(director, &director->checks[i]);
+                probing_result(director, check.generation, check.probe, result);
                 return;
         }
 }

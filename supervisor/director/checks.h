@@ -10,4 +10,4 @@ int checks_begin(struct director *director, uint64_t generation, size_t probe);
 void checks_cancel_all(struct director *director);
 
 /* probing.c */
-void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height, const char *text);
+void probing_result(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result);

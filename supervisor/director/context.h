@@ -9,6 +9,7 @@
 #include "../lib/wire.h"
 #include "interrex.h"
 #include "machine.h"
+#include "plausible.h"
 #include "schedule.h"
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -42,7 +43,9 @@ struct unit {
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
         int log_fd, notify_fd;
-        uint64_t height;
+        uint64_t height; /* the last good one */
+        struct plausible known;
+        uint64_t doubt_said_at;
         bool says_ready;
 };
 
@@ -110,11 +113,12 @@ struct probe_state {
         bool is_under_way, was_healthy;
         unsigned failures;
         char last_failure[PROBER_TEXT_MAX];
+        char warning[200]; /* of one that is healthy; "": none */
 };
 
 struct watch {
         uint64_t generation; /* whom the probes are aimed at */
-        bool is_proving, is_probation;
+        bool is_proving, is_probation, was_on_trial;
         uint64_t probation_ends_at, progress_ends_at;
         uint64_t height_at_begin;
         struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */

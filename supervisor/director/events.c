@@ -8,6 +8,7 @@
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "heights.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "perform.h"
@@ -294,7 +295,7 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         const struct machine *machine = &director->record.machine;
         if (unit->height == MACHINE_NO_HEIGHT && watermark_refuses(director, unit->generation, last_height))
                 return true;
-        unit->height = last_height;
+        heights_set(unit, last_height);
         if (unit->generation == machine->current)
                 watermark_raise(director, last_height);
         (void) boundaries_place_due(director, last_height);
@@ -338,9 +339,14 @@ void events_gate_hit_later(struct director *director, uint64_t generation, uint6
 
 void events_height(struct director *director, uint64_t generation, uint64_t height) {
         struct unit *unit = unit_find(director, generation);
-        if (!unit || (unit->height == MACHINE_NO_HEIGHT && watermark_refuses(director, generation, height)))
+        if (unit && unit->height == MACHINE_NO_HEIGHT && watermark_refuses(director, generation, height))
                 return;
-        unit->height = height;
+        if (unit && heights_take(director, unit, height))
+                events_height_stands(director, unit);
+}
+
+void events_height_stands(struct director *director, const struct unit *unit) {
+        uint64_t generation = unit->generation, height = unit->height;
         if (generation == director->record.machine.serving) {
                 planning_note_height(director, height);
                 watermark_raise(director, height);

@@ -109,7 +109,7 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
                 events_gate_hit_later(director, generation, gate->hit_height); /* it may have come too early to be of use */
         /* The height may have been seen before it was asked for. */
         if (r >= 0 && unit->height != MACHINE_NO_HEIGHT)
-                events_height(director, generation, unit->height);
+                events_height_stands(director, unit);
         return r;
 }
 

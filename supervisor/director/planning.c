@@ -10,7 +10,6 @@
 #include "jobs.h"
 #include "unit.h"
 
-#define NEAR_BLOCKS 3
 #define NEAR_US (15 * USEC_PER_SEC)
 
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
@@ -354,7 +353,7 @@ bool planning_is_near(struct director *director) {
 
 bool planning_is_near_to(struct director *director, uint64_t boundary) {
         uint64_t height = planning_height(director);
-        if (height == MACHINE_NO_HEIGHT || boundary <= height + NEAR_BLOCKS)
+        if (height == MACHINE_NO_HEIGHT || boundary <= height + PLANNING_NEAR_BLOCKS)
                 return true;
         uint64_t eta = planning_eta(director, boundary);
         return eta != USEC_INFINITY && eta <= NEAR_US;

@@ -4,6 +4,9 @@
 #include "context.h"
 #include "refusal.h"
 
+/* So close to its boundary a swap is made ready, whatever the rate. */
+#define PLANNING_NEAR_BLOCKS 3
+
 /* 0: the swap began or is armed, *ret_swap is its id. -1: *ret_refusal says why not; nothing has changed. */
 int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
                 struct refusal *ret_refusal);

@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "checks.h"
 #include "events.h"
+#include "flow_range.h"
 #include "selection.h"
 #include "unit.h"
 #include <signal.h>
@@ -13,7 +14,7 @@
 
 static void set_probe_timer(struct director *director);
 
-static bool height_is_polled(const struct director *director) {
+bool probing_asks_height(const struct director *director) {
         switch (director->config->height.source) {
         case HEIGHT_NONE:
         case HEIGHT_LOG:
@@ -24,6 +25,11 @@ static bool height_is_polled(const struct director *director) {
         }
 }
 
+bool probing_is_subscribed(const struct director *director) {
+        const char *url = director->config->height.url;
+        return url && strncmp(url, "ws", 2) == 0;
+}
+
 static uint64_t probe_every(const struct director *director, size_t probe) {
         uint64_t every = probe == PROBES_MAX ? director->config->height.every_us : director->config->probes[probe].every_us;
         return director->watch.is_proving && every > PROVING_EVERY_US ? PROVING_EVERY_US : every;
@@ -32,7 +38,7 @@ static uint64_t probe_every(const struct director *director, size_t probe) {
 /* A probe of kind height is answered by the height's own poll. */
 static bool is_asked(const struct director *director, size_t probe) {
         if (probe == PROBES_MAX)
-                return height_is_polled(director);
+                return probing_asks_height(director);
         return probe < director->config->n_probes && director->config->probes[probe].kind != PROBE_HEIGHT;
 }
 
@@ -69,7 +75,7 @@ static void begin(struct director *director, uint64_t generation) {
 
 void probing_prove(struct director *director, uint64_t generation) {
         begin(director, generation);
-        director->watch.is_proving = true;
+        director->watch.is_proving = director->watch.was_on_trial = true;
         check_proof(director);
         set_probe_timer(director);
 }
@@ -78,7 +84,7 @@ void probing_watch(struct director *director, uint64_t generation) {
         uint64_t now = now_monotonic();
         struct unit *unit = unit_find(director, generation);
         begin(director, generation);
-        director->watch.is_probation = true;
+        director->watch.is_probation = director->watch.was_on_trial = true;
         director->watch.probation_ends_at = now + director->config->probation_us;
         director->watch.progress_ends_at = director->config->progress_blocks ? now + director->config->progress_within_us : 0;
         director->watch.height_at_begin = unit ? unit->height : MACHINE_NO_HEIGHT;
@@ -86,7 +92,10 @@ void probing_watch(struct director *director, uint64_t generation) {
 }
 
 void probing_follow(struct director *director, uint64_t generation) {
-        if (director->watch.generation == generation && !director->watch.is_proving && !director->watch.is_probation)
+        const struct watch *watch = &director->watch;
+        /* A subscription that was begun on trial asks more often than it has to at rest. */
+        bool must_begin_anew = watch->was_on_trial && probing_is_subscribed(director);
+        if (watch->generation == generation && !watch->is_proving && !watch->is_probation && !must_begin_anew)
                 return;
         begin(director, generation);
         set_probe_timer(director);
@@ -151,27 +160,39 @@ void probing_height_told(struct director *director, uint64_t generation) {
         set_probe_timer(director);
 }
 
-void probing_result(struct director *director, uint64_t generation, size_t probe, bool healthy, uint64_t height, const char *text) {
-        struct watch *watch = &director->watch;
-        if (director->is_selecting && generation == 0 && probe == PROBES_MAX)
-                selection_on_height(director, healthy ? height : MACHINE_NO_HEIGHT, text);
-        if (generation == 0 || generation != watch->generation || probe > PROBES_MAX)
-                return;
-        struct probe_state *state = &watch->probes[probe];
-        state->is_under_way = false;
-        /* A probe that came while users are not yet served there is asked again soon. */
-        state->due_at = now_monotonic() + probe_every(director, probe);
-        if (healthy) {
+/* What is well from afar may be wrong here. */
+static bool is_healthy(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
+        struct probe_state *state = &director->watch.probes[probe];
+        bool is_version = probe < PROBES_MAX && director->config->probes[probe].kind == PROBE_FLOW_VERSION;
+        bool is_well = result->healthy && (!is_version || flow_range_judge(director, generation, result->height, state->warning,
+                                                                          sizeof(state->warning)));
+        if (is_well) {
                 state->was_healthy = true;
                 state->failures = 0;
                 state->last_failure[0] = '\0';
-                if (height != PROBER_HEIGHT_NONE)
-                        events_height(director, generation, height);
         } else {
                 state->failures++;
                 (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s",
-                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name, text);
+                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name,
+                                result->healthy ? state->warning : result->text);
+                state->warning[0] = '\0';
         }
+        return is_well;
+}
+
+void probing_result(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
+        struct watch *watch = &director->watch;
+        if (director->is_selecting && generation == 0 && probe == PROBES_MAX)
+                selection_on_height(director, result->healthy ? result->height : MACHINE_NO_HEIGHT, result->text);
+        if (generation == 0 || generation != watch->generation || probe > PROBES_MAX)
+                return;
+        struct probe_state *state = &watch->probes[probe];
+        state->is_under_way = result->goes_on;
+        /* A probe that came while users are not yet served there is asked again soon. */
+        state->due_at = now_monotonic() + probe_every(director, probe);
+        bool healthy = is_healthy(director, generation, probe, result);
+        if (healthy && probe == PROBES_MAX && result->height != PROBER_HEIGHT_NONE)
+                events_height(director, generation, result->height);
         if (generation != watch->generation)
                 return; /* the height has moved the machine on */
         unsigned limit = probe == PROBES_MAX ? 10 : director->config->probes[probe].failures;
@@ -260,21 +281,22 @@ static void describe_command_failure(const struct job *job, const struct keeper_
 }
 
 void probing_command_done(struct director *director, struct job *job, const struct keeper_exited *exited) {
-        uint64_t height = PROBER_HEIGHT_NONE;
-        char text[PROBER_TEXT_MAX] = "";
+        struct prober_result result = {.height = PROBER_HEIGHT_NONE};
         bool worked = exited->code == CLD_EXITED && exited->status == 0;
         keep_first_line(job);
         if (!worked)
-                describe_command_failure(job, exited, text, sizeof(text));
-        else if (job->kind == JOB_HEIGHT && (parse_u64(job->output, &height) < 0 || height > HEIGHT_MAX)) {
+                describe_command_failure(job, exited, result.text, sizeof(result.text));
+        else if (job->kind == JOB_HEIGHT && (parse_u64(job->output, &result.height) < 0 || result.height > HEIGHT_MAX)) {
                 worked = false;
-                height = PROBER_HEIGHT_NONE;
+                result.height = PROBER_HEIGHT_NONE;
                 if (*job->output)
-                        (void) snprintf(text, sizeof(text), "its command printed \"%.60s\", which is not a height", job->output);
+                        (void) snprintf(result.text, sizeof(result.text), "its command printed \"%.60s\", which is not a height",
+                                        job->output);
                 else
-                        (void) snprintf(text, sizeof(text), "its command printed nothing, and a height was expected");
+                        (void) snprintf(result.text, sizeof(result.text), "its command printed nothing, and a height was expected");
         }
-        probing_result(director, job->for_generation, job->probe, worked, height, text);
+        result.healthy = worked;
+        probing_result(director, job->for_generation, job->probe, &result);
 }
 
 const char *probing_complaint(const struct director *director) {

@@ -4,6 +4,9 @@
 
 #include "context.h"
 
+/* A node that is told of new blocks and tells none for so long is asked whether it still answers. */
+#define PROBING_SILENCE_US (30 * USEC_PER_SEC)
+
 /* The keeper has made a (new) link to a prober. Takes ownership. */
 int probing_connect(struct director *director, int fd);
 
@@ -29,6 +32,12 @@ void probing_forget(struct director *director, uint64_t generation);
 
 /* An operator's probe or height command has ended. */
 void probing_command_done(struct director *director, struct job *job, const struct keeper_exited *exited);
+
+/* Is the height asked for, or does the node tell it by itself? */
+bool probing_asks_height(const struct director *director);
+
+/* Does the node tell it over a connection that is kept, instead of being polled? */
+bool probing_is_subscribed(const struct director *director);
 
 /* A failure worth telling: what is not healthy just now; "" if all is well. */
 const char *probing_complaint(const struct director *director);

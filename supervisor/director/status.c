@@ -6,6 +6,7 @@
 #include "gate.h"
 #include "gate_check.h"
 #include "hold.h"
+#include "heights.h"
 #include "planning.h"
 #include "probing.h"
 #include "source.h"
@@ -219,6 +220,11 @@ static json_t *degraded(struct director *director) {
         append_cut_off(director, array);
         append(array, director->near_miss);
         append(array, probing_complaint(director));
+        for (size_t i = 0; i < config->n_probes; i++)
+                append(array, director->watch.probes[i].warning);
+        heights_problem(director, text, sizeof(text));
+        if (strcmp(text, probing_complaint(director)) != 0)
+                append(array, text);
         if (*director->no_hooks) {
                 (void) snprintf(text, sizeof(text),
                                 "%.180s; sockets are found by seccomp notifications, which cost each system call some 30 ns",
@@ -274,6 +280,12 @@ static void put_run(struct director *director, json_t *object) {
         (void) json_object_set_new(object, "uptime_s",
                         json_real(runs ? (double) (now_monotonic() - unit->started_at) / (double) USEC_PER_SEC : 0.0));
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : number(height));
+        uint64_t age = height == MACHINE_NO_HEIGHT ? USEC_INFINITY : heights_age(director);
+        char problem[PROBER_TEXT_MAX];
+        heights_problem(director, problem, sizeof(problem));
+        (void) json_object_set_new(object, "height_age_s",
+                        age == USEC_INFINITY ? json_null() : json_real((double) age / (double) USEC_PER_SEC));
+        (void) json_object_set_new(object, "height_problem", text_or_null(problem));
 }
 
 char *status_text(struct director *director) {

@@ -103,14 +103,18 @@ void address_unmap(struct address *address) {
 
 int address_from_url(const char *url, struct address *ret_address) {
         struct address address = {.transport = TRANSPORT_TCP};
-        bool secure = strncmp(url, "https://", 8) == 0;
-        if (!secure && strncmp(url, "http://", 7) != 0)
+        static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+        size_t scheme = 0;
+        while (scheme < ELEMENTS(schemes) && strncmp(url, schemes[scheme], strlen(schemes[scheme])) != 0)
+                scheme++;
+        if (scheme == ELEMENTS(schemes))
                 return -EINVAL;
+        bool secure = scheme == 1 || scheme == 3;
         /* A space or line end would go on into the request. */
         for (const char *c = url; *c; c++)
                 if ((unsigned char)*c <= ' ' || *c == 0x7f)
                         return -EINVAL;
-        const char *authority = url + (secure ? 8 : 7);
+        const char *authority = url + strlen(schemes[scheme]);
         size_t length = strcspn(authority, "/?#");
         const char *at = memrchr(authority, '@', length);
         if (at) {

@@ -33,8 +33,8 @@ int address_from_sockaddr(enum transport transport, const struct sockaddr *socka
                 struct address *ret_address);
 void address_unmap(struct address *address);
 
-/* Where a URL's host and port lie: "http://127.0.0.1:8545/x", "http://localhost/", "https://[::1]:1/".
- * Port defaults to 80 or 443. -EINVAL: not http(s) or a host that would need a resolver. */
+/* Where a URL's host and port lie: "http://127.0.0.1:8545/x", "http://localhost/", "https://[::1]:1/", or the same with
+ * ws or wss. Port defaults to 80 or 443. -EINVAL: another scheme or a host that would need a resolver. */
 int address_from_url(const char *url, struct address *ret_address);
 
 /* May a document be fetched from there: https, or http from this machine itself; nothing that steers a request or hides a

@@ -31,9 +31,17 @@ enum height_source {
         HEIGHT_EXEC,
         HEIGHT_BITCOIN, /* getblockcount over JSON-RPC with a cookie or user:password in the URL */
 };
+enum flow_role {
+        FLOW_NONE,
+        FLOW_EXECUTION,
+        FLOW_ACCESS,
+        FLOW_COLLECTION,
+        FLOW_CONSENSUS,
+        FLOW_VERIFICATION
+};
 enum gate_kind { GATE_NONE, GATE_UPROBE, GATE_NODE, GATE_NOTIFY, GATE_LOG, GATE_OBSERVE };
 enum gate_abi { ABI_C, ABI_GO };
-enum probe_kind { PROBE_HEIGHT, PROBE_HTTP, PROBE_TCP, PROBE_EXEC };
+enum probe_kind { PROBE_HEIGHT, PROBE_HTTP, PROBE_TCP, PROBE_EXEC, PROBE_FLOW_VERSION };
 
 enum source_kind { SOURCE_NONE, SOURCE_FILE, SOURCE_HTTPS, SOURCE_COSMOVISOR, SOURCE_FLOW };
 
@@ -46,8 +54,8 @@ struct rlimit_setting {
 struct probe_config {
         char *name;
         enum probe_kind kind;
-        char *url;              /* http */
-        struct address address; /* http (from the URL) and tcp */
+        char *url;              /* http, flow-version */
+        struct address address; /* from the URL, and of tcp */
         char *address_text;     /* tcp, as written */
         unsigned status;        /* http; 0: any 2xx */
         char *contains;         /* http: the body must contain it; may be NULL */
@@ -84,7 +92,8 @@ struct state_config {
 struct height_config {
         enum height_source source;
         enum boundary_unit unit; /* what the source and the gate tell */
-        char *url;
+        enum flow_role role;     /* of the source flow: whose metrics the URL is; FLOW_NONE: REST */
+        char *url;               /* of the source ethereum also ws:// or wss:// */
         struct address address; /* from the URL */
         char *metric, *pattern, *path;
         char **command;

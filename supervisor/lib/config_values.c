@@ -41,12 +41,39 @@ void take_path(struct reader *reader, const yaml_node_t *value, void *target) {
                 put_text(reader, target, text);
 }
 
+static bool is_websocket(const char *url) {
+        return strncmp(url, "ws:", 3) == 0 || strncmp(url, "wss:", 4) == 0;
+}
+
+void take_any_url(struct reader *reader, const yaml_node_t *value, void *target) {
+        const char *text = reader_scalar(reader, value);
+        struct address address;
+        if (!text || !is_websocket(text)) {
+                if (text)
+                        take_url(reader, value, target);
+                return;
+        }
+        if (!fits(reader, value, text, PROBER_URL_MAX))
+                return;
+        if (address_from_url(text, &address) < 0)
+                reader_wrong(reader, value,
+                                "\"%.100s\" must have an IP address or localhost, as in "
+                                "ws://127.0.0.1:8546/; "
+                                "nothing here asks a name server",
+                                text);
+        else if (memchr(text, '@', strcspn(text, "?#")))
+                reader_wrong(reader, value, "\"%.100s\" names a user, which ws:// and wss:// cannot do here",
+                                text);
+        else
+                put_text(reader, target, text);
+}
+
 void take_url(struct reader *reader, const yaml_node_t *value, void *target) {
         const char *text = reader_scalar(reader, value);
         struct address address;
         if (!text || !fits(reader, value, text, PROBER_URL_MAX))
                 return;
-        if (address_from_url(text, &address) < 0)
+        if (address_from_url(text, &address) < 0 || is_websocket(text))
                 reader_wrong(reader, value,
                                 "\"%.100s\" must be http:// or https:// with an IP address or localhost, as "
                                 "in "

@@ -8,7 +8,9 @@
 void take_text(struct reader *reader, const yaml_node_t *value, void *target); /* char *, not empty */
 void take_path(struct reader *reader, const yaml_node_t *value,
                 void *target);                                                /* char *, absolute, {state} */
-void take_url(struct reader *reader, const yaml_node_t *value, void *target); /* char * */
+void take_url(struct reader *reader, const yaml_node_t *value, void *target); /* char *, http or https */
+void take_any_url(struct reader *reader, const yaml_node_t *value,
+                void *target); /* char *, also ws or wss, without a user */
 void take_pattern(struct reader *reader, const yaml_node_t *value,
                 void *target); /* char *, an ERE with a group (config_pattern.c) */
 void take_symbol_pattern(struct reader *reader, const yaml_node_t *value,

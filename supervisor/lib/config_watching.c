@@ -7,8 +7,6 @@
         ((enum probe_kind)UINT32_MAX) /* missing or misspelt: what it needs is not known either */
 
 static void push_address(struct reader *reader, const yaml_node_t *item, const char *text, void *target);
-static void check_source(
-                struct reader *reader, const yaml_node_t *section, enum height_source source, unsigned line);
 static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line);
 static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target);
 static void take_status(struct reader *reader, const yaml_node_t *value, void *target);
@@ -17,42 +15,12 @@ static void take_overshoot(struct reader *reader, const yaml_node_t *value, void
 static void read_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
 static void check_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
 
-static const char *const source_names[] = {
-                NULL, "ethereum", "cometbft", "flow", "metrics", "log", "file", "notify", "exec", "bitcoin"};
-
 TAKE_CHOICE(take_gate_kind, enum gate_kind, NULL, "uprobe", "node", "notify", "log", "observe")
-TAKE_CHOICE(take_unit, enum boundary_unit, "height", "view", "epoch")
 TAKE_CHOICE(take_abi, enum gate_abi, "c", "go")
-TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec")
+TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec", "flow-version")
 
 void take_listen(struct reader *reader, const yaml_node_t *value, void *target) {
         take_each(reader, value, push_address, target);
-}
-
-static void take_source(struct reader *reader, const yaml_node_t *value, void *target) {
-        int choice = reader_choice(reader, value, source_names, ELEMENTS(source_names));
-        if (choice >= 0)
-                *(enum height_source *)target = (enum height_source)choice;
-}
-
-void take_height(struct reader *reader, const yaml_node_t *value, void *target) {
-        static const struct reader_key keys[] = {
-                        {"source", take_source, FIELD(height_config, source)},
-                        {"unit", take_unit, FIELD(height_config, unit)},
-                        {"url", take_url, FIELD(height_config, url)},
-                        {"metric", take_short_text, FIELD(height_config, metric)},
-                        {"pattern", take_pattern, FIELD(height_config, pattern)},
-                        {"path", take_path, FIELD(height_config, path)},
-                        {"command", take_command, FIELD(height_config, command)},
-                        {"every", take_period, FIELD(height_config, every_us)},
-        };
-        struct height_config *height = target;
-        unsigned line = reader->line;
-        reader_section(reader, value, "height", keys, ELEMENTS(keys), target);
-        if (height->url)
-                (void)address_from_url(height->url, &height->address);
-        if (value->type == YAML_MAPPING_NODE)
-                check_source(reader, value, height->source, line);
 }
 
 void take_gate(struct reader *reader, const yaml_node_t *value, void *target) {
@@ -146,28 +114,6 @@ static void push_address(struct reader *reader, const yaml_node_t *item, const c
         config->listen = grown;
 }
 
-static void check_source(struct reader *reader, const yaml_node_t *section, enum height_source source,
-                unsigned line) {
-        static const char *const needs[][2] = {[HEIGHT_ETHEREUM] = {"url"},
-                        [HEIGHT_COMETBFT] = {"url"},
-                        [HEIGHT_FLOW] = {"url"},
-                        [HEIGHT_BITCOIN] = {"url"},
-                        [HEIGHT_METRICS] = {"url", "metric"},
-                        [HEIGHT_LOG] = {"pattern"},
-                        [HEIGHT_FILE] = {"path"},
-                        [HEIGHT_EXEC] = {"command"},
-                        [HEIGHT_NOTIFY] = {NULL}};
-        INVARIANT(source < ELEMENTS(needs));
-        if (!reader_find(reader, section, "source"))
-                reader_mistake(reader, line,
-                                "height needs `source`: ethereum, cometbft, flow, bitcoin, metrics, log, "
-                                "file, notify or exec");
-        for (size_t i = 0; i < 2; i++)
-                if (needs[source][i] && !reader_find(reader, section, needs[source][i]))
-                        reader_mistake(reader, line, "height.source: %s needs height.%s",
-                                        source_names[source], needs[source][i]);
-}
-
 /* Nothing is assumed: a gate that reads the wrong register stops the node at a random height, or never. */
 static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line) {
         static const char *const places[] = {"symbol", "symbol_pattern", "usdt"};
@@ -253,17 +199,19 @@ static void check_probe(struct reader *reader, const yaml_node_t *node, struct p
         static const char *const needs[] = {[PROBE_HEIGHT] = NULL,
                         [PROBE_HTTP] = "url",
                         [PROBE_TCP] = "address",
-                        [PROBE_EXEC] = "command"};
+                        [PROBE_EXEC] = "command",
+                        [PROBE_FLOW_VERSION] = "url"};
         static const char *const names[] = {[PROBE_HEIGHT] = "height",
                         [PROBE_HTTP] = "http",
                         [PROBE_TCP] = "tcp",
-                        [PROBE_EXEC] = "exec"};
+                        [PROBE_EXEC] = "exec",
+                        [PROBE_FLOW_VERSION] = "flow-version"};
         const yaml_node_t *root = yaml_document_get_root_node(reader->document);
         const char *why = "";
         if (!reader_find(reader, node, "name"))
                 reader_wrong(reader, node, "a probe needs `name`, for reports");
         if (!reader_find(reader, node, "kind"))
-                reader_wrong(reader, node, "a probe needs `kind`: height, http, tcp or exec");
+                reader_wrong(reader, node, "a probe needs `kind`: height, http, tcp, exec or flow-version");
         if (probe->kind == KIND_UNKNOWN)
                 return;
         INVARIANT(probe->kind < ELEMENTS(needs));
@@ -272,6 +220,9 @@ static void check_probe(struct reader *reader, const yaml_node_t *node, struct p
                 reader_wrong(reader, node, "a probe of kind %s needs `%s`", names[probe->kind], need);
         if (probe->kind == PROBE_HEIGHT && !reader_find(reader, root, "height"))
                 reader_wrong(reader, node, "a probe of kind height needs a `height` section");
+        if (probe->kind == PROBE_FLOW_VERSION &&
+                        (reader_find(reader, node, "status") || reader_find(reader, node, "contains")))
+                reader_wrong(reader, node, "`status` and `contains` are for probes of kind http");
         if (probe->url)
                 (void)address_from_url(probe->url, &probe->address);
         if (probe->kind == PROBE_TCP && probe->address_text) {

@@ -37,8 +37,10 @@ enum prober_check_kind {
         CHECK_ETHEREUM, /* POST eth_blockNumber; result is a hex string */
         CHECK_COMETBFT, /* GET url (the director appends /status); result.sync_info.latest_block_height */
         CHECK_FLOW,     /* GET url; [0].header.height */
-        CHECK_METRICS,  /* GET url; Prometheus text; value of the metric (argument) */
-        CHECK_BITCOIN,  /* POST getblockcount; user:password from the URL */
+        CHECK_FLOW_VERSION,   /* GET url; compatible_range.end_height, NONE where there is no end */
+        CHECK_METRICS,        /* GET url; Prometheus text; value of the metric (argument) */
+        CHECK_BITCOIN,        /* POST getblockcount; user:password from the URL */
+        CHECK_ETHEREUM_HEADS, /* ws:// or wss://; newHeads is subscribed to: answers go on until it fails */
 };
 
 struct prober_check {
@@ -47,6 +49,8 @@ struct prober_check {
         uint32_t timeout_ms; /* for the whole exchange */
         uint32_t status;     /* CHECK_HTTP: the one that is right; 0: any 2xx */
         uint32_t address_length;
+        uint32_t silence_ms; /* CHECK_ETHEREUM_HEADS: after so long without a block the height is asked for */
+        uint32_t every_ms;   /* the same, where the node has no newHeads */
         struct sockaddr_storage address; /* where to connect, whatever the URL's host says */
         char url[PROBER_URL_MAX];
         char argument[PROBER_PATTERN_MAX]; /* CHECK_HTTP: text the body must contain; CHECK_METRICS: the metric,
@@ -89,7 +93,9 @@ struct prober_result {
         uint64_t height;     /* PROBER_HEIGHT_NONE if none was asked for or told */
         uint64_t latency_us; /* from the request's receipt to the answer's last byte */
         uint32_t healthy;
-        uint32_t status;            /* HTTP status, 0 if it never came to one */
+        uint32_t status;  /* HTTP status, 0 if it never came to one */
+        uint32_t goes_on; /* 1: healthy, and more answers to this check will follow */
+        uint32_t unused;
         char text[PROBER_TEXT_MAX]; /* if not healthy: one sentence that says what was wrong */
 };
 

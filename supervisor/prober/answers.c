@@ -46,6 +46,56 @@ int answer_flow(const char *body, size_t size, uint64_t *ret_height, char *why, 
         return r < 0 ? refuse(why, why_size, "its answer has no [0].header.height") : 0;
 }
 
+int answer_flow_version(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size) {
+        _cleanup_(json_decref_at) json_t *root = load(body, size, why, why_size);
+        uint64_t end = 0;
+        if (!root)
+                return -EBADMSG;
+        if (!json_is_string(json_object_get(root, "semver")))
+                return refuse(why, why_size,
+                                "its answer has no semver: the URL is to be that of /v1/node_version_info");
+        const json_t *range = json_object_get(root, "compatible_range"),
+                     *value = json_object_get(range, "end_height");
+        if (!range || json_is_null(range) || !value || json_is_null(value))
+                return 0;
+        if (height_of(value, DECIMAL, &end) < 0)
+                return refuse(why, why_size, "its compatible_range.end_height is no height");
+        if (end > 0)
+                *ret_height = end;
+        return 0;
+}
+
+int answer_head(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size) {
+        _cleanup_(json_decref_at) json_t *root = load(body, size, why, why_size);
+        if (!root)
+                return -EBADMSG;
+        const char *method = json_string_value(json_object_get(root, "method"));
+        const json_t *head = json_object_get(json_object_get(root, "params"), "result"),
+                     *result = json_object_get(root, "result");
+        const json_t *id = json_object_get(root, "id");
+        if (method) {
+                if (strcmp(method, "eth_subscription") != 0)
+                        return HEAD_ELSE;
+                return height_of(json_object_get(head, "number"), HEXADECIMAL, ret_height) < 0
+                                       ? refuse(why, why_size, "a new head has no number")
+                                       : HEAD_HEIGHT;
+        }
+        bool is_error_answer = is_error(root, why, why_size);
+        if (json_is_integer(id) && json_integer_value(id) == HEADS_SUBSCRIBE)
+                return is_error_answer          ? HEAD_NO_SUBSCRIPTION
+                       : json_is_string(result) ? HEAD_SUBSCRIBED
+                                                : refuse(why, why_size,
+                                                                  "its answer to eth_subscribe holds no "
+                                                                  "subscription");
+        if (is_error_answer)
+                return -EREMOTEIO;
+        if (!json_is_integer(id) || json_integer_value(id) != HEADS_NUMBER)
+                return HEAD_ELSE;
+        return height_of(result, HEXADECIMAL, ret_height) < 0
+                               ? refuse(why, why_size, "its JSON-RPC answer has no height as result")
+                               : HEAD_HEIGHT;
+}
+
 int answer_number(const char *text, uint64_t *ret_height) {
         static const char space[] = " \t\r\n";
         char digits[24];

@@ -12,6 +12,19 @@ int answer_bitcoin(const char *body, size_t size, uint64_t *ret_height, char *wh
 int answer_cometbft(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 int answer_flow(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
 
+/* The last height that the node's version can serve, as it says. *ret_height stays untouched where it knows no end. */
+int answer_flow_version(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
+
+/* One message over a connection on which newHeads was subscribed to with the id HEADS_SUBSCRIBE and eth_blockNumber asked
+ * with the id HEADS_NUMBER. */
+enum head_answer { HEAD_HEIGHT, HEAD_SUBSCRIBED, HEAD_NO_SUBSCRIPTION, HEAD_ELSE };
+#define HEADS_SUBSCRIBE 1
+#define HEADS_NUMBER 2
+
+/* What the message is: HEIGHT with *ret_height; SUBSCRIBED; NO_SUBSCRIPTION, the node refuses it, with a sentence in WHY;
+ * ELSE, it is about something else. Or an error, as above. */
+int answer_head(const char *body, size_t size, uint64_t *ret_height, char *why, size_t why_size);
+
 /* metrics_answer.c. METRIC is a name, or a name with labels, name{a="1",b="2"}, that must all be there. */
 int answer_metrics(const char *body, size_t size, const char *metric, uint64_t *ret_height, char *why,
                 size_t why_size);

@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "../lib/log.h"
+#include "heads.h"
 #include "http.h"
 #include "printable.h"
 #include <arpa/inet.h>
@@ -38,6 +39,7 @@ void check_cancel(struct prober *prober, uint64_t id) {
                 if (check->request.id != id)
                         continue;
                 http_end(check);
+                heads_end(check);
                 check->source = sd_event_source_disable_unref(check->source);
                 check->deadline = sd_event_source_disable_unref(check->deadline);
                 check->fd = close_fd(check->fd);
@@ -76,6 +78,15 @@ struct check *check_new(struct prober *prober, uint64_t id, uint32_t timeout_ms,
         return NULL;
 }
 
+void check_tell(struct check *check, uint64_t height) {
+        struct prober_result result = {.id = check->request.id,
+                        .height = height,
+                        .latency_us = now_monotonic() - check->began_at,
+                        .healthy = true,
+                        .goes_on = true};
+        prober_tell(check->prober, PROBER_RESULT, &result, sizeof(result));
+}
+
 void check_finish(struct check *check, bool healthy, uint32_t status, uint64_t height, const char *text) {
         struct prober *prober = check->prober;
         struct prober_result result = {.id = check->request.id,
@@ -109,6 +120,8 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         char text[160], address[80];
         (void)source;
         (void)usec;
+        if (check->heads && heads_ask(check))
+                return 0;
         if (check->is_text)
                 (void)snprintf(text, sizeof(text), "the text did not end within %u ms",
                                 check->request.timeout_ms);
@@ -124,7 +137,9 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 static void go_on(struct check *check) {
         if (check->request.kind == CHECK_TCP)
                 check_finish(check, true, 0, PROBER_HEIGHT_NONE, "");
-        else if (http_begin(check) < 0)
+        else if (check->request.kind == CHECK_ETHEREUM_HEADS)
+                heads_begin(check);
+        else if (http_begin(check, &check->prober->transfers) < 0)
                 check_finish(check, false, 0, PROBER_HEIGHT_NONE,
                                 "the prober cannot make the request: check the URL in the configuration");
 }

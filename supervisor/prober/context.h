@@ -15,6 +15,14 @@
 #define LAST_LINES 5
 
 struct prober;
+struct heads;
+
+/* Transfers of libcurl that are driven together. */
+struct transfers {
+        struct prober *prober;
+        void *multi;
+        sd_event_source *timer;
+};
 
 struct check {
         struct prober *prober;
@@ -22,9 +30,10 @@ struct check {
         int fd;                      /* until curl has taken it */
         uint64_t began_at;
         sd_event_source *source, *deadline;
-        void *easy, *headers, *connect_to; /* curl's */
+        void *easy, *multi, *headers, *connect_to; /* curl's */
         char *body;
         size_t body_size;
+        struct heads *heads; /* CHECK_ETHEREUM_HEADS */
         bool is_text; /* READ_TEXT: the answer is read from fd; the pattern is the request's argument */
 };
 
@@ -56,8 +65,7 @@ struct prober {
         int link;
         struct wire_message message;
         struct curl_library curl;
-        void *multi;
-        sd_event_source *curl_timer;
+        struct transfers transfers;
         void *authorities; /* the certificates of the host's trust store, mapped */
         size_t authorities_size;
         struct relay relay;

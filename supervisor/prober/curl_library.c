@@ -17,7 +17,10 @@ int curl_library_load(struct curl_library *ret_library, const char **ret_why) {
                         {"curl_easy_setopt", &library.easy_setopt},
                         {"curl_easy_getinfo", &library.easy_getinfo},
                         {"curl_easy_strerror", &library.easy_strerror},
+                        {"curl_easy_recv", &library.easy_recv},
+                        {"curl_easy_send", &library.easy_send},
                         {"curl_multi_init", &library.multi_init},
+                        {"curl_multi_cleanup", &library.multi_cleanup},
                         {"curl_multi_setopt", &library.multi_setopt},
                         {"curl_multi_add_handle", &library.multi_add_handle},
                         {"curl_multi_remove_handle", &library.multi_remove_handle},
@@ -41,6 +44,8 @@ int curl_library_load(struct curl_library *ret_library, const char **ret_why) {
                 *ret_why = dlerror();
                 return -ENOENT;
         }
+        void *sha1 = dlsym(handle, "SHA1");
+        memcpy(&library.sha1, &sha1, sizeof(sha1));
         *ret_library = library;
         return 0;
 }

@@ -14,7 +14,10 @@ struct curl_library {
         CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
         CURLcode (*easy_getinfo)(CURL *easy, CURLINFO info, ...);
         typeof(&curl_easy_strerror) easy_strerror;
+        typeof(&curl_easy_recv) easy_recv;
+        typeof(&curl_easy_send) easy_send;
         typeof(&curl_multi_init) multi_init;
+        typeof(&curl_multi_cleanup) multi_cleanup;
         CURLMcode (*multi_setopt)(CURLM *multi, CURLMoption option, ...);
         typeof(&curl_multi_add_handle) multi_add_handle;
         typeof(&curl_multi_remove_handle) multi_remove_handle;
@@ -23,6 +26,8 @@ struct curl_library {
         typeof(&curl_multi_info_read) multi_info_read;
         typeof(&curl_slist_append) slist_append;
         typeof(&curl_slist_free_all) slist_free_all;
+        /* Of the libcrypto that comes along, for WebSocket handshakes; NULL: libcurl is built on another one. */
+        unsigned char *(*sha1)(const unsigned char *data, size_t size, unsigned char digest[20]);
 };
 
 /* Before the sandbox is closed: it opens files. The library is never unloaded. -ENOENT: libcurl 4 is not to

@@ -39,6 +39,8 @@ static int find_height(const struct prober_check *request, const char *body, siz
                 return answer_cometbft(body, size, ret_height, why, why_size);
         case CHECK_FLOW:
                 return answer_flow(body, size, ret_height, why, why_size);
+        case CHECK_FLOW_VERSION:
+                return answer_flow_version(body, size, ret_height, why, why_size);
         case CHECK_METRICS:
                 return answer_metrics(body, size, argument, ret_height, why, why_size);
         case CHECK_HTTP:

@@ -9,7 +9,7 @@ static void fuzz_judge(uint8_t selector, const char *body, size_t size) {
         static const char *const arguments[] = {
                         "height", "height{chain=\"main\"}", "height{a=\"\\\"\",b=\"}\"}", ""};
         static const uint32_t statuses[] = {200, 500};
-        struct prober_check check = {.kind = selector % (CHECK_BITCOIN + 2u)};
+        struct prober_check check = {.kind = selector % (CHECK_ETHEREUM_HEADS + 2u)};
         uint64_t height = PROBER_HEIGHT_NONE - 1;
         char why[400] = "";
         text_copy(check.argument, sizeof(check.argument), arguments[selector / 8 % ELEMENTS(arguments)]);

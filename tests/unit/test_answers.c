@@ -264,12 +264,90 @@ static void texts_are_cut_between_characters(void **state) {
         assert_string_equal(clean, "");
 }
 
+/* Written by hand as flow-go's documentation and tests have them; not recorded from a node. */
+#define FLOW_VERSION(range)                                                                            \
+        "{\"semver\":\"v0.37.11\",\"commit\":\"4a6d52b1\",\"spork_id\":\"00ab\",\"protocol_version\":" \
+        "\"30\",\"protocol_state_version\":\"2\","                                                     \
+        "\"spork_root_block_height\":\"65264619\",\"node_root_block_height\":\"65264619\"" range "}"
+
+static void flow_tells_heights_and_ranges(void **state) {
+        static const char block[] = "[{\"header\":{\"id\":\"6f00\",\"parent_id\":\"6e00\",\"height\":"
+                                    "\"65264630\",\"timestamp\":"
+                                    "\"2024-09-05T14:00:00.1Z\",\"parent_voter_signature\":\"+A==\"},\"_"
+                                    "expandable\":{\"payload\":"
+                                    "\"/v1/blocks/6f00/payload\"},\"_links\":{\"_self\":\"/v1/blocks/"
+                                    "6f00\"},\"block_status\":"
+                                    "\"BLOCK_SEALED\"}]";
+        static const char metrics[] =
+                        "# HELP consensus_compliance_finalized_height the last finalized height\n"
+                        "# TYPE consensus_compliance_finalized_height gauge\n"
+                        "consensus_compliance_finalized_height 6.5264635e+07\n"
+                        "consensus_compliance_sealed_height 6.526463e+07\n"
+                        "execution_runtime_last_executed_block_height 6.5264631e+07\n"
+                        "execution_runtime_last_finalized_executed_block_height 6.526463e+07\n";
+        (void)state;
+        expect_height(CHECK_FLOW, "", block, 65264630);
+        expect_height(CHECK_METRICS, "execution_runtime_last_executed_block_height", metrics, 65264631);
+        expect_height(CHECK_METRICS, "consensus_compliance_finalized_height", metrics, 65264635);
+        expect_height(CHECK_FLOW_VERSION, "",
+                        FLOW_VERSION(",\"compatible_range\":{\"start_height\":\"1\",\"end_height\":"
+                                     "\"88226266\"}"),
+                        88226266);
+        expect_height(CHECK_FLOW_VERSION, "",
+                        FLOW_VERSION(",\"compatible_range\":{\"start_height\":\"1\",\"end_height\":\"0\"}"),
+                        PROBER_HEIGHT_NONE);
+        expect_height(CHECK_FLOW_VERSION, "", FLOW_VERSION(",\"compatible_range\":{\"start_height\":\"1\"}"),
+                        PROBER_HEIGHT_NONE);
+        expect_height(CHECK_FLOW_VERSION, "", FLOW_VERSION(""), PROBER_HEIGHT_NONE);
+        expect_refusal(CHECK_FLOW_VERSION, "", FLOW_VERSION(",\"compatible_range\":{\"end_height\":\"-1\"}"),
+                        "end_height is no height");
+        expect_refusal(CHECK_FLOW_VERSION, "", FLOW_VERSION(",\"compatible_range\":{\"end_height\":true}"),
+                        "end_height is no height");
+        expect_refusal(CHECK_FLOW_VERSION, "", "{\"code\":404}", "no semver");
+        expect_refusal(CHECK_FLOW_VERSION, "", "<html>", "not JSON");
+}
+
+static void expect_head(const char *body, int wanted, uint64_t height) {
+        uint64_t found = UNTOUCHED;
+        char why[400] = "";
+        int r = answer_head(body, strlen(body), &found, why, sizeof(why));
+        if (r != wanted)
+                fail_msg("`%s` is %d: %s", body, r, why);
+        assert_int_equal(found, height);
+        assert_true(r >= 0 || *why);
+}
+
+static void messages_of_a_subscription_are_told_apart(void **state) {
+        (void)state;
+        /* As anvil 1.7.1 sends it, shortened. */
+        expect_head("{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"result\":{\"hash\":"
+                    "\"0x2c\","
+                    "\"number\":\"0x514\",\"timestamp\":\"0x69\"},\"subscription\":\"0x4d\"}}",
+                        HEAD_HEIGHT, 1300);
+        expect_head("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0x4d\"}", HEAD_SUBSCRIBED, UNTOUCHED);
+        expect_head("{\"id\":1,\"error\":{\"code\":-32601,\"message\":\"no\"}}", HEAD_NO_SUBSCRIPTION,
+                        UNTOUCHED);
+        expect_head("{\"id\":2,\"result\":\"0x10\"}", HEAD_HEIGHT, 16);
+        expect_head("{\"id\":2,\"error\":{\"code\":-32000,\"message\":\"no\"}}", -EREMOTEIO, UNTOUCHED);
+        expect_head("{\"id\":2,\"result\":null}", -EBADMSG, UNTOUCHED);
+        expect_head("{\"id\":1,\"result\":true}", -EBADMSG, UNTOUCHED);
+        expect_head("{\"id\":3,\"result\":\"0x10\"}", HEAD_ELSE, UNTOUCHED);
+        expect_head("{\"method\":\"eth_subscription\",\"params\":{\"result\":{\"number\":5}}}", -EBADMSG,
+                        UNTOUCHED);
+        expect_head("{\"method\":\"eth_subscription\"}", -EBADMSG, UNTOUCHED);
+        expect_head("{\"method\":\"x\"}", HEAD_ELSE, UNTOUCHED);
+        expect_head("[]", HEAD_ELSE, UNTOUCHED);
+        expect_head("", -EBADMSG, UNTOUCHED);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                         cmocka_unit_test(ethereum_tells_hexadecimal_quantities),
                         cmocka_unit_test(ethereum_refuses_all_else),
                         cmocka_unit_test(the_nodes_own_error_is_told),
                         cmocka_unit_test(others_tell_decimal_numbers),
+                        cmocka_unit_test(flow_tells_heights_and_ranges),
+                        cmocka_unit_test(messages_of_a_subscription_are_told_apart),
                         cmocka_unit_test(nesting_has_an_end),
                         cmocka_unit_test(metrics_are_found_by_name_and_labels),
                         cmocka_unit_test(metrics_without_a_height_are_refused),

@@ -83,6 +83,14 @@ static void two_generations_are_both_shown(void **state) {
 static void what_is_missing_or_strange_is_left_out(void **state) {
         (void)state;
         assert_renders("{}", "?  ?  no release  height unknown\n");
+        assert_renders("{\"node\":\"a\",\"phase\":\"running\",\"release\":\"1\",\"height\":7,\"height_age_"
+                       "s\":0.2,"
+                       "\"height_problem\":null}",
+                        "a  RUNNING  1  height 7\n");
+        assert_renders("{\"node\":\"a\",\"phase\":\"running\",\"release\":\"1\",\"height\":7,\"height_age_"
+                       "s\":130.5,"
+                       "\"height_problem\":\"x\"}",
+                        "a  RUNNING  1  height 7 (2m 10s ago)\n");
         assert_renders("{\"node\":5,\"height\":-3,\"listeners\":{},\"degraded\":[7],\"next\":[],\"last_"
                        "swap\":3,"
                        "\"uptime_s\":1e300}",

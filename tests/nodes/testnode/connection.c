@@ -30,6 +30,20 @@ bool connection_is_owed(const struct connection *connection) {
         return !connection->has_answered || connection->n_in > 0 || connection->out_at < connection->n_out;
 }
 
+/* First far ahead, then to and fro, then far behind. */
+static uint64_t height_to_tell(const struct connection_view *view) {
+        uint64_t from = view->options->lie_from, until = view->options->lie_until, height = view->height;
+        if (height < from || height >= until)
+                return height;
+        switch ((height - from) * 3 / (until - from)) {
+        case 0:
+                return 10000000;
+        case 1:
+                return height % 2 ? 20000000 + height : 3;
+        }
+        return 3;
+}
+
 static enum connection_wants answer_all(struct connection *connection, const struct connection_view *view) {
         struct http_request request;
         for (;;) {
@@ -42,7 +56,8 @@ static enum connection_wants answer_all(struct connection *connection, const str
                 if (taken == 0)
                         return CONNECTION_READ;
                 struct http_view answer = {.version = view->options->version,
-                                .height = view->height,
+                                .height = height_to_tell(view),
+                                .compatible_until = view->options->compatible_until,
                                 .status = (unsigned)view->options->answer_status,
                                 .closes = request.wants_close || view->is_stopping};
                 connection->closes = answer.closes;

@@ -81,6 +81,18 @@ static unsigned answer_body(
                                 view->height);
                 return 200;
         }
+        if (!request->is_post && strcmp(request->path, "/v1/node_version_info") == 0) {
+                (void)snprintf(out, size,
+                                "{\"semver\":\"%s\",\"compatible_range\":{\"start_height\":\"1\",\"end_"
+                                "height\":"
+                                "\"%" PRIu64 "\"}}",
+                                view->version, view->compatible_until);
+                return 200;
+        }
+        if (!request->is_post && strncmp(request->path, "/v1/blocks", 10) == 0) {
+                (void)snprintf(out, size, "[{\"header\":{\"height\":\"%" PRIu64 "\"}}]", view->height);
+                return 200;
+        }
         if (!request->is_post) {
                 (void)snprintf(out, size, "%s %" PRIu64 "\n", view->version, view->height);
                 return 200;

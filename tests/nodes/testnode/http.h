@@ -15,8 +15,9 @@ struct http_request {
 struct http_view {
         const char *version;
         uint64_t height;
-        unsigned status; /* 0: what the request deserves */
-        bool closes;     /* the connection ends after this answer */
+        uint64_t compatible_until; /* of what a Flow node says of its version; 0: it knows no end */
+        unsigned status;           /* 0: what the request deserves */
+        bool closes;               /* the connection ends after this answer */
 };
 
 /* Parses one request from the first N bytes. Returns how many bytes it took, 0 if more are needed, -1 if

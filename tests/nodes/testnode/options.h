@@ -13,6 +13,7 @@ struct options {
         size_t n_listen;
         const char *state, *version, *lock, *udp, *unix_path, *dial, *signatures, *follow;
         uint64_t block_ms, start_ms, stop_ms, exit_after_ms, reopen_ms; /* 0: not */
+        uint64_t compatible_until, lie_from, lie_until;                 /* heights */
         uint64_t exit_at_once;                                          /* NUMBER_UNSET: not */
         uint64_t answer_status, workers, reuseport_workers, backlog, tell_every;
         bool lock_try, lock_every_block, close_first, ignore_term, never_listen, listen_never_accept;
