@@ -15,7 +15,7 @@ static const struct wire_type *find_type(const struct wire_type *types, size_t n
         return NULL;
 }
 
-int wire_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds) {
+int wire_try_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds) {
         struct wire_header header = {.type = type, .size = (uint32_t)size};
         struct iovec parts[2] = {{&header, sizeof(header)}, {(void *)body, size}};
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)] = {0};
@@ -31,13 +31,17 @@ int wire_send(int socket, uint32_t type, const void *body, size_t size, const in
                 c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
                 memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
         }
-        for (;;) {
-                if (sendmsg(socket, &message, MSG_NOSIGNAL) >= 0)
-                        return 0;
-                if (errno == EINTR)
-                        continue;
-                if (errno != EAGAIN)
+        while (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                if (errno != EINTR)
                         return -errno;
+        return 0;
+}
+
+int wire_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds) {
+        for (;;) {
+                int r = wire_try_send(socket, type, body, size, fds, n_fds);
+                if (r != -EAGAIN)
+                        return r;
                 struct pollfd wait = {.fd = socket, .events = POLLOUT};
                 if (poll(&wait, 1, -1) < 0 && errno != EINTR)
                         return -errno;

@@ -28,6 +28,9 @@ struct wire_message {
  * socket's buffer is full. -EPIPE or -ECONNRESET: the other side is gone. */
 int wire_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds);
 
+/* The same without waiting: -EAGAIN, the buffer is full. */
+int wire_try_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds);
+
 /* Receives one message into *message (large: keep it in the context, not on the stack) and checks it against
  * TYPES. 1: a message; 0: nothing there (non-blocking); -ECONNRESET: the other side is gone; -EBADMSG: a
  * message that fits no type (its descriptors are closed). */

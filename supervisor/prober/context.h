@@ -60,9 +60,22 @@ struct notify_watch {
         sd_event_source *source;
 };
 
+/* What the director has not taken yet. Each check is answered once and each watch has few things to tell, of which only the newest
+ * counts, so the room suffices. */
+#define OUTBOX_MAX (2 * CHECKS_MAX + 8 * WATCHES_MAX)
+
+struct outgoing {
+        uint32_t type;
+        size_t size;
+        _Alignas(8) uint8_t body[sizeof(struct prober_result)];
+};
+
 struct prober {
         sd_event *event;
         int link;
+        sd_event_source *link_source;
+        struct outgoing outbox[OUTBOX_MAX];
+        size_t n_outbox;
         struct wire_message message;
         struct curl_library curl;
         struct transfers transfers;
@@ -74,5 +87,9 @@ struct prober {
         struct notify_watch notifies[WATCHES_MAX];
 };
 
-/* prober.c: sends to the director; where it is gone, the loop ends. */
+/* outbox.c: sends to the director; where it is gone, the loop ends. Never waits for it: a director that does not read would stop the
+ * nodes by their full pipes. */
 void prober_tell(struct prober *prober, uint32_t type, const void *body, size_t size);
+
+/* There is room again. */
+void outbox_flush(struct prober *prober);

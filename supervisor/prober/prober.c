@@ -47,11 +47,6 @@ int prober_main(int argc, char **argv) {
         return r < 0 ? 1 : 0;
 }
 
-void prober_tell(struct prober *prober, uint32_t type, const void *body, size_t size) {
-        if (wire_send(prober->link, type, body, size, NULL, 0) < 0)
-                (void)sd_event_exit(prober->event, 0);
-}
-
 static int parse_options(int argc, char **argv, struct options *ret_options) {
         uint64_t link = UINT64_MAX, uid = 0, gid = 0;
         for (int i = 1; i < argc; i += 2) {
@@ -85,14 +80,16 @@ static int set_up(struct prober *prober, const struct options *options) {
         if (r >= 0)
                 r = http_open(prober);
         if (r >= 0)
-                r = sd_event_add_io(prober->event, NULL, prober->link, EPOLLIN, on_link, prober);
+                r = sd_event_add_io(
+                                prober->event, &prober->link_source, prober->link, EPOLLIN, on_link, prober);
         return r < 0 ? r : prober_confine();
 }
 
 static int on_link(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct prober *prober = userdata;
         (void)source;
-        (void)revents;
+        if (revents & EPOLLOUT)
+                outbox_flush(prober);
         int r = wire_receive(fd, prober_requests, n_prober_requests, &prober->message);
         if (r < 0 && r != -EBADMSG)
                 return sd_event_exit(prober->event, 0);

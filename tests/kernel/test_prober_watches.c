@@ -132,6 +132,27 @@ static void a_reader_that_sleeps_does_not_stop_the_node(void **state) {
         (void)prober_stage_expect(stage, PROBER_LOG_ENDED);
 }
 
+/* As one does that hangs, or waits for a slow disk: the node goes on, and the newest height is not lost. */
+static void a_director_that_sleeps_does_not_stop_the_node(void **state) {
+        struct prober_stage *stage = *state;
+        int fd = watch_output(stage, 1, "height=([0-9]+)");
+        char line[64], wanted[96];
+        uint64_t height = 0;
+        for (unsigned i = 1; i <= 2000; i++) {
+                (void)snprintf(line, sizeof(line), "height=%u\n", i);
+                (void)snprintf(wanted, sizeof(wanted), "node g1 | %s", line);
+                prober_stage_write(fd, line);
+                expect_output(stage, wanted);
+        }
+        close_fd(fd);
+        for (unsigned n = 1; height != 2000; n++) {
+                const struct prober_height *told = prober_stage_expect(stage, PROBER_HEIGHT);
+                assert_true(told->height > height && n < 2000);
+                height = told->height;
+        }
+        (void)prober_stage_expect(stage, PROBER_LOG_ENDED);
+}
+
 static void what_is_forgotten_is_not_told(void **state) {
         struct prober_stage *stage = *state;
         struct prober_forget forget = {.generation = 0};
@@ -264,6 +285,7 @@ int main(void) {
                         STAGED(an_endless_line_is_cut_and_half_a_number_not_believed),
                         STAGED(the_newest_of_the_last_lines_are_kept),
                         STAGED(a_reader_that_sleeps_does_not_stop_the_node),
+                        STAGED(a_director_that_sleeps_does_not_stop_the_node),
                         STAGED(what_is_forgotten_is_not_told),
                         STAGED(too_many_watches_are_told),
                         STAGED(datagrams_of_the_node_are_told),

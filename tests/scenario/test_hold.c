@@ -263,7 +263,7 @@ static void configure(struct scenario *s, const char *more) {
         char text[1024], arguments[128];
         (void)snprintf(text, sizeof(text),
                         "listen: [\"tcp:127.0.0.1:%d\", \"tcp:127.0.0.1:%d\"]\n"
-                        "gate: {kind: log, pattern: 'committed height=([0-9]+)'}\n"
+                        "gate: {kind: log, pattern: 'committed height=([0-9]+)', overshoot: allow}\n"
                         "probation: 300ms\nprogress: {blocks: 1, within: 10s}\n"
                         "restart: {backoff: [10ms]}\n%s\n",
                         SCENARIO_PORT, PEER_PORT, more);

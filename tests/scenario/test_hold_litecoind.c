@@ -80,7 +80,7 @@ static void configure(struct scenario *s) {
                         "listen: [\"tcp:127.0.0.1:19443\", \"tcp:127.0.0.1:19444\"]\n"
                         "state: {directory: %s, fence: lock}\n"
                         "height: {source: bitcoin, url: \"http://a:a@127.0.0.1:19443/\", every: 50ms}\n"
-                        "gate: {kind: log, pattern: 'UpdateTip: new best=.* height=([0-9]+) '}\n"
+                        "gate: {kind: log, pattern: 'UpdateTip: new best=.* height=([0-9]+) ', overshoot: allow}\n"
                         "probes:\n"
                         "  - {name: rpc, kind: height}\n"
                         "  - {name: peers, kind: tcp, address: \"127.0.0.1:19444\"}\n"

@@ -3,9 +3,10 @@
 #include <signal.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
-#define NOTIFY                                                                                            \
-        "gate: {kind: notify}\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\nrestart: {backoff: " \
-        "[10ms]}\n"
+#define REST "probation: 100ms\nprogress: {blocks: 1, within: 10s}\nrestart: {backoff: [10ms]}\n"
+#define NOTIFY "gate: {kind: notify}\n" REST
+/* Whether a node asks is known only when it has done so. */
+#define NOTIFY_ALLOWED "gate: {kind: notify, overshoot: allow}\nrelease: \"1.0.0\"\n" REST
 
 static void configure(struct scenario *s, unsigned block_ms, const char *arguments, const char *more);
 static void add_releases(struct scenario *s, unsigned first, unsigned last);
@@ -160,7 +161,10 @@ SCENARIO(I4_in_overlap_the_old_one_stays_before_its_height) {
 
 /* The page was there from the beginning: it holds from the first block that is asked for. */
 SCENARIO(I4_a_node_that_asks_late_is_stopped_as_well) {
-        configure(s, 10, "--cooperate, --cooperate-from, '90', --stop-ms, '300'", "release: \"1.0.0\"");
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.block_ms = 10,
+                                           .arguments = "--cooperate, --cooperate-from, '90', --stop-ms, '300'",
+                                           .more = NOTIFY_ALLOWED});
         add_releases(s, 1, 2);
         scenario_start(s);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", "--wait", NULL);
@@ -210,7 +214,8 @@ SCENARIO(I3_the_schedule_is_followed_whoever_is_killed) {
 
 /* As before: it is told to stop when it says H-1, and held it does not run. */
 SCENARIO(a_node_without_the_library_is_as_good_as_what_it_tells) {
-        configure(s, 200, "--notify", "release: \"1.0.0\"");
+        scenario_configure_testnode(s, &(struct scenario_testnode){
+                                                       .block_ms = 200, .arguments = "--notify", .more = NOTIFY_ALLOWED});
         scenario_expect(s, 0, "schedule", "set", s->node, "10", ">=2.0.0", NULL);
         add_releases(s, 1, 1);
         scenario_start(s);

@@ -62,6 +62,7 @@ static void refuses_to_arm(struct scenario *s, const struct way *way) {
         scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=2.0.0", NULL);
         expect(s, "plan", scenario_cli(s, "plan", s->node, NULL), 1, "overshoot: allow");
         /* Where the old release might go on, nothing is lost. */
+        scenario_expect(s, 0, "schedule", "remove", s->node, "1000000", NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=1.0.0", NULL);
         expect(s, "upgrade", scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "1000000", NULL), 0,
                         "the gate is not exact");
