@@ -194,7 +194,8 @@ SCENARIO(I3_the_schedule_is_followed_whoever_is_killed) {
                         {20, 29, "3.0.0"}, {30, 39, "4.0.0"}, {40, 49, "5.0.0"}, {50, UINT64_MAX, "6.0.0"}};
         unsigned seed = (unsigned)getpid();
         print_message("seed %u\n", seed);
-        configure(s, 20, "--cooperate", "release: \"1.0.0\"");
+        scenario_configure_testnode(s, &(struct scenario_testnode){
+                                                       .block_ms = 20, .arguments = "--cooperate", .more = NOTIFY_ALLOWED});
         for (unsigned i = 0; i < 6; i++) {
                 char height[16], range[48];
                 (void)snprintf(height, sizeof(height), "%u", i == 0 ? 1 : 10 * i);
