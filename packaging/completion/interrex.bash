@@ -45,7 +45,7 @@ _interrex() {
                 esac
         done
         if [[ -z $command ]]; then
-                mapfile -t COMPREPLY < <(compgen -W "run status watch release schedule upgrade rollback cancel restart stop history report doctor check help version" -- "$word")
+                mapfile -t COMPREPLY < <(compgen -W "run status watch release schedule upgrade rollback cancel accept-state restart stop history report doctor check help version" -- "$word")
                 return
         fi
         case "$command $group" in
@@ -55,7 +55,7 @@ _interrex() {
                 mapfile -t COMPREPLY < <(compgen -f -X '!*.y?(a)ml' -- "$word"; compgen -d -- "$word")
                 return
                 ;;
-        "help ") options="run status watch release schedule upgrade rollback cancel restart stop history report doctor check version" ;;
+        "help ") options="run status watch release schedule upgrade rollback cancel accept-state restart stop history report doctor check version" ;;
         "doctor ") [[ $word == -* ]] && options="--json" ;;
         *)
                 if [[ $word == -* ]]; then
