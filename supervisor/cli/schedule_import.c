@@ -158,7 +158,9 @@ static int take_over(const struct arguments *arguments, const struct node *node,
         _cleanup_free_ struct schedule_reading *reading = calloc(1, sizeof(*reading));
         _cleanup_strv_ char **keys = NULL;
         struct journal *journal = NULL;
-        int status = reading ? node_make_state(arguments, node) : output_text(-ENOMEM, NULL);
+        if (!reading)
+                return output_text(-ENOMEM, NULL);
+        int status = node_make_state(arguments, node);
         if (status == 0)
                 status = node_write_journal(node, &journal);
         if (status != 0)

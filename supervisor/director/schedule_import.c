@@ -79,7 +79,7 @@ void schedule_import_is_read(struct director *director, sd_bus_message *message,
                 (void) boundaries_set(director, reading->rules, reading->n_rules, reading->sequence, &refusal);
         if (*refusal.text)
                 (void) sd_bus_reply_method_errorf(message, refusal.name, "%s", refusal.text);
-        else
+        else if (reading)
                 (void) answer(message, reading);
 }
 
