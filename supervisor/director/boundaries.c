@@ -9,8 +9,8 @@
 #include "gate_check.h"
 #include "planning.h"
 
-/* A boundary in time is placed so far ahead of the height that was seen last: the gate must be armed before it is reached. */
-#define PLACED_AHEAD 2
+/* A boundary in time is placed so far ahead: the gate must be armed before it is reached. */
+#define PLACED_AHEAD_US USEC_PER_SEC
 
 static int check(struct director *director, const struct schedule_change *change, struct refusal *refusal);
 static void apply(struct director *director);
@@ -108,13 +108,12 @@ bool boundaries_place_due(struct director *director, uint64_t height) {
                 const struct boundary *boundary = &director->schedule.pending[i];
                 if (boundary->rule.unit != UNIT_TIME || boundary->rule.at > now)
                         continue;
-                int r = journal_boundary_place(director->journal, &boundary->rule, height + PLACED_AHEAD);
+                int r = journal_boundary_place(director->journal, &boundary->rule, height);
                 if (r < 0)
                         log_errno(r, "cannot write down that the boundary %lu (%s) lies at height %lu", boundary->rule.at,
-                                        boundary->rule.range, height + PLACED_AHEAD);
+                                        boundary->rule.range, height);
                 else {
-                        log_notice("the time of %s has come: it is asked for from height %lu on", boundary->rule.range,
-                                        height + PLACED_AHEAD);
+                        log_notice("the time of %s has come: it is asked for from height %lu on", boundary->rule.range, height);
                         placed = true;
                 }
         }
@@ -123,8 +122,17 @@ bool boundaries_place_due(struct director *director, uint64_t height) {
         return placed;
 }
 
+/* What was told last is old already. */
+static uint64_t height_soon(const struct director *director, uint64_t height) {
+        const struct rate *rate = &director->rate;
+        uint64_t age = rate->at ? now_monotonic() - rate->at : 0;
+        if (rate->usec_per_block <= 0)
+                return height + 2;
+        return height + 2 + (uint64_t) ((double) (age + PLACED_AHEAD_US) / rate->usec_per_block);
+}
+
 void boundaries_note_height(struct director *director, uint64_t height) {
-        if (director->schedule.n_pending > 0 && boundaries_place_due(director, height))
+        if (director->schedule.n_pending > 0 && boundaries_place_due(director, height_soon(director, height)))
                 apply(director);
 }
 

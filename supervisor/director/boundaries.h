@@ -22,7 +22,7 @@ bool boundaries_are_in_force(struct director *director, const struct boundary_ru
 /* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
 void boundaries_forget_own(struct director *director);
 
-/* The node is at HEIGHT: boundaries whose time has come are placed behind it. True: one was. */
+/* Boundaries whose time has come are placed at HEIGHT. True: one was. */
 bool boundaries_place_due(struct director *director, uint64_t height);
-/* The same for the node that serves, whose gate is then armed anew. */
+/* The node that serves told HEIGHT: what is due is placed so far ahead that the gate, which is armed anew, comes in time. */
 void boundaries_note_height(struct director *director, uint64_t height);

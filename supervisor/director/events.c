@@ -298,7 +298,7 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         heights_set(unit, last_height);
         if (unit->generation == machine->current)
                 watermark_raise(director, last_height);
-        (void) boundaries_place_due(director, last_height);
+        (void) boundaries_place_due(director, last_height + 1); /* it stands there */
         uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
         uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
         if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)
