@@ -224,23 +224,24 @@ static bool must_wait(struct director *director, uint32_t tries) {
                                                         0, on_retry, director) >= 0;
 }
 
-/* ALSO: the range of a boundary ahead, whose window is open; what is missing for it is not missing yet. */
-static void begin(struct director *director, uint64_t height, bool is_there, const struct range *also) {
+/* ALSO: the range of a boundary ahead, whose window is open; what is missing for it is not missing yet. False: no release is here. */
+static bool begin(struct director *director, uint64_t height, bool is_there, const struct range *also) {
         char release[MACHINE_RELEASE_MAX];
         uint32_t tries;
         struct refusal refusal = {0};
         if (pick(director, height, also, release, sizeof(release), &tries) != 0) {
                 if (!also)
                         say_missing(director, height);
-                return;
+                return false;
         }
         if (must_wait(director, tries))
-                return;
+                return true;
         director->retry_is_due = false;
         if (planning_follow(director, release, height, is_there, &refusal) >= 0 || director->missing_said_for == height)
-                return;
+                return true;
         director->missing_said_for = height;
         log_warning("cannot go on to %s at height %lu as the schedule asks: %s", release, height, refusal.text);
+        return true;
 }
 
 /* A boundary ahead may be passed early: this node goes over at a height of its own in the window, so that not all of a role are
@@ -258,11 +259,11 @@ static bool roll(struct director *director) {
         if (!boundary)
                 return false;
         uint64_t point = schedule_rolling_point(&director->schedule, boundary, director->rolling_seed);
-        if (pick(director, point > height + 1 ? point : height + 1, &boundary->range, release, sizeof(release), &tries) != 0)
-                return false;
         if (height + 1 >= point)
-                begin(director, height + 1, true, &boundary->range);
-        return true;
+                return begin(director, height + 1, true, &boundary->range);
+        /* This is asked at each block: the releases are looked at only where it matters whether one is here. */
+        return !planning_is_near_to(director, boundary->height) ||
+               pick(director, point, &boundary->range, release, sizeof(release), &tries) == 0;
 }
 
 static int on_evaluate(sd_event_source *source, void *userdata) {
@@ -270,11 +271,11 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
         const struct machine *machine = &director->record.machine;
         (void) source;
         if (machine->phase == PHASE_HELD && director->record.follow.held_at != MACHINE_NO_HEIGHT)
-                begin(director, director->record.follow.held_at, true, NULL);
+                (void) begin(director, director->record.follow.held_at, true, NULL);
         else if (machine->phase == PHASE_RUNNING && !roll(director) && director->config->gate.kind != GATE_NONE) {
                 uint64_t height = next_denied(director);
                 if (height != MACHINE_NO_HEIGHT && planning_is_near_to(director, height))
-                        begin(director, height, false, NULL);
+                        (void) begin(director, height, false, NULL);
         }
         return 0;
 }
