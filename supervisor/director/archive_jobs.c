@@ -120,16 +120,6 @@ void jobs_verify(struct director *director, const char *release, uint64_t for_ge
         text_copy(job->release, sizeof(job->release), release);
 }
 
-static int push_all(char ***arguments, const char *flag, char *const *values) {
-        int r = 0;
-        for (size_t i = 0; r >= 0 && values && values[i]; i++) {
-                r = strv_push(arguments, flag);
-                if (r >= 0)
-                        r = strv_push(arguments, values[i]);
-        }
-        return r;
-}
-
 static int snapshot_arguments(struct director *director, const char *verb, const char *name, const char *kind,
                 char ***ret_arguments) {
         const struct state_config *state = &director->config->state;
@@ -143,9 +133,9 @@ static int snapshot_arguments(struct director *director, const char *verb, const
                 if (fixed[i])
                         r = strv_push(&arguments, fixed[i]);
         if (r >= 0)
-                r = push_all(&arguments, "--keep", state->keep);
+                r = strv_push_options(&arguments, "--keep", state->keep);
         if (r >= 0)
-                r = push_all(&arguments, "--hook", state->hook);
+                r = strv_push_options(&arguments, "--hook", state->hook);
         if (r >= 0)
                 *ret_arguments = TAKE_POINTER(arguments);
         return r;

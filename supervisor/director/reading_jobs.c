@@ -14,7 +14,6 @@
 #define FETCH_TEXT_MAX 400
 
 static int make_result(int *ret_fd);
-static int push_all(char ***arguments, const char *flag, char *const *values);
 static int reader_arguments(struct director *director, const struct reading_request *request, char ***ret_arguments);
 static void describe_end(const struct keeper_exited *exited, const char *name, char *text, size_t size);
 
@@ -104,16 +103,6 @@ static int make_result(int *ret_fd) {
         return 0;
 }
 
-static int push_all(char ***arguments, const char *flag, char *const *values) {
-        int r = 0;
-        for (size_t i = 0; r >= 0 && values && values[i]; i++) {
-                r = strv_push(arguments, flag);
-                if (r >= 0)
-                        r = strv_push(arguments, values[i]);
-        }
-        return r;
-}
-
 static int reader_arguments(struct director *director, const struct reading_request *request, char ***ret_arguments) {
         const struct config *config = director->config;
         _cleanup_strv_ char **arguments = NULL;
@@ -123,11 +112,11 @@ static int reader_arguments(struct director *director, const struct reading_requ
         if (r >= 0)
                 r = strv_push(&arguments, config->node);
         if (r >= 0)
-                r = push_all(&arguments, "--key", request->is_checked ? config->trust_keys : NULL);
+                r = strv_push_options(&arguments, "--key", request->is_checked ? config->trust_keys : NULL);
         if (r >= 0)
-                r = push_all(&arguments, "--name", config->schedule.names);
+                r = strv_push_options(&arguments, "--name", config->schedule.names);
         if (r >= 0)
-                r = push_all(&arguments, "--compatible", config->schedule.compatible);
+                r = strv_push_options(&arguments, "--compatible", config->schedule.compatible);
         if (r >= 0 && request->needs_sequence)
                 r = strv_push(&arguments, "--sequence");
         if (r >= 0 && request->signature_fd >= 0)

@@ -1,6 +1,7 @@
 #include "base.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <time.h>
 
 void invariant_broken(const char *condition, const char *file, int line) {
@@ -64,6 +65,16 @@ int strv_push(char ***strv, const char *text) {
         grown[n + 1] = NULL;
         *strv = grown;
         return 0;
+}
+
+int strv_push_options(char ***strv, const char *flag, char *const *values) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && values && values[i]; i++) {
+                r = strv_push(strv, flag);
+                if (r >= 0)
+                        r = strv_push(strv, values[i]);
+        }
+        return r;
 }
 
 int strv_copy(char *const *strv, char ***ret_copy) {
@@ -151,4 +162,12 @@ uint64_t now_monotonic(void) {
 
 uint64_t now_realtime(void) {
         return now(CLOCK_REALTIME);
+}
+
+int why_not(char *why, size_t size, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        (void)vsnprintf(why, size, format, arguments);
+        va_end(arguments);
+        return -EINVAL;
 }

@@ -59,11 +59,16 @@ size_t strv_length(char *const *strv);
 void strv_free(char **strv);
 void strv_free_at(char ***strv);
 int strv_push(char ***strv, const char *text);
+/* FLAG and the value, for each of VALUES (NULL: none), as on a command line. */
+int strv_push_options(char ***strv, const char *flag, char *const *values);
 int strv_copy(char *const *strv, char ***ret_copy);
 bool strv_contains(char *const *strv, const char *text);
 
 /* Copies TEXT into a fixed array, always terminated; a text that does not fit is cut. */
 void text_copy(char *destination, size_t size, const char *text);
+
+/* Writes a sentence into WHY. Always -EINVAL, to be returned by what refuses something. */
+int why_not(char *why, size_t size, const char *format, ...) _printf_(3, 4);
 
 /* Decimal digits only, no sign, no space, no overflow: -EINVAL or -ERANGE otherwise. */
 int parse_u64(const char *text, uint64_t *ret_value);

@@ -1,6 +1,5 @@
 #include "boundary.h"
 
-#include <stdarg.h>
 #include <time.h>
 
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
@@ -12,7 +11,6 @@ static int parse_value(uint32_t unit, const char *text, uint64_t *ret_value);
 static int take_words(char *words, struct boundary_rule *rule, char *why, size_t size);
 static int take_range(const char *text, struct boundary_rule *rule, char *why, size_t size);
 static int find_name(const char *const *names, size_t n, const char *name);
-static int fail(char *why, size_t size, const char *format, ...) _printf_(3, 4);
 
 int boundary_parse_point(const char *text, uint32_t *ret_unit, uint64_t *ret_at) {
         const char *colon = strchr(text, ':');
@@ -41,11 +39,11 @@ int boundary_parse(const char *point, const char *text, struct boundary_rule *re
         struct boundary_rule rule = {.from = BOUNDARY_NO_WINDOW};
         char words[BOUNDARY_TEXT_MAX];
         if (boundary_parse_point(point, &rule.unit, &rule.at) < 0)
-                return fail(ret_why, why_size,
+                return why_not(ret_why, why_size,
                                 "%.60s is not a height: write a number such as 1300, or view:N, epoch:N, time:2026-12-01T00:00:00Z",
                                 point);
         if (strlen(text) >= sizeof(words))
-                return fail(ret_why, why_size, "the line is longer than %d characters", BOUNDARY_TEXT_MAX - 1);
+                return why_not(ret_why, why_size, "the line is longer than %d characters", BOUNDARY_TEXT_MAX - 1);
         text_copy(words, sizeof(words), text);
         int r = take_words(words, &rule, ret_why, why_size);
         if (r >= 0)
@@ -53,7 +51,7 @@ int boundary_parse(const char *point, const char *text, struct boundary_rule *re
         if (r < 0)
                 return r;
         if (rule.from != BOUNDARY_NO_WINDOW && rule.from >= rule.at)
-                return fail(ret_why, why_size, "from= must lie before the boundary itself: the release may run from there on");
+                return why_not(ret_why, why_size, "from= must lie before the boundary itself: the release may run from there on");
         *ret_rule = rule;
         return 0;
 }
@@ -130,14 +128,6 @@ static int find_name(const char *const *names, size_t n, const char *name) {
         return -EINVAL;
 }
 
-static int fail(char *why, size_t size, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(why, size, format, arguments);
-        va_end(arguments);
-        return -EINVAL;
-}
-
 static int parse_value(uint32_t unit, const char *text, uint64_t *ret_value) {
         struct tm utc = {0};
         uint64_t value;
@@ -165,7 +155,7 @@ static int take_from(const char *text, struct boundary_rule *rule, char *why, si
                                 ? boundary_parse_point(text, &unit, &rule->from)
                                 : parse_value(unit, text, &rule->from);
         return r < 0 || unit != rule->unit
-                               ? fail(why, size, "from=%.60s is not a %s: write it as the boundary itself", text,
+                               ? why_not(why, size, "from=%.60s is not a %s: write it as the boundary itself", text,
                                                  boundary_unit_name(rule->unit))
                                : 0;
 }
@@ -176,7 +166,7 @@ static int take_word(const char *word, struct boundary_rule *rule, char *why, si
         if (strncmp(word, "mode=", 5) == 0) {
                 int mode = boundary_mode_find(word + 5);
                 if (mode < 0)
-                        return fail(why, size, "mode=%.60s: a mode is at or before", word + 5);
+                        return why_not(why, size, "mode=%.60s: a mode is at or before", word + 5);
                 rule->mode = (uint32_t)mode;
                 return 0;
         }
@@ -186,12 +176,12 @@ static int take_word(const char *word, struct boundary_rule *rule, char *why, si
                         if (word[9 + i] <= ' ' || word[9 + i] > '~')
                                 length = BOUNDARY_PROTOCOL_MAX;
                 if (length == 0 || length >= BOUNDARY_PROTOCOL_MAX)
-                        return fail(why, size, "protocol= takes a word of at most %d printable characters",
+                        return why_not(why, size, "protocol= takes a word of at most %d printable characters",
                                         BOUNDARY_PROTOCOL_MAX - 1);
                 text_copy(rule->protocol, sizeof(rule->protocol), word + 9);
                 return 0;
         }
-        return fail(why, size, "%.60s: what may follow a range is from=POINT, mode=at|before and protocol=WORD", word);
+        return why_not(why, size, "%.60s: what may follow a range is from=POINT, mode=at|before and protocol=WORD", word);
 }
 
 /* A range has no word with a letter before an equals sign, so what has one belongs to the boundary. Such words are taken off. */
@@ -218,13 +208,13 @@ static int take_range(const char *text, struct boundary_rule *rule, char *why, s
         struct range range;
         text += strspn(text, " \t");
         if (!*text)
-                return fail(why, size, "the range is missing: write HEIGHT RANGE, such as 1300 >=1.7.1");
+                return why_not(why, size, "the range is missing: write HEIGHT RANGE, such as 1300 >=1.7.1");
         if (strlen(text) >= sizeof(rule->range))
-                return fail(why, size, "the range is longer than %d characters", RANGE_TEXT_MAX - 1);
+                return why_not(why, size, "the range is longer than %d characters", RANGE_TEXT_MAX - 1);
         if (range_parse(text, &range) < 0)
-                return fail(why, size, "%.200s is not a version range: write one like >=1.7.1 or >=1.4.0 <2.0.0", text);
+                return why_not(why, size, "%.200s is not a version range: write one like >=1.7.1 or >=1.4.0 <2.0.0", text);
         if (range_is_empty(&range))
-                return fail(why, size, "%.200s allows no version at all", text);
+                return why_not(why, size, "%.200s allows no version at all", text);
         text_copy(rule->range, sizeof(rule->range), text);
         return 0;
 }

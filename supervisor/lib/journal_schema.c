@@ -105,6 +105,15 @@ int journal_schema_open(sqlite3 *database, bool create, bool check) {
         return r;
 }
 
+/* What was begun is kept if R is no error. */
+static int end_transaction(sqlite3 *database, int r) {
+        if (r >= 0)
+                r = execute(database, "COMMIT");
+        if (r < 0 && !sqlite3_get_autocommit(database))
+                (void)execute(database, "ROLLBACK");
+        return r;
+}
+
 static int renew_tables(sqlite3 *database) {
         const char *const steps[] = {schema_2_boundaries, schema_2_move, schema_2_rest};
         char setting[64];
@@ -118,11 +127,7 @@ static int renew_tables(sqlite3 *database) {
         (void)snprintf(setting, sizeof(setting), "PRAGMA user_version = %d", JOURNAL_VERSION);
         if (r >= 0)
                 r = execute(database, setting);
-        if (r >= 0)
-                r = execute(database, "COMMIT");
-        if (r < 0 && !sqlite3_get_autocommit(database))
-                (void)execute(database, "ROLLBACK");
-        return r;
+        return end_transaction(database, r);
 }
 
 /* The transaction is taken before looking again, because two processes may have found the file empty. */
@@ -142,11 +147,7 @@ static int make_tables(sqlite3 *database) {
                 for (size_t i = 0; r >= 0 && i < ELEMENTS(parts); i++)
                         r = execute(database, parts[i]);
         }
-        if (r >= 0)
-                r = execute(database, "COMMIT");
-        if (r < 0 && !sqlite3_get_autocommit(database))
-                (void)execute(database, "ROLLBACK");
-        return r;
+        return end_transaction(database, r);
 }
 
 static int check_all(sqlite3 *database) {

@@ -2,7 +2,6 @@
 
 #include <jansson.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <strings.h>
 
 struct entry {
@@ -14,7 +13,6 @@ static int parse_beacon(const json_t *beacon, char *const *compatible, struct bo
                 size_t *ret_n, uint64_t *ret_sequence, char *why, size_t size);
 static const json_t *get(const json_t *value, const char *name);
 static int load_last_event(json_t **beacon);
-static int fail(char *why, size_t size, const char *format, ...) _printf_(3, 4);
 
 static void json_decref_at(json_t **json) {
         json_decref(*json);
@@ -26,9 +24,9 @@ int version_beacon_parse(const char *text, size_t length, char *const *compatibl
         json_error_t error;
         _cleanup_(json_decref_at) json_t *beacon = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
         if (!beacon)
-                return fail(ret_why, why_size, "it is not JSON: line %d: %.200s", error.line, error.text);
+                return why_not(ret_why, why_size, "it is not JSON: line %d: %.200s", error.line, error.text);
         if (json_is_array(beacon) && load_last_event(&beacon) < 0)
-                return fail(ret_why, why_size, "it is an answer about events without a whole one in it");
+                return why_not(ret_why, why_size, "it is an answer about events without a whole one in it");
         return parse_beacon(beacon, compatible, rules, ret_n, ret_sequence, ret_why, why_size);
 }
 
@@ -101,14 +99,14 @@ static int read_entries(const json_t *boundaries, struct entry *entries, char *w
         json_array_foreach(boundaries, i, item) {
                 const json_t *boundary = unwrap(item);
                 if (get_number(get(boundary, "BlockHeight"), &entries[i].height) < 0)
-                        return fail(why, size, "entry %zu has no BlockHeight that is a whole number", i + 1);
+                        return why_not(why, size, "entry %zu has no BlockHeight that is a whole number", i + 1);
                 if (get_version(get(boundary, "Version"), &entries[i].version) < 0)
-                        return fail(why, size, "entry %zu has no Version like 0.37.0", i + 1);
+                        return why_not(why, size, "entry %zu has no Version like 0.37.0", i + 1);
                 if (i > 0 && entries[i].height <= entries[i - 1].height)
-                        return fail(why, size, "the heights do not grow: %lu stands behind %lu",
+                        return why_not(why, size, "the heights do not grow: %lu stands behind %lu",
                                         entries[i].height, entries[i - 1].height);
                 if (i > 0 && version_compare(&entries[i].version, &entries[i - 1].version) < 0)
-                        return fail(why, size, "the version falls at height %lu", entries[i].height);
+                        return why_not(why, size, "the version falls at height %lu", entries[i].height);
         }
         return 0;
 }
@@ -148,19 +146,19 @@ static int parse_beacon(const json_t *beacon, char *const *compatible, struct bo
         size_t n = json_array_size(boundaries);
         uint64_t sequence;
         if (n == 0 || n > BOUNDARIES_MAX)
-                return fail(why, size,
+                return why_not(why, size,
                                 "it is not a Version Beacon: VersionBoundaries must be a list of 1 to %d "
                                 "entries",
                                 BOUNDARIES_MAX);
         if (get_number(get(event, "Sequence"), &sequence) < 0)
-                return fail(why, size, "it is not a Version Beacon: Sequence must be a whole number");
+                return why_not(why, size, "it is not a Version Beacon: Sequence must be a whole number");
         _cleanup_free_ struct entry *entries = calloc(n, sizeof(*entries));
         if (!entries)
                 return -ENOMEM;
         int r = read_entries(boundaries, entries, why, size);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (make_rule(entries, n, i, compatible, &rules[i]) < 0)
-                        r = fail(why, size, "the version at height %lu makes no range", entries[i].height);
+                        r = why_not(why, size, "the version at height %lu makes no range", entries[i].height);
         if (r < 0)
                 return r;
         *ret_n = n;
@@ -189,12 +187,4 @@ static int load_last_event(json_t **beacon) {
         json_decref(*beacon);
         *beacon = inner;
         return 0;
-}
-
-static int fail(char *why, size_t size, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(why, size, format, arguments);
-        va_end(arguments);
-        return -EINVAL;
 }
