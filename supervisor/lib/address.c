@@ -45,6 +45,13 @@ bool address_equal(const struct address *a, const struct address *b) {
                memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 && strcmp(a->path, b->path) == 0;
 }
 
+bool address_stands_in(const struct address *list, size_t n, const struct address *address) {
+        for (size_t i = 0; i < n; i++)
+                if (address_equal(&list[i], address))
+                        return true;
+        return false;
+}
+
 socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *ret_sockaddr) {
         memset(ret_sockaddr, 0, sizeof(*ret_sockaddr));
         if (address->family == AF_INET) {

@@ -25,6 +25,8 @@ bool address_is_wildcard(const struct address *address);
 
 /* The transport, family, ip, port and path are the same; the text may differ. */
 bool address_equal(const struct address *a, const struct address *b);
+/* Is it one of N? */
+bool address_stands_in(const struct address *list, size_t n, const struct address *address);
 
 /* To and from what the kernel takes. address_from_sockaddr: -EAFNOSUPPORT for other families. A v4-mapped
  * IPv6 address is kept as IPv6; address_unmap() turns it into the IPv4 address it stands for. */

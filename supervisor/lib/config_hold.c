@@ -3,21 +3,11 @@
 
 #include "config_values.h"
 
-static bool stands_in(const struct address *addresses, size_t n, const struct address *address) {
-        for (size_t i = 0; i < n; i++)
-                if (address_equal(&addresses[i], address))
-                        return true;
-        return false;
-}
-
 static void push_served(struct reader *reader, const yaml_node_t *item, const char *text, void *target) {
         struct config *config = target;
         struct address address;
-        const char *why = "";
-        if (address_parse(text, &address, &why) < 0) {
-                reader_wrong(reader, item, "\"%.100s\": %s", text, why);
+        if (!read_address(reader, item, text, &address))
                 return;
-        }
         if (address.transport != TRANSPORT_TCP) {
                 reader_wrong(reader, item,
                                 "\"%.100s\" is no tcp: address; nothing else can be served while "
@@ -25,17 +15,7 @@ static void push_served(struct reader *reader, const yaml_node_t *item, const ch
                                 text);
                 return;
         }
-        if (stands_in(config->hold_serve, config->n_hold_serve, &address)) {
-                reader_wrong(reader, item, "\"%.100s\" stands here twice; keep one", text);
-                return;
-        }
-        struct address *grown = reallocarray(config->hold_serve, config->n_hold_serve + 1, sizeof(*grown));
-        if (!grown) {
-                reader->failed = true;
-                return;
-        }
-        grown[config->n_hold_serve++] = address;
-        config->hold_serve = grown;
+        push_address(reader, item, &address, &config->hold_serve, &config->n_hold_serve);
 }
 
 static void take_serve(struct reader *reader, const yaml_node_t *value, void *target) {
@@ -67,7 +47,7 @@ static void check_are_held(struct reader *reader, const yaml_node_t *serve, cons
                 return; /* what is wrong with them was told */
         for (const yaml_node_item_t *item = serve->data.sequence.items.start;
                         item < serve->data.sequence.items.top; item++, i++)
-                if (!stands_in(config->listen, config->n_listen, &config->hold_serve[i]))
+                if (!address_stands_in(config->listen, config->n_listen, &config->hold_serve[i]))
                         reader_mistake(reader, reader_line(yaml_document_get_node(reader->document, *item)),
                                         "hold.serve: \"%.100s\" is none of `listen`; write it there too, as "
                                         "it stands here",
@@ -91,7 +71,7 @@ void hold_check(struct reader *reader, const yaml_node_t *root, const struct con
                                 "the node that is held serves all its addresses");
         /* Such sockets are of interrex's cgroup, where nothing is cut off. */
         for (size_t i = 0; config->exec.listen_fds && i < config->n_listen; i++)
-                if (!stands_in(config->hold_serve, config->n_hold_serve, &config->listen[i]))
+                if (!address_stands_in(config->hold_serve, config->n_hold_serve, &config->listen[i]))
                         reader_mistake(reader, line,
                                         "hold.serve: %s is handed to the node as a socket "
                                         "(exec.listen_fds), and could not be cut off; serve all of "

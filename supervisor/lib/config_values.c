@@ -197,6 +197,29 @@ void take_size(struct reader *reader, const yaml_node_t *value, void *target) {
         reader_wrong(reader, value, "\"%.40s\" is not a size; write it like 512MiB or 2GiB", text);
 }
 
+bool read_address(struct reader *reader, const yaml_node_t *item, const char *text, struct address *ret_address) {
+        const char *why = "";
+        if (address_parse(text, ret_address, &why) >= 0)
+                return true;
+        reader_wrong(reader, item, "\"%.100s\": %s", text, why);
+        return false;
+}
+
+void push_address(struct reader *reader, const yaml_node_t *item, const struct address *address, struct address **list,
+                size_t *n) {
+        if (address_stands_in(*list, *n, address)) {
+                reader_wrong(reader, item, "\"%.100s\" stands here twice; keep one", address->text);
+                return;
+        }
+        struct address *grown = reallocarray(*list, *n + 1, sizeof(*grown));
+        if (!grown) {
+                reader->failed = true;
+                return;
+        }
+        grown[(*n)++] = *address;
+        *list = grown;
+}
+
 void take_each(struct reader *reader, const yaml_node_t *value,
                 void (*take)(struct reader *reader, const yaml_node_t *item, const char *text, void *target),
                 void *target) {

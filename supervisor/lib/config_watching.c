@@ -6,7 +6,7 @@
 #define KIND_UNKNOWN \
         ((enum probe_kind)UINT32_MAX) /* missing or misspelt: what it needs is not known either */
 
-static void push_address(struct reader *reader, const yaml_node_t *item, const char *text, void *target);
+static void push_listen(struct reader *reader, const yaml_node_t *item, const char *text, void *target);
 static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line);
 static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target);
 static void take_status(struct reader *reader, const yaml_node_t *value, void *target);
@@ -20,7 +20,7 @@ TAKE_CHOICE(take_abi, enum gate_abi, "c", "go")
 TAKE_CHOICE(take_probe_kind, enum probe_kind, "height", "http", "tcp", "exec", "flow-version")
 
 void take_listen(struct reader *reader, const yaml_node_t *value, void *target) {
-        take_each(reader, value, push_address, target);
+        take_each(reader, value, push_listen, target);
 }
 
 void take_gate(struct reader *reader, const yaml_node_t *value, void *target) {
@@ -92,26 +92,11 @@ void take_probes(struct reader *reader, const yaml_node_t *value, void *target) 
         }
 }
 
-static void push_address(struct reader *reader, const yaml_node_t *item, const char *text, void *target) {
+static void push_listen(struct reader *reader, const yaml_node_t *item, const char *text, void *target) {
         struct config *config = target;
         struct address address;
-        const char *why = "";
-        if (address_parse(text, &address, &why) < 0) {
-                reader_wrong(reader, item, "\"%.100s\": %s", text, why);
-                return;
-        }
-        for (size_t i = 0; i < config->n_listen; i++)
-                if (address_equal(&config->listen[i], &address)) {
-                        reader_wrong(reader, item, "\"%.100s\" stands here twice; keep one", text);
-                        return;
-                }
-        struct address *grown = reallocarray(config->listen, config->n_listen + 1, sizeof(*grown));
-        if (!grown) {
-                reader->failed = true;
-                return;
-        }
-        grown[config->n_listen++] = address;
-        config->listen = grown;
+        if (read_address(reader, item, text, &address))
+                push_address(reader, item, &address, &config->listen, &config->n_listen);
 }
 
 /* Nothing is assumed: a gate that reads the wrong register stops the node at a random height, or never. */
