@@ -94,32 +94,32 @@ int command_restart(const struct arguments *arguments) {
         return run_swap(arguments, &request, "restart has begun");
 }
 
-int command_cancel(const struct arguments *arguments) {
+/* control_ask() or control_call(). */
+typedef int (*control_way)(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,
+                sd_bus_message **ret_reply, const char *types, ...);
+
+/* A call that takes and gives nothing; WHAT follows the node's name in what the operator is told. */
+static int tell(const struct arguments *arguments, control_way way, const char *method, const char *what) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(node_done) struct node node = {0};
         int status = node_find(arguments, false, &node);
         if (status != 0)
                 return status;
-        int r = control_ask(&node, "Cancel", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
+        int r = way(&node, method, CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
         if (r < 0)
                 return control_explain(&node, r, &error);
-        (void)printf("node %s goes on as it is: the upgrade is cancelled\n", node.name);
+        (void)printf("node %s %s\n", node.name, what);
         return EXIT_DONE;
 }
 
+int command_cancel(const struct arguments *arguments) {
+        return tell(arguments, control_ask, "Cancel", "goes on as it is: the upgrade is cancelled");
+}
+
+/* Not asked twice: the second answer would be that nothing is left to accept. */
 int command_accept_state(const struct arguments *arguments) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(node_done) struct node node = {0};
-        int status = node_find(arguments, false, &node);
-        if (status != 0)
-                return status;
-        int r = control_call(&node, "AcceptState", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
-        if (r < 0)
-                return control_explain(&node, r, &error);
-        (void)printf("node %s starts on the state as it is\n", node.name);
-        return EXIT_DONE;
+        return tell(arguments, control_call, "AcceptState", "starts on the state as it is");
 }
 
 int command_stop(const struct arguments *arguments) {
