@@ -9,7 +9,6 @@
 #define NOTIFY_ALLOWED "gate: {kind: notify, overshoot: allow}\nrelease: \"1.0.0\"\n" REST
 
 static void configure(struct scenario *s, unsigned block_ms, const char *arguments, const char *more);
-static void add_releases(struct scenario *s, unsigned first, unsigned last);
 static uint64_t height_in_ledger(struct scenario *s);
 static void wait_ledger(struct scenario *s, uint64_t height);
 static void assert_stands_at(struct scenario *s, uint64_t height);
@@ -21,7 +20,7 @@ SCENARIO(I4_upgrades_at_the_height_again_and_again) {
         struct ledger_range ranges[11];
         char versions[11][16];
         configure(s, 10, "--cooperate, --stop-ms, '300'", "release: \"1.0.0\"");
-        add_releases(s, 1, 11);
+        scenario_add_testnodes(s, 1, 11);
         scenario_start(s);
         scenario_start_load(s, 100, 10);
         for (unsigned i = 0; i < 11; i++) {
@@ -46,7 +45,7 @@ SCENARIO(I4_upgrades_at_the_height_again_and_again) {
 /* The page holds while there is nobody who could; the next director is told anew by the node, which alone knows the height here. */
 SCENARIO(I4_the_node_stands_while_the_director_is_dead) {
         configure(s, 20, "--cooperate", "release: \"1.0.0\"\nheight: {source: notify}");
-        add_releases(s, 1, 2);
+        scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
         scenario_start_load(s, 100, 10);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
@@ -68,7 +67,7 @@ SCENARIO(I4_the_node_stands_while_the_director_is_dead) {
 SCENARIO(I4_the_next_director_has_the_page_in_hand) {
         configure(s, 10, "--cooperate, --stop-ms, '300'", "release: \"1.0.0\"\nheight: {source: notify}");
         scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=3.0.0", NULL);
-        add_releases(s, 1, 2);
+        scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
         scenario_wait_height(s, 10, TIMEOUT_US);
         int director = scenario_role(s, "interrex-director");
@@ -85,7 +84,7 @@ SCENARIO(I4_the_next_director_has_the_page_in_hand) {
 SCENARIO(I4_held_it_serves_reads_whoever_is_killed) {
         configure(s, 20, "--cooperate", "release: \"1.0.0\"");
         scenario_expect(s, 0, "schedule", "set", s->node, "30", ">=2.0.0", NULL);
-        add_releases(s, 1, 1);
+        scenario_add_testnodes(s, 1, 1);
         scenario_start_supervisor(s);
         scenario_wait_port(s, SCENARIO_PORT, TIMEOUT_US);
         scenario_start_load(s, 100, 10);
@@ -104,7 +103,7 @@ SCENARIO(I4_held_it_serves_reads_whoever_is_killed) {
         }
         scenario_wait_height(s, 29, TIMEOUT_US);
         assert_stands_at(s, 29);
-        add_releases(s, 2, 2);
+        scenario_add_testnodes(s, 2, 2);
         scenario_wait_height(s, 40, TIMEOUT_US);
         scenario_end_load_unharmed(s);
         scenario_stop(s);
@@ -115,7 +114,7 @@ SCENARIO(I4_held_it_serves_reads_whoever_is_killed) {
 /* I3: a breaking upgrade that fails goes back to the old release, which stops at the same height again. */
 SCENARIO(I3_the_old_one_comes_back_to_the_gate) {
         configure(s, 20, "--cooperate", "release: \"1.0.0\"");
-        add_releases(s, 1, 1);
+        scenario_add_testnodes(s, 1, 1);
         scenario_add_testnode(s, "2.0.0", "--exit-after-ms 1");
         scenario_start(s);
         scenario_start_load(s, 100, 10);
@@ -144,7 +143,7 @@ SCENARIO(I4_in_overlap_the_old_one_stays_before_its_height) {
                                                        .state = "overlap: true, fence: exec",
                                                        .lock = "none",
                                                        .more = "gate: {kind: notify}\nprobation: 60s\n"});
-        add_releases(s, 1, 2);
+        scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
         scenario_start_load(s, 100, 0);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
@@ -166,7 +165,7 @@ SCENARIO(I4_a_node_that_asks_late_is_stopped_as_well) {
                         &(struct scenario_testnode){.block_ms = 10,
                                         .arguments = "--cooperate, --cooperate-from, '90', --stop-ms, '300'",
                                         .more = NOTIFY_ALLOWED});
-        add_releases(s, 1, 2);
+        scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100", "--wait", NULL);
         scenario_stop(s);
@@ -180,7 +179,7 @@ SCENARIO(I4_the_gate_lies_behind_the_sockets_of_listen_fds) {
                                                        .arguments = "--cooperate, --listen-fds",
                                                        .exec = "listen_fds: true",
                                                        .more = NOTIFY});
-        add_releases(s, 1, 2);
+        scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
         scenario_start_load(s, 100, 10);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
@@ -204,7 +203,7 @@ SCENARIO(I3_the_schedule_is_followed_whoever_is_killed) {
                 (void)snprintf(range, sizeof(range), ">=%u.0.0 <%u.0.0", i + 1, i + 2);
                 scenario_expect(s, 0, "schedule", "set", s->node, height, range, NULL);
         }
-        add_releases(s, 1, 6);
+        scenario_add_testnodes(s, 1, 6);
         scenario_start_supervisor(s);
         for (unsigned i = 0; i < 12; i++) {
                 scenario_wait_height(s, 4 * (uint64_t)i + (uint64_t)rand_r(&seed) % 4, TIMEOUT_US);
@@ -221,7 +220,7 @@ SCENARIO(a_node_without_the_library_is_as_good_as_what_it_tells) {
                         &(struct scenario_testnode){
                                         .block_ms = 200, .arguments = "--notify", .more = NOTIFY_ALLOWED});
         scenario_expect(s, 0, "schedule", "set", s->node, "10", ">=2.0.0", NULL);
-        add_releases(s, 1, 1);
+        scenario_add_testnodes(s, 1, 1);
         scenario_start(s);
         struct process_result plan = scenario_cli(s, "plan", s->node, "--json", NULL);
         json_t *planned = json_loads(plan.output, 0, NULL);
@@ -231,7 +230,7 @@ SCENARIO(a_node_without_the_library_is_as_good_as_what_it_tells) {
         process_result_done(&plan);
         json_decref(scenario_wait_status(s, is_held_without_a_process, NULL, TIMEOUT_US));
         assert_true(height_in_ledger(s) >= 9); /* on a slow machine it is stopped too late */
-        add_releases(s, 2, 2);
+        scenario_add_testnodes(s, 2, 2);
         scenario_wait_height(s, 20, TIMEOUT_US);
         scenario_stop(s);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
@@ -240,7 +239,7 @@ SCENARIO(a_node_without_the_library_is_as_good_as_what_it_tells) {
 SCENARIO(the_plan_says_that_the_gate_is_exact) {
         configure(s, 20, "--cooperate", "release: \"1.0.0\"");
         scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=2.0.0", NULL);
-        add_releases(s, 1, 2);
+        scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
         scenario_wait_height(s, 3, TIMEOUT_US);
         struct process_result plan = scenario_cli(s, "plan", s->node, NULL);
@@ -273,14 +272,6 @@ static void configure(struct scenario *s, unsigned block_ms, const char *argumen
         scenario_configure_testnode(
                         s, &(struct scenario_testnode){
                                            .block_ms = block_ms, .arguments = arguments, .more = text});
-}
-
-static void add_releases(struct scenario *s, unsigned first, unsigned last) {
-        for (unsigned i = first; i <= last; i++) {
-                char version[16];
-                (void)snprintf(version, sizeof(version), "%u.0.0", i);
-                scenario_add_testnode(s, version, "");
-        }
 }
 
 static uint64_t height_in_ledger(struct scenario *s) {

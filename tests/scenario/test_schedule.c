@@ -9,7 +9,6 @@ static const struct ledger_range as_scheduled[] = {{1, 9, "1.0.0"}, {10, 19, "2.
 
 static void configure(struct scenario *s, const char *more);
 static void schedule_five_boundaries(struct scenario *s);
-static void add_releases(struct scenario *s, unsigned first, unsigned last);
 static void remove_releases(struct scenario *s, unsigned first, unsigned last);
 static void forget_everything(struct scenario *s);
 static void run_until(struct scenario *s, uint64_t height);
@@ -18,7 +17,7 @@ static char *read_log(struct scenario *s);
 SCENARIO(I3_five_boundaries_from_nothing) {
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 6);
+        scenario_add_testnodes(s, 1, 6);
         scenario_start(s);
         scenario_start_load(s, 200, 10);
         scenario_wait_height(s, 60, TIMEOUT_US);
@@ -50,12 +49,12 @@ SCENARIO(I3_a_go_node_follows_it_too) {
 SCENARIO(I3_from_the_middle_with_nothing_remembered) {
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 3); /* so that it cannot get further than the middle */
+        scenario_add_testnodes(s, 1, 3); /* so that it cannot get further than the middle */
         run_until(s, 25);
         forget_everything(s);
         configure(s, "release: \"6.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 4, 6);
+        scenario_add_testnodes(s, 4, 6);
         run_until(s, 60);
         scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
 }
@@ -63,7 +62,7 @@ SCENARIO(I3_from_the_middle_with_nothing_remembered) {
 SCENARIO(I3_from_the_end_with_nothing_remembered) {
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 6);
+        scenario_add_testnodes(s, 1, 6);
         scenario_start(s);
         scenario_wait_height(s, 55, TIMEOUT_US);
         scenario_stop(s);
@@ -85,7 +84,7 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         char more[512];
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 3);
+        scenario_add_testnodes(s, 1, 3);
         scenario_start_supervisor(s);
         json_decref(scenario_wait_status(s, is_held, NULL, TIMEOUT_US)); /* before height 30 */
         scenario_stop(s);
@@ -97,7 +96,7 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         configure(s, more);
         schedule_five_boundaries(s);
         remove_releases(s, 1, 3);
-        add_releases(s, 6, 6);
+        scenario_add_testnodes(s, 6, 6);
         scenario_start_supervisor(s);
         int status = -1;
         assert_true(process_wait(&s->supervisor, TIMEOUT_US, &status) >= 0);
@@ -107,7 +106,7 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         assert_non_null(strstr(log, "6.0.0"));
         assert_null(strstr(log, "generation"));
         free(log);
-        add_releases(s, 4, 5);
+        scenario_add_testnodes(s, 4, 5);
         scenario_start(s);
         scenario_wait_height(s, 60, TIMEOUT_US);
         scenario_stop(s);
@@ -119,7 +118,7 @@ SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         static const struct ledger_range ranges[] = {{1, 29, "1.0.0"}, {30, UINT64_MAX, "2.0.1"}};
         configure(s, "release: \"1.0.0\"");
         scenario_expect(s, 0, "schedule", "set", s->node, "30", ">=2.0.0", NULL);
-        add_releases(s, 1, 1);
+        scenario_add_testnodes(s, 1, 1);
         scenario_add_testnode(s, "2.0.0", "--exit-after-ms 1");
         scenario_start_supervisor(s);
         scenario_wait_port(s, SCENARIO_PORT, TIMEOUT_US);
@@ -142,7 +141,7 @@ SCENARIO(I3_whoever_is_killed_the_ledger_is_as_scheduled) {
         print_message("seed %u\n", seed);
         configure(s, "release: \"1.0.0\"");
         schedule_five_boundaries(s);
-        add_releases(s, 1, 6);
+        scenario_add_testnodes(s, 1, 6);
         scenario_start_supervisor(s);
         for (unsigned i = 0; i < 12; i++) {
                 scenario_wait_height(s, 4 * (uint64_t)i + (uint64_t)rand_r(&seed) % 4, TIMEOUT_US);
@@ -183,14 +182,6 @@ static void schedule_five_boundaries(struct scenario *s) {
                 (void)snprintf(height, sizeof(height), "%u", 10 * i);
                 (void)snprintf(range, sizeof(range), ">=%u.0.0 <%u.0.0", i + 1, i + 2);
                 scenario_expect(s, 0, "schedule", "set", s->node, height, range, NULL);
-        }
-}
-
-static void add_releases(struct scenario *s, unsigned first, unsigned last) {
-        for (unsigned i = first; i <= last; i++) {
-                char version[16];
-                (void)snprintf(version, sizeof(version), "%u.0.0", i);
-                scenario_add_testnode(s, version, "");
         }
 }
 

@@ -12,7 +12,6 @@ struct place {
 };
 
 static void configure(struct scenario *s, const char *more);
-static void add_releases(struct scenario *s);
 static void add_signed_release(struct scenario *s, const char *version);
 static void write_file(const char *path, const char *text);
 static void replace_file(const char *path, const char *text);
@@ -50,7 +49,7 @@ SCENARIO(I3_a_file_is_followed_when_it_is_edited) {
                         "release: \"3.0.0\"\nschedule: {source: file, path: %s, every: 1h}", at.schedule);
         write_file(at.schedule, "sequence 1\n1 1.x\n20 2.x\n");
         configure(s, more);
-        add_releases(s);
+        scenario_add_testnodes(s, 1, 3);
         scenario_start(s); /* with 1.0.0, because the file was read before */
         scenario_wait_height(s, 25, TIMEOUT_US);
         scenario_assert_release(s, "2.0.0");
@@ -83,7 +82,7 @@ SCENARIO(I3_a_file_that_only_root_may_read_is_followed) {
         (void)snprintf(more, sizeof(more),
                         "release: \"1.0.0\"\nschedule: {source: file, path: %s, every: 100ms}", at.schedule);
         configure(s, more);
-        add_releases(s);
+        scenario_add_testnodes(s, 1, 3);
         scenario_start(s);
         wait_schedule(s, -1, "No such file");
         write_file(at.schedule, "sequence 1\n1 1.x\n" NEVER " 2.x\n");
@@ -242,7 +241,7 @@ static void assert_is_confined(int pid, int prober) {
 SCENARIO(I7_what_fetches_has_no_privileges) {
         int fd = listen_and_say_nothing(8080);
         configure(s, "release: \"1.0.0\"\nschedule: {source: flow, url: \"http://127.0.0.1:8080/\"}");
-        add_releases(s);
+        scenario_add_testnodes(s, 1, 3);
         scenario_start_supervisor(s);
         int prober = scenario_wait_role(s, "interrex-prober", 0, TIMEOUT_US);
         assert_is_confined(scenario_wait_role(s, "interrex-fetcher", 0, TIMEOUT_US), prober);
@@ -321,7 +320,7 @@ SCENARIO(I3_a_node_asks_for_an_upgrade_in_its_own_file) {
         (void)snprintf(folder, sizeof(folder), "%s/data", s->data);
         configure(s, "release: \"1.0.0\"\nschedule: {source: cosmovisor, every: 100ms, names: "
                      "{second-birth: \"2.0.0\"}}");
-        add_releases(s);
+        scenario_add_testnodes(s, 1, 3);
         scenario_start(s);
         wait_schedule(s, -1, NULL); /* none is there: so it is before the first upgrade */
         assert_int_equal(mkdir(folder, 0700), 0);
@@ -348,7 +347,7 @@ SCENARIO(I3_a_version_beacon_is_followed) {
         write_file(at.schedule, "{\"VersionBoundaries\": [{\"BlockHeight\": 0, \"Version\": \"v1.0.0\"}, "
                                 "{\"BlockHeight\": 200, \"Version\": \"v2.0.0\"}], \"Sequence\": 4}");
         configure(s, more);
-        add_releases(s);
+        scenario_add_testnodes(s, 1, 3);
         scenario_start(s);
         wait_schedule(s, 4, NULL);
         replace_file(at.schedule, "{\"VersionBoundaries\": [{\"BlockHeight\": 0, \"Version\": \"v1.0.0\"}, "
@@ -385,12 +384,6 @@ static void configure(struct scenario *s, const char *more) {
                         "[10ms]}\n",
                         more);
         scenario_configure_testnode(s, &(struct scenario_testnode){.block_ms = 20, .more = text});
-}
-
-static void add_releases(struct scenario *s) {
-        static const char *const versions[] = {"1.0.0", "2.0.0", "3.0.0"};
-        for (size_t i = 0; i < ELEMENTS(versions); i++)
-                scenario_add_testnode(s, versions[i], "");
 }
 
 /* The test node, as one file with bytes behind it that tell its versions apart. */

@@ -170,6 +170,14 @@ void scenario_add_testnode(struct scenario *s, const char *version, const char *
         add_release(s, "testnode", version, faults);
 }
 
+void scenario_add_testnodes(struct scenario *s, unsigned first, unsigned last) {
+        for (unsigned i = first; i <= last; i++) {
+                char version[16];
+                (void)snprintf(version, sizeof(version), "%u.0.0", i);
+                scenario_add_testnode(s, version, "");
+        }
+}
+
 void scenario_add_testnode_go(struct scenario *s, const char *version) {
         add_release(s, "testnode-go", version, "");
 }

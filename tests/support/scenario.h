@@ -76,6 +76,8 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
 /* Adds a release made of the test node with `--version VERSION FAULTS` (FAULTS: words as on its command
  * line, or ""). */
 void scenario_add_testnode(struct scenario *s, const char *version, const char *faults);
+/* Sound ones: FIRST.0.0 to LAST.0.0. */
+void scenario_add_testnodes(struct scenario *s, unsigned first, unsigned last);
 void scenario_add_testnode_go(struct scenario *s, const char *version);
 
 /* Starts the supervisor without waiting for anything; with "running" waited for. */

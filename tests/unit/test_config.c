@@ -1,5 +1,5 @@
 /* The configuration: what the contract shows is read as it says, and every mistake is told with its line. */
-#include "lib/config.h"
+#include "support/config_texts.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -10,28 +10,6 @@
 
 /* Lines 1 and 2 of what most tests parse. */
 #define HEAD "node: a\nexec: {command: a}\n"
-
-static struct config *parse(const char *text) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) < 0)
-                fail_msg("should be right, but line %u: %s\n%s", mistakes.items[0].line,
-                                mistakes.items[0].text, text);
-        return config;
-}
-
-/* Exactly one mistake, in that line, with that text in it. */
-static void assert_mistake(const char *text, unsigned line, const char *says) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) != -EINVAL)
-                fail_msg("should be refused with \"%s\":\n%s", says, text);
-        assert_null(config);
-        if (mistakes.n != 1 || mistakes.items[0].line != line || !strstr(mistakes.items[0].text, says))
-                fail_msg("%zu mistakes, line %u: \"%s\", instead of line %u: \"%s\"\n%s", mistakes.n,
-                                mistakes.items[0].line, mistakes.items[0].text, line, says, text);
-        config_mistakes_done(&mistakes);
-}
 
 static const char contract[] =
                 "node: anvil\n"
@@ -73,7 +51,7 @@ static const char contract[] =
                 "trust: {keys: []}\n";
 
 static void test_the_contracts_example_is_read_as_it_says(void **state) {
-        _cleanup_(config_free_at) struct config *config = parse(contract);
+        _cleanup_(config_free_at) struct config *config = parse_config(contract);
         (void)state;
         assert_string_equal(config->node, "anvil");
         assert_string_equal(config->release, "1.7.0");
@@ -123,16 +101,16 @@ static void test_the_contracts_other_heights_and_gates_are_read(void **state) {
         for (size_t i = 0; i < ELEMENTS(sections); i++) {
                 char text[512];
                 (void)snprintf(text, sizeof(text), HEAD "state: {directory: /srv/a}\n%s\n", sections[i]);
-                config_free(parse(text));
+                config_free(parse_config(text));
         }
-        _cleanup_(config_free_at) struct config *config = parse(HEAD
+        _cleanup_(config_free_at) struct config *config = parse_config(HEAD
                         "height: {source: file, path: \"{state}/height\"}\nstate: {directory: /srv/a}\n");
         assert_string_equal(config->height.path, "/srv/a/height");
 }
 
 static void test_what_is_left_out_has_its_default(void **state) {
         _cleanup_(config_free_at) struct config *config =
-                        parse(HEAD "probes: [{name: p, kind: http, url: \"http://localhost/\"}]\n");
+                        parse_config(HEAD "probes: [{name: p, kind: http, url: \"http://localhost/\"}]\n");
         static const uint64_t backoff[] = {USEC_PER_SEC, 5 * USEC_PER_SEC, 30 * USEC_PER_SEC};
         (void)state;
         assert_null(config->release);
@@ -165,7 +143,7 @@ static void test_what_is_left_out_has_its_default(void **state) {
 
 static void test_what_the_examples_leave_out_is_read(void **state) {
         _cleanup_(config_free_at) struct config *config =
-                        parse("node: a\n"
+                        parse_config("node: a\n"
                               "exec:\n"
                               "  command: bin/a\n"
                               "  group: staff\n"
@@ -206,9 +184,9 @@ static void test_what_the_examples_leave_out_is_read(void **state) {
         assert_int_equal(config->n_restart_backoff, 2);
         assert_int_equal(config->deadlines.gate_us, 300 * USEC_PER_SEC);
         assert_int_equal(config->deadlines.drain_us, 0);
-        _cleanup_(config_free_at) struct config *patient = parse(HEAD "deadlines: {gate: 0}\n");
+        _cleanup_(config_free_at) struct config *patient = parse_config(HEAD "deadlines: {gate: 0}\n");
         assert_true(patient->deadlines.gate_us == USEC_INFINITY);
-        config_free(parse(HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
+        config_free(parse_config(HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
 }
 
 struct mistake_vector {
@@ -219,7 +197,7 @@ struct mistake_vector {
 
 static void assert_mistakes(const struct mistake_vector *vector, size_t n) {
         for (; n > 0; n--, vector++)
-                assert_mistake(vector->text, vector->line, vector->says);
+                assert_config_mistake(vector->text, vector->line, vector->says);
 }
 
 static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
@@ -447,7 +425,7 @@ static void test_a_hostile_file_is_refused_at_small_cost(void **state) {
         for (size_t i = 0; i < ELEMENTS(vectors); i++) {
                 _cleanup_free_ char *text = repeated(
                                 vectors[i].before, vectors[i].piece, vectors[i].n, vectors[i].after);
-                assert_mistake(text, vectors[i].line, vectors[i].says);
+                assert_config_mistake(text, vectors[i].line, vectors[i].says);
         }
 }
 
@@ -462,12 +440,12 @@ static void test_aliases_cannot_fill_the_memory(void **state) {
         assert_int_equal(mistakes.n, 2);
         assert_non_null(strstr(mistakes.items[1].text, "larger than 1 MiB"));
         config_mistakes_done(&mistakes);
-        config_free(parse("node: &a a\nexec: {command: *a, args: [*a, *a]}\n"));
+        config_free(parse_config("node: &a a\nexec: {command: *a, args: [*a, *a]}\n"));
 }
 
 static void test_a_message_cannot_steer_the_terminal(void **state) {
         (void)state;
-        assert_mistake("node: a\nexec: {command: a}\n\"\\e[2J\\u009b2J\": 1\n", 3, "\"?[2J??2J\"");
+        assert_config_mistake("node: a\nexec: {command: a}\n\"\\e[2J\\u009b2J\": 1\n", 3, "\"?[2J??2J\"");
 }
 
 static void test_the_number_of_mistakes_ends(void **state) {

@@ -1,5 +1,5 @@
 /* `height` and the probes that go with it: what may stand together, and which line is wrong. */
-#include "lib/config.h"
+#include "support/config_texts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,51 +8,30 @@
 
 #define HEAD "node: a\nexec: {command: a}\n"
 
-static struct config *parse(const char *text) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) < 0)
-                fail_msg("%s\nis refused: line %u: %s", text, mistakes.n ? mistakes.items[0].line : 0,
-                                mistakes.n ? mistakes.items[0].text : "?");
-        return config;
-}
-
-static void expect_mistake(const char *text, unsigned line, const char *sentence) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) >= 0)
-                fail_msg("%s\nis taken", text);
-        assert_int_equal(mistakes.n, 1);
-        if (mistakes.items[0].line != line || !strstr(mistakes.items[0].text, sentence))
-                fail_msg("line %u: \"%s\" instead of line %u: \"%s\"", mistakes.items[0].line,
-                                mistakes.items[0].text, line, sentence);
-        config_mistakes_done(&mistakes);
-}
-
 static void test_websockets_are_for_ethereum(void **state) {
         (void)state;
-        struct config *config = parse(HEAD "height: {source: ethereum, url: \"ws://127.0.0.1:8546/a\"}\n");
+        struct config *config = parse_config(HEAD "height: {source: ethereum, url: \"ws://127.0.0.1:8546/a\"}\n");
         assert_string_equal(config->height.url, "ws://127.0.0.1:8546/a");
         assert_int_equal(config->height.address.port, 8546);
         config_free(config);
-        config = parse(HEAD "height: {source: ethereum, url: \"wss://[::1]/\"}\n");
+        config = parse_config(HEAD "height: {source: ethereum, url: \"wss://[::1]/\"}\n");
         assert_int_equal(config->height.address.port, 443);
         config_free(config);
-        config = parse(HEAD "height: {source: ethereum, url: \"ws://localhost\"}\n");
+        config = parse_config(HEAD "height: {source: ethereum, url: \"ws://localhost\"}\n");
         assert_int_equal(config->height.address.port, 80);
         config_free(config);
-        expect_mistake(HEAD "height:\n  source: cometbft\n  url: ws://127.0.0.1:1/\n", 5,
+        assert_config_mistake(HEAD "height:\n  source: cometbft\n  url: ws://127.0.0.1:1/\n", 5,
                         "only the source ethereum");
-        expect_mistake(HEAD "height:\n  source: ethereum\n  url: ws://u:p@127.0.0.1/\n", 5, "names a user");
-        expect_mistake(HEAD "height: {source: ethereum, url: \"wss://example.org/\"}\n", 3, "name server");
-        expect_mistake(HEAD "probes: [{name: a, kind: http, url: \"ws://127.0.0.1/\"}]\n", 3,
+        assert_config_mistake(HEAD "height:\n  source: ethereum\n  url: ws://u:p@127.0.0.1/\n", 5, "names a user");
+        assert_config_mistake(HEAD "height: {source: ethereum, url: \"wss://example.org/\"}\n", 3, "name server");
+        assert_config_mistake(HEAD "probes: [{name: a, kind: http, url: \"ws://127.0.0.1/\"}]\n", 3,
                         "http:// or https://");
 }
 
 static void test_a_role_chooses_the_metric_of_a_flow_node(void **state) {
         static const char *const others[] = {"access", "collection", "consensus", "verification"};
         (void)state;
-        struct config *config = parse(HEAD
+        struct config *config = parse_config(HEAD
                         "height: {source: flow, role: execution, url: \"http://127.0.0.1:8080/metrics\"}\n");
         assert_int_equal(config->height.role, FLOW_EXECUTION);
         assert_string_equal(config->height.metric, "execution_runtime_last_executed_block_height");
@@ -62,11 +41,11 @@ static void test_a_role_chooses_the_metric_of_a_flow_node(void **state) {
                 (void)snprintf(text, sizeof(text),
                                 HEAD "height: {source: flow, role: %s, url: \"http://[::1]/metrics\"}\n",
                                 others[i]);
-                config = parse(text);
+                config = parse_config(text);
                 assert_string_equal(config->height.metric, "consensus_compliance_finalized_height");
                 config_free(config);
         }
-        config = parse(HEAD "height: {source: flow, role: access, url: "
+        config = parse_config(HEAD "height: {source: flow, role: access, url: "
                             "\"http://127.0.0.1:8070/v1/blocks?height=final\"}\n");
         assert_null(config->height.metric);
         config_free(config);
@@ -74,33 +53,33 @@ static void test_a_role_chooses_the_metric_of_a_flow_node(void **state) {
 
 static void test_what_does_not_go_with_a_flow_node_is_told(void **state) {
         (void)state;
-        expect_mistake(HEAD "height:\n  source: flow\n  role: executor\n  url: http://127.0.0.1/metrics\n",
+        assert_config_mistake(HEAD "height:\n  source: flow\n  role: executor\n  url: http://127.0.0.1/metrics\n",
                         5, "none of: execution, access, collection, consensus, verification");
-        expect_mistake(HEAD "height:\n  source: flow\n  url: http://127.0.0.1/metrics\n", 5,
+        assert_config_mistake(HEAD "height:\n  source: flow\n  url: http://127.0.0.1/metrics\n", 5,
                         "height.role is needed");
-        expect_mistake(HEAD "height:\n  source: flow\n  role: execution\n  url: "
+        assert_config_mistake(HEAD "height:\n  source: flow\n  role: execution\n  url: "
                             "http://127.0.0.1/v1/blocks?height=final\n",
                         5, "only access nodes");
-        expect_mistake(HEAD "height:\n  source: flow\n  role: access\n  url: http://127.0.0.1/x\n", 6,
+        assert_config_mistake(HEAD "height:\n  source: flow\n  role: access\n  url: http://127.0.0.1/x\n", 6,
                         "must be that of metrics");
-        expect_mistake(HEAD "height:\n  source: flow\n  role: access\n  metric: x\n  url: "
+        assert_config_mistake(HEAD "height:\n  source: flow\n  role: access\n  metric: x\n  url: "
                             "http://127.0.0.1/metrics\n",
                         6, "chooses the metric");
-        expect_mistake(HEAD "height:\n  source: cometbft\n  role: access\n  url: http://127.0.0.1/\n", 5,
+        assert_config_mistake(HEAD "height:\n  source: cometbft\n  role: access\n  url: http://127.0.0.1/\n", 5,
                         "is for the source flow");
-        expect_mistake(HEAD "height:\n  source: flow\n  rol: access\n  url: http://127.0.0.1/\n", 5,
+        assert_config_mistake(HEAD "height:\n  source: flow\n  rol: access\n  url: http://127.0.0.1/\n", 5,
                         "did you mean \"height.role\"?");
 }
 
 static void test_a_flow_version_probe_is_read(void **state) {
         (void)state;
-        struct config *config = parse(HEAD
+        struct config *config = parse_config(HEAD
                         "probes: [{name: range, kind: flow-version, url: \"http://127.0.0.1:8070\"}]\n");
         assert_int_equal(config->probes[0].kind, PROBE_FLOW_VERSION);
         assert_int_equal(config->probes[0].address.port, 8070);
         config_free(config);
-        expect_mistake(HEAD "probes:\n  - {name: a, kind: flow-version}\n", 4, "needs `url`");
-        expect_mistake(HEAD "probes:\n  - {name: a, kind: flow-version, url: \"http://127.0.0.1\", status: "
+        assert_config_mistake(HEAD "probes:\n  - {name: a, kind: flow-version}\n", 4, "needs `url`");
+        assert_config_mistake(HEAD "probes:\n  - {name: a, kind: flow-version, url: \"http://127.0.0.1\", status: "
                             "200}\n",
                         4, "are for probes of kind http");
 }

@@ -1,5 +1,5 @@
 /* `hold` in the configuration: what may be served while the peers are cut off, and for whom it is not. */
-#include "lib/config.h"
+#include "support/config_texts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,18 +10,6 @@
 #define HEAD                            \
         "node: a\nexec: {command: a}\n" \
         "listen: [\"tcp:127.0.0.1:8545\", \"tcp:0.0.0.0:30303\", \"udp:0.0.0.0:30303\"]\n"
-
-static void assert_mistake(const char *text, unsigned line, const char *says) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) != -EINVAL)
-                fail_msg("should be refused with \"%s\":\n%s", says, text);
-        assert_null(config);
-        if (mistakes.n != 1 || mistakes.items[0].line != line || !strstr(mistakes.items[0].text, says))
-                fail_msg("%zu mistakes, line %u: \"%s\", instead of line %u: \"%s\"\n%s", mistakes.n,
-                                mistakes.items[0].line, mistakes.items[0].text, line, says, text);
-        config_mistakes_done(&mistakes);
-}
 
 static void what_is_served_is_read(void **state) {
         static const char text[] = "hold: {serve: [\"tcp:127.0.0.1:8545\"]}\n" HEAD
@@ -69,7 +57,7 @@ static void every_mistake_is_told_with_its_line(void **state) {
         };
         (void)state;
         for (size_t i = 0; i < ELEMENTS(cases); i++)
-                assert_mistake(cases[i].text, cases[i].line, cases[i].says);
+                assert_config_mistake(cases[i].text, cases[i].line, cases[i].says);
 }
 
 int main(void) {

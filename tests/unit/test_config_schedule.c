@@ -1,5 +1,5 @@
 /* The configuration's section about where the schedule comes from. */
-#include "lib/config.h"
+#include "support/config_texts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,49 +10,27 @@
 #define HEAD "node: a\nexec: {command: a}\n"
 #define SIGNED "trust: {keys: [RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3]}\n"
 
-static struct config *parse(const char *text) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) < 0)
-                fail_msg("should be right, but line %u: %s\n%s", mistakes.items[0].line,
-                                mistakes.items[0].text, text);
-        return config;
-}
-
-/* Exactly one mistake, in that line, with that text in it. */
-static void assert_mistake(const char *text, unsigned line, const char *says) {
-        struct config *config = NULL;
-        struct config_mistakes mistakes = {0};
-        if (config_parse(text, strlen(text), &config, &mistakes) != -EINVAL)
-                fail_msg("should be refused with \"%s\":\n%s", says, text);
-        assert_null(config);
-        if (mistakes.n != 1 || mistakes.items[0].line != line || !strstr(mistakes.items[0].text, says))
-                fail_msg("%zu mistakes, line %u: \"%s\", instead of line %u: \"%s\"\n%s", mistakes.n,
-                                mistakes.items[0].line, mistakes.items[0].text, line, says, text);
-        config_mistakes_done(&mistakes);
-}
-
 static void test_a_source_of_the_schedule_is_read(void **state) {
         (void)state;
-        struct config *config = parse(HEAD "schedule: {source: file, path: /etc/schedule, every: 30s}\n");
+        struct config *config = parse_config(HEAD "schedule: {source: file, path: /etc/schedule, every: 30s}\n");
         assert_int_equal(config->schedule.source, SOURCE_FILE);
         assert_string_equal(config->schedule.path, "/etc/schedule");
         assert_int_equal(config->schedule.every_us, 30 * USEC_PER_SEC);
         config_free(config);
-        config = parse(HEAD SIGNED "schedule: {source: https, url: \"https://example.org:1/a?b=c\", ca: "
+        config = parse_config(HEAD SIGNED "schedule: {source: https, url: \"https://example.org:1/a?b=c\", ca: "
                                    "/etc/ca.pem}\n");
         assert_int_equal(config->schedule.source, SOURCE_HTTPS);
         assert_string_equal(config->schedule.url, "https://example.org:1/a?b=c");
         assert_string_equal(config->schedule.ca, "/etc/ca.pem");
         config_free(config);
-        config = parse(HEAD "state: {directory: /srv/a}\nschedule: {source: cosmovisor, names: {acme: "
+        config = parse_config(HEAD "state: {directory: /srv/a}\nschedule: {source: cosmovisor, names: {acme: "
                             "\"2.0.0\", b: "
                             "\">=3.0.0 <3.1.0\"}}\n");
         assert_int_equal(config->schedule.source, SOURCE_COSMOVISOR);
         assert_string_equal(config->schedule.names[0], "acme=2.0.0");
         assert_string_equal(config->schedule.names[1], "b=>=3.0.0 <3.1.0");
         config_free(config);
-        config = parse(HEAD "schedule: {source: flow, url: \"http://[::1]:80/\", compatible: [v0.37.2], "
+        config = parse_config(HEAD "schedule: {source: flow, url: \"http://[::1]:80/\", compatible: [v0.37.2], "
                             "unsigned: allow}\n");
         assert_int_equal(config->schedule.source, SOURCE_FLOW);
         assert_string_equal(config->schedule.compatible[0], "v0.37.2");
@@ -108,7 +86,7 @@ static void test_a_wrong_source_of_the_schedule_is_told_with_its_line(void **sta
                         {HEAD "schedule: {source: file, path: /a, key: b}\n", 3, "key"}};
         (void)state;
         for (size_t i = 0; i < ELEMENTS(cases); i++)
-                assert_mistake(cases[i].text, cases[i].line, cases[i].says);
+                assert_config_mistake(cases[i].text, cases[i].line, cases[i].says);
 }
 
 int main(void) {

@@ -1,0 +1,10 @@
+/* Configurations as text, for tests of what is taken from them. */
+#pragma once
+
+#include "lib/config.h"
+
+/* The configuration, which must be right; config_free(). */
+struct config *parse_config(const char *text);
+
+/* Exactly one mistake, in that line, with that text in it. */
+void assert_config_mistake(const char *text, unsigned line, const char *says);
