@@ -210,13 +210,10 @@ static int check(struct director *director, const struct schedule_change *change
 /* The swap that the schedule began is not what it asks for any more, and nothing has been changed for it yet. */
 static bool is_obsolete(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        struct version old, new;
         bool can_be_cancelled = machine->phase == PHASE_ARMED || machine->phase == PHASE_PREPARING || machine->phase == PHASE_GATING;
-        if (!director->record.follow.is_ours || !can_be_cancelled || machine->boundary == MACHINE_NO_HEIGHT ||
-                        version_parse(machine->current_release, &old) < 0 || version_parse(machine->candidate_release, &new) < 0)
-                return false;
-        return schedule_allows(&director->schedule, &old, machine->boundary) ||
-               !schedule_allows(&director->schedule, &new, machine->boundary);
+        return director->record.follow.is_ours && can_be_cancelled && machine->boundary != MACHINE_NO_HEIGHT &&
+               (planning_allows(director, machine->current_release, machine->boundary) ||
+                               !planning_allows(director, machine->candidate_release, machine->boundary));
 }
 
 static void apply(struct director *director) {

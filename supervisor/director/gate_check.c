@@ -3,6 +3,7 @@
 #include "../lib/release.h"
 #include "gate.h"
 #include "gate_location.h"
+#include "planning.h"
 
 static void remember(struct director *director, const char *release, int result, const char *text) {
         struct gate_check *check = &director->gate_checks[director->n_gate_checks++ % GATE_CHECKS_MAX];
@@ -72,18 +73,13 @@ int gate_check_breaking(const struct director *director, const char *release, ch
         return -EPERM;
 }
 
-static bool allows(const struct director *director, const char *release, uint64_t height) {
-        struct version version;
-        return version_parse(release, &version) >= 0 && schedule_allows(&director->schedule, &version, height);
-}
-
 /* As the schedule will be once the upgrade is armed. */
 static bool would_break(const struct director *director, const char *version, uint64_t height) {
         const char *current = director->record.machine.current_release;
         const struct boundary *next = height > 0 ? schedule_next(&director->schedule, height - 1) : NULL;
         struct version old, new;
         if (next && next->height == height)
-                return !allows(director, current, height);
+                return !planning_allows(director, current, height);
         return version_parse(current, &old) < 0 || version_parse(version, &new) < 0 || version_compare(&old, &new) < 0;
 }
 
@@ -123,7 +119,7 @@ bool gate_describe_hold(const struct director *director, const char *release, ui
         const struct range *range = schedule_range_at(&director->schedule, height);
         if (gate_holds(director, release) || config->gate.overshoot_allowed)
                 return false;
-        if (!allows(director, release, height))
+        if (!planning_allows(director, release, height))
                 (void) snprintf(text, size,
                                 "%s has committed height %lu, for which the schedule asks for \"%s\": no release may go on from this "
                                 "state; put one from before the boundary back, then `interrex upgrade %s VERSION --now`",

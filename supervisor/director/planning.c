@@ -33,7 +33,7 @@ static bool is_idle(const struct director *director) {
                (director->record.machine.phase == PHASE_HELD && !director->record.machine.state_is_old);
 }
 
-static bool allows(const struct director *director, const char *release, uint64_t height) {
+bool planning_allows(const struct director *director, const char *release, uint64_t height) {
         struct version version;
         return version_parse(release, &version) >= 0 && schedule_allows(&director->schedule, &version, height);
 }
@@ -136,7 +136,7 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         struct machine_event event = {.type = type,
                         .height = height,
                         .text = to,
-                        .flag = !allows(director, machine->current_release, reference)};
+                        .flag = !planning_allows(director, machine->current_release, reference)};
         int r = events_feed(director, &event);
         if (r == 1) {
                 *ret_swap = swap.id;
@@ -205,7 +205,7 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
                                 "where the node stands is not known, so the schedule cannot say whether %.60s may run; wait until its "
                                 "height is told",
                                 version);
-        if (!allows(director, version, reference))
+        if (!planning_allows(director, version, reference))
                 return refuse_version(director, version, reference, ret_refusal);
         jobs_plan_snapshot(director);
         return begin_swap(director, EVENT_UPGRADE, "upgrade", version, height, reference, ret_swap, ret_refusal);
@@ -239,7 +239,7 @@ int planning_rollback(struct director *director, uint64_t *ret_swap, struct refu
                                 "there is nothing to go back to: %s is the first release that ran here", machine->current_release);
         if (check_release(director, machine->previous_release, ret_refusal) < 0)
                 return -1;
-        if (!allows(director, machine->previous_release, next_height(director)))
+        if (!planning_allows(director, machine->previous_release, next_height(director)))
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
                                 "the schedule does not allow %s at height %lu: going back would run the wrong version",
                                 machine->previous_release, next_height(director));
@@ -251,7 +251,7 @@ int planning_restart(struct director *director, uint64_t *ret_swap, struct refus
         const struct machine *machine = &director->record.machine;
         if (!is_idle(director))
                 return refuse_busy(director, ret_refusal);
-        if (!allows(director, machine->current_release, next_height(director)))
+        if (!planning_allows(director, machine->current_release, next_height(director)))
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule does not allow %s at height %lu; upgrade instead",
                                 machine->current_release, next_height(director));
         return begin_swap(director, EVENT_RESTART, "restart", machine->current_release, MACHINE_NO_HEIGHT, next_height(director),

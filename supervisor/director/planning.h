@@ -15,6 +15,9 @@ int planning_follow(struct director *director, const char *version, uint64_t hei
 int planning_rollback(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
 int planning_restart(struct director *director, uint64_t *ret_swap, struct refusal *ret_refusal);
 int planning_cancel(struct director *director, struct refusal *ret_refusal);
+/* Does the schedule allow the release, whose name must be a version, at the height? */
+bool planning_allows(const struct director *director, const char *release, uint64_t height);
+
 /* Which release the node starts with when nothing was ever decided. -ENOENT with a sentence. */
 int planning_first_release(struct director *director, char *release, size_t size, char *why, size_t why_size);
 
