@@ -129,11 +129,8 @@ int hold_apply(struct director *director, const struct unit *unit) {
 }
 
 static bool is_served(const struct director *director, uint32_t group) {
-        const struct address *address = &director->config->listen[director->groups[group].listen];
-        for (size_t i = 0; i < director->config->n_hold_serve; i++)
-                if (address_equal(&director->config->hold_serve[i], address))
-                        return true;
-        return false;
+        const struct config *config = director->config;
+        return address_stands_in(config->hold_serve, config->n_hold_serve, &config->listen[director->groups[group].listen]);
 }
 
 bool hold_keeps_waiting(const struct director *director, uint32_t group) {
