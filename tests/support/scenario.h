@@ -80,7 +80,7 @@ void scenario_add_testnode(struct scenario *s, const char *version, const char *
 void scenario_add_testnodes(struct scenario *s, unsigned first, unsigned last);
 void scenario_add_testnode_go(struct scenario *s, const char *version);
 
-/* Starts the supervisor without waiting for anything; with "running" waited for. */
+/* Starts the supervisor without waiting for anything; and until the node has proved itself. */
 void scenario_start_supervisor(struct scenario *s);
 void scenario_start(struct scenario *s);
 
