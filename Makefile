@@ -1,4 +1,9 @@
-# make: builds into build/. make check: all tests. make demo: the main job on a real node. make help says the rest.
+# make help says what can be made.
+#: make                 build into build/
+#: make demo            the main job on a real node (./setup demo installs what it needs first)
+#: make check           every test that runs on this machine within minutes (./setup check likewise)
+#: make check-sim       the simulator alone
+#: make clean           remove build/
 CC = gcc
 CLANG = clang
 BPFTOOL = $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
@@ -22,7 +27,7 @@ SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
 # What tests link against: everything but the program's own main().
 LIBRARY_OBJECTS := $(filter-out $(BUILD)/supervisor/cli/main.o,$(OBJECTS))
 
-.PHONY: all clean demo check check-sim
+.PHONY: all clean demo check check-sim help
 all: $(BUILD)/interrex library nodes
 
 $(BUILD)/interrex: $(OBJECTS)
@@ -37,7 +42,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 $(BUILD)/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(CFLAGS) $(IX_CFLAGS) -MD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
 include library/library.mk
@@ -57,6 +62,9 @@ $(BUILD)/tests/sim/simulate_machine: $(wildcard tests/sim/*.c tests/sim/*.h) $(L
 
 check-sim: $(BUILD)/tests/sim/simulate_machine
 	@$< 200000
+
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
 clean:
 	rm -rf $(BUILD)

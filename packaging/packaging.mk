@@ -1,3 +1,5 @@
+#: make install         into DESTDIR and PREFIX
+#: make deb, make rpm   packages, into build/package
 # make install DESTDIR=, make deb, make rpm. Works included from the Makefile and by itself (make -f packaging/packaging.mk deb).
 BUILD ?= build
 VERSION ?= $(shell cat VERSION)

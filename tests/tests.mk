@@ -1,3 +1,6 @@
+#: make check-unit, check-mechanisms, check-scenario
+#:                      one kind of tests; TEST='glob*' in the environment picks some of them
+#: make check-kernel    kernel and scenario tests on Debian 12's own kernel in QEMU
 # Test programs: tests/{unit,kernel,scenario}/test_X.c each become build/tests/{unit,kernel,scenario}/test_X.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))

@@ -71,7 +71,7 @@ static int plan_hook(const struct state_config *state, struct snapshot_plan *pla
 static int plan_directory(const struct archive *archive, struct snapshot_plan *plan) {
         static const enum snapshot_kind automatic[] = {SNAPSHOT_BTRFS, SNAPSHOT_REFLINK, SNAPSHOT_COPY};
         enum snapshot_kind wanted = archive->state->snapshot;
-        char why_not[256] = "";
+        char obstacle[256] = "";
         _cleanup_close_ int live = archive_open_directory(archive, archive->live);
         if (live == -ENOENT)
                 return refuse(plan, 0, "there is nothing in %.150s yet", archive->state->directory);
@@ -91,10 +91,10 @@ static int plan_directory(const struct archive *archive, struct snapshot_plan *p
                         r = try_kind(archive, live, automatic[i], plan);
                         /* Of a plain directory on a plain filesystem, only the last says anything new. */
                         if (r < 0 && r != -ENOTTY)
-                                text_copy(why_not, sizeof(why_not), plan->reason);
+                                text_copy(obstacle, sizeof(obstacle), plan->reason);
                 }
                 if (r < 0)
-                        text_copy(plan->reason, sizeof(plan->reason), why_not);
+                        text_copy(plan->reason, sizeof(plan->reason), obstacle);
         }
         if (r == 0 && plan->kind == SNAPSHOT_REFLINK)
                 r = count(archive, live, true, plan);

@@ -93,9 +93,12 @@ static const struct command commands[] = {
                                 .words_min = 2,
                                 .words_max = 2,
                                 .run = command_schedule_set,
-                                .help = "HEIGHT is a height, or view:N, epoch:N, time:2026-12-01T00:00:00Z. In the quotes "
-                                        "behind RANGE may stand\nfrom=HEIGHT (a release of the range may run from there on), mode=before (the "
-                                        "chain changes its\nrules by itself: it may run at once, and must before HEIGHT), "
+                                .help = "HEIGHT is a height, or view:N, epoch:N, time:2026-12-01T00:00:00Z. "
+                                        "In the quotes "
+                                        "behind RANGE may stand\nfrom=HEIGHT (a release of the range may "
+                                        "run from there on), mode=before (the "
+                                        "chain changes its\nrules by itself: it may run at once, and must "
+                                        "before HEIGHT), "
                                         "protocol=WORD (shown in the plan).\n"
                                         "  interrex schedule set anvil 1300 '>=1.7.1 <2.0.0'\n"
                                         "  interrex schedule set anvil 1300 '>=1.7.1 from=1200'"},
@@ -114,10 +117,14 @@ static const struct command commands[] = {
                                 .words_min = 1,
                                 .words_max = 1,
                                 .run = command_schedule_import,
-                                .help = "A line of the file is what `schedule set` takes; '#' begins a comment. With a line "
-                                        "\"sequence N\" the\nfile is the whole schedule from the node's height on, and one with a "
-                                        "lower number is refused; a line\n\"node NAME\" binds it to one node. "
-                                        "With trust.keys configured the file must be signed, as by\n`minisign -S -m FILE`; "
+                                .help = "A line of the file is what `schedule set` takes; '#' begins a "
+                                        "comment. With a line "
+                                        "\"sequence N\" the\nfile is the whole schedule from the node's "
+                                        "height on, and one with a "
+                                        "lower number is refused; a line\n\"node NAME\" binds it to one "
+                                        "node. "
+                                        "With trust.keys configured the file must be signed, as "
+                                        "by\n`minisign -S -m FILE`; "
                                         "what `schedule set` says is an operator's own word, and is not."},
                 {.name = "upgrade",
                                 .usage = "[NODE] VERSION",
@@ -148,8 +155,10 @@ static const struct command commands[] = {
                                 .summary = "Let a signer run on an older state than it had",
                                 .takes_node = true,
                                 .run = command_accept_state,
-                                .help = "A node with state.signer is held when its state lies below the height that it had come to: it "
-                                        "would\nsign again what it has signed. Say this only if its signing memory is the newest one."},
+                                .help = "A node with state.signer is held when its state lies below the "
+                                        "height that it had come to: it "
+                                        "would\nsign again what it has signed. Say this only if its signing "
+                                        "memory is the newest one."},
                 {.name = "restart",
                                 .usage = "[NODE]",
                                 .summary = "Restart the release that runs, without a gap",

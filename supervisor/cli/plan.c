@@ -81,7 +81,8 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
         size_t i;
         text_put_coloured(out, style, is_ready ? COLOUR_GOOD : COLOUR_BAD,
                         is_ready ? "ready    " : "NOT READY");
-        put_text(out, json_is_integer(json_object_get(boundary, "height")) ? "  height " : "  ", boundary, "point");
+        put_text(out, json_is_integer(json_object_get(boundary, "height")) ? "  height " : "  ", boundary,
+                        "point");
         put_duration(out, "  in about ", json_object_get(boundary, "eta_s"), "");
         put_duration(out, " (give or take ", json_object_get(boundary, "eta_error_s"), ")");
         put_text(out, "  ", boundary, "range");
@@ -91,7 +92,9 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
         if (is_swap && json_is_string(json_object_get(boundary, "release")))
                 put_preparation(out, boundary);
         if (is_swap && json_is_integer(json_object_get(boundary, "from")))
-                (void)fprintf(out, "    it may run from height %" JSON_INTEGER_FORMAT " on; this node goes over at %" JSON_INTEGER_FORMAT "\n",
+                (void)fprintf(out,
+                                "    it may run from height %" JSON_INTEGER_FORMAT
+                                " on; this node goes over at %" JSON_INTEGER_FORMAT "\n",
                                 json_integer_value(json_object_get(boundary, "from")),
                                 json_integer_value(json_object_get(boundary, "rolls_at")));
         json_array_foreach(json_object_get(boundary, "problems"), i, item) {

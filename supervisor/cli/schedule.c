@@ -5,8 +5,8 @@
 #include "render.h"
 #include "schedule_write.h"
 
-static int set_boundaries(const struct arguments *arguments, const struct node *node, const struct boundary_rule *rules,
-                size_t n, uint64_t sequence);
+static int set_boundaries(const struct arguments *arguments, const struct node *node,
+                const struct boundary_rule *rules, size_t n, uint64_t sequence);
 static int remove_boundary(const struct node *node, const struct boundary_rule *rule);
 
 int command_schedule_show(const struct arguments *arguments) {
@@ -44,8 +44,8 @@ int command_schedule_set(const struct arguments *arguments) {
                 status = set_boundaries(arguments, &node, &rule, 1, SCHEDULE_NO_SEQUENCE);
         if (status == 0) {
                 boundary_format_point(rule.unit, rule.at, point, sizeof(point));
-                (void)printf("from %s%s on, node %s is to run a release in %s\n", rule.unit == UNIT_HEIGHT ? "height " : "", point,
-                                node.name, rule.range);
+                (void)printf("from %s%s on, node %s is to run a release in %s\n",
+                                rule.unit == UNIT_HEIGHT ? "height " : "", point, node.name, rule.range);
         }
         return status;
 }
@@ -54,7 +54,8 @@ int command_schedule_remove(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         struct boundary_rule rule = {.from = BOUNDARY_NO_WINDOW};
         if (boundary_parse_point(arguments->words[0], &rule.unit, &rule.at) < 0) {
-                log_error("%s is not a height: give the boundary as `interrex schedule show` shows it", arguments->words[0]);
+                log_error("%s is not a height: give the boundary as `interrex schedule show` shows it",
+                                arguments->words[0]);
                 return EXIT_USAGE;
         }
         int status = node_find(arguments, true, &node);
@@ -70,8 +71,8 @@ static int append_rules(sd_bus_message *message, const void *arguments) {
         int r = sd_bus_message_open_container(message, 'a', "(uuttss)");
         for (size_t i = 0; r >= 0 && i < change->n; i++) {
                 const struct boundary_rule *rule = &change->rules[i];
-                r = sd_bus_message_append(message, "(uuttss)", rule->unit, rule->mode, rule->at, rule->from, rule->range,
-                                rule->protocol);
+                r = sd_bus_message_append(message, "(uuttss)", rule->unit, rule->mode, rule->at, rule->from,
+                                rule->range, rule->protocol);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
@@ -79,12 +80,14 @@ static int append_rules(sd_bus_message *message, const void *arguments) {
 }
 
 /* While the node is supervised, the journal is the director's. */
-static int set_boundaries(const struct arguments *arguments, const struct node *node, const struct boundary_rule *rules,
-                size_t n, uint64_t sequence) {
+static int set_boundaries(const struct arguments *arguments, const struct node *node,
+                const struct boundary_rule *rules, size_t n, uint64_t sequence) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(schedule_change_done) struct schedule_change change = {.rules = rules, .n = n, .sequence = sequence};
+        _cleanup_(schedule_change_done) struct schedule_change change = {
+                        .rules = rules, .n = n, .sequence = sequence};
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = control_ask_filled(node, "ScheduleSet", CONTROL_CALL_TIMEOUT_US, &error, &reply, append_rules, &change);
+        int r = control_ask_filled(
+                        node, "ScheduleSet", CONTROL_CALL_TIMEOUT_US, &error, &reply, append_rules, &change);
         if (r >= 0)
                 return 0;
         if (r != -ESRCH)
@@ -97,7 +100,8 @@ static int remove_boundary(const struct node *node, const struct boundary_rule *
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(journal_close_at) struct journal *journal = NULL;
-        int r = control_ask(node, "ScheduleRemove", CONTROL_CALL_TIMEOUT_US, &error, &reply, "ut", rule->unit, rule->at);
+        int r = control_ask(node, "ScheduleRemove", CONTROL_CALL_TIMEOUT_US, &error, &reply, "ut",
+                        rule->unit, rule->at);
         if (r >= 0)
                 return 0;
         if (r != -ESRCH)

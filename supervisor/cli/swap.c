@@ -95,8 +95,8 @@ int command_restart(const struct arguments *arguments) {
 }
 
 /* control_ask() or control_call(). */
-typedef int (*control_way)(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,
-                sd_bus_message **ret_reply, const char *types, ...);
+typedef int (*control_way)(const struct node *node, const char *method, uint64_t timeout_us,
+                sd_bus_error *ret_error, sd_bus_message **ret_reply, const char *types, ...);
 
 /* A call that takes and gives nothing; WHAT follows the node's name in what the operator is told. */
 static int tell(const struct arguments *arguments, control_way way, const char *method, const char *what) {

@@ -65,16 +65,17 @@ int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, str
         boundary_format_point(unit, at, point, sizeof(point));
         if (is_native(director, &rule) && height != MACHINE_NO_HEIGHT && at <= height)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
-                                "the boundary at %s cannot go: the node is at %lu, and what has run under it cannot be undone", point,
-                                height);
+                                "the boundary at %s cannot go: the node is at %lu, and what has run under it cannot be undone",
+                                point, height);
         int r = journal_boundary_remove(director->journal, &rule);
         if (r == -ENOENT)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "there is no boundary at %s; see `interrex schedule show`", point);
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "there is no boundary at %s; see `interrex schedule show`",
+                                point);
         if (r >= 0)
                 r = boundaries_load(director);
         if (r < 0)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written: %s", director->directories.state,
-                                strerror(-r));
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written: %s",
+                                director->directories.state, strerror(-r));
         apply(director);
         return 0;
 }
@@ -210,7 +211,8 @@ static int check(struct director *director, const struct schedule_change *change
 /* The swap that the schedule began is not what it asks for any more, and nothing has been changed for it yet. */
 static bool is_obsolete(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        bool can_be_cancelled = machine->phase == PHASE_ARMED || machine->phase == PHASE_PREPARING || machine->phase == PHASE_GATING;
+        bool can_be_cancelled =
+                        machine->phase == PHASE_ARMED || machine->phase == PHASE_PREPARING || machine->phase == PHASE_GATING;
         return director->record.follow.is_ours && can_be_cancelled && machine->boundary != MACHINE_NO_HEIGHT &&
                (planning_allows(director, machine->current_release, machine->boundary) ||
                                !planning_allows(director, machine->candidate_release, machine->boundary));
@@ -252,6 +254,6 @@ static int set_timer(struct director *director) {
         director->boundary_timer = sd_event_source_disable_unref(director->boundary_timer);
         if (next == UINT64_MAX || next > UINT64_MAX / USEC_PER_SEC)
                 return 0;
-        return sd_event_add_time(director->event, &director->boundary_timer, CLOCK_REALTIME, next * USEC_PER_SEC, USEC_PER_MSEC, on_time,
-                        director);
+        return sd_event_add_time(director->event, &director->boundary_timer, CLOCK_REALTIME, next * USEC_PER_SEC, USEC_PER_MSEC,
+                        on_time, director);
 }

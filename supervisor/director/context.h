@@ -164,7 +164,7 @@ struct record {
         struct follow follow;
         struct gate_users gate_users;
         uint64_t keeper_instance; /* of the keeper under which the node was started */
-        uint64_t last_height;     /* the highest that the release in force has told; MACHINE_NO_HEIGHT: none, or another state came */
+        uint64_t last_height; /* the highest that the release in force has told; MACHINE_NO_HEIGHT: none, or another state came */
 };
 
 struct rate {

@@ -105,7 +105,9 @@ static int check_both(struct director *director, const char *version, bool stops
 int gate_check_upgrade(struct director *director, const char *version, uint64_t height, char *text, size_t size) {
         if (height == MACHINE_NO_HEIGHT)
                 return is_gated(director, version) ? check_both(director, version, false, text, size) : 0;
-        int r = would_break(director, version, height) ? gate_check_breaking(director, director->record.machine.current_release, text, size) : 0;
+        int r = would_break(director, version, height)
+                                ? gate_check_breaking(director, director->record.machine.current_release, text, size)
+                                : 0;
         return r < 0 ? r : check_both(director, version, !director->record.machine.current_is_gone, text, size);
 }
 
@@ -146,7 +148,8 @@ void gate_describe(const struct director *director, const char *release, uint64_
                 if (gate_holds(director, release))
                         (void) snprintf(text, size, "exact: the node asks, and waits, before block %lu begins", height);
                 else
-                        (void) snprintf(text, size, "not exact: stops when the node has notified block %lu, and may overshoot", last);
+                        (void) snprintf(text, size, "not exact: stops when the node has notified block %lu, and may overshoot",
+                                        last);
                 return;
         case GATE_OBSERVE:
                 (void) snprintf(text, size, "not exact: stops when the height that is asked for is %lu, and may overshoot", last);

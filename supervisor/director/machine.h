@@ -11,7 +11,7 @@
 #define MACHINE_RELEASE_MAX 128
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
-#define MACHINE_SLOTS 4 /* of the steering maps; a generation's is its number modulo this */
+#define MACHINE_SLOTS 4  /* of the steering maps; a generation's is its number modulo this */
 #define MACHINE_FORMAT 4 /* of the state in the journal */
 
 enum machine_phase {
@@ -63,9 +63,9 @@ enum machine_event_type {
         EVENT_RESTORE_FAILED, /* text */
         EVENT_DRAINED,
         EVENT_PROBATION_PASSED,
-        EVENT_STATE_IS_OLD,    /* generation finds an older state than the journal knows; flag: nothing runs yet; text */
+        EVENT_STATE_IS_OLD,   /* generation finds an older state than the journal knows; flag: nothing runs yet; text */
         EVENT_STATE_ACCEPTED, /* an operator says that the state is the right one */
-        EVENT_DEADLINE, /* the phase's deadline has passed */
+        EVENT_DEADLINE,       /* the phase's deadline has passed */
         EVENTS,
 };
 
@@ -142,11 +142,11 @@ struct machine {
         bool snapshot_taken, past_fence, flipped, restored;
         bool restore_is_wanted; /* the old release could not run on the state as it is */
         bool must_not_run;      /* held: the release in force may not run on the state as it is */
-        bool state_is_old;      /* held: nothing may run on the state, which is older than what had run, before an operator accepts it */
-        bool may_serve;         /* only with must_not_run: it made this state, and may run on it cut off from its peers */
-        uint64_t cut_off;       /* the generation that was started so; it never runs otherwise. 0: none */
-        bool stop_is_wanted;    /* stop as soon as the state is whole again */
-        uint32_t kills;         /* asked for in this phase */
+        bool state_is_old; /* held: nothing may run on the state, which is older than what had run, before an operator accepts it */
+        bool may_serve;    /* only with must_not_run: it made this state, and may run on it cut off from its peers */
+        uint64_t cut_off;  /* the generation that was started so; it never runs otherwise. 0: none */
+        bool stop_is_wanted; /* stop as soon as the state is whole again */
+        uint32_t kills;      /* asked for in this phase */
         enum machine_outcome outcome;
         char reason[MACHINE_REASON_MAX]; /* why it ended so, or why it is held */
 };

@@ -24,9 +24,10 @@ char *plan_text(struct director *director) {
         const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
         size_t n_pending = 0;
         for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
-                const struct boundary *boundary = next                                         ? next
-                                                  : n_pending < director->schedule.n_pending ? &director->schedule.pending[n_pending++]
-                                                                                             : NULL;
+                const struct boundary *boundary = next ? next
+                                                  : n_pending < director->schedule.n_pending
+                                                                  ? &director->schedule.pending[n_pending++]
+                                                                  : NULL;
                 if (!boundary)
                         break;
                 next = next ? schedule_next(&director->schedule, next->height) : NULL;
@@ -162,8 +163,7 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
                 *before = json_string_value(json_object_get(object, "release"));
         } else {
                 (void) json_object_set_new(object, "release", json_null());
-                problem(problems,
-                                "no release here is in \"%s\": add one with `interrex release add %s VERSION PATH`",
+                problem(problems, "no release here is in \"%s\": add one with `interrex release add %s VERSION PATH`",
                                 boundary->range.text, director->config->node);
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));

@@ -16,7 +16,8 @@ int schedule_add(struct schedule *schedule, const struct boundary_rule *rule, ui
                         const struct boundary *present = &lists[list][i];
                         if (boundary_is_same(&present->rule, rule))
                                 return 0;
-                        if (boundary_is_same_point(&present->rule, rule) || (height != SCHEDULE_NO_HEIGHT && present->height == height))
+                        if (boundary_is_same_point(&present->rule, rule) ||
+                                        (height != SCHEDULE_NO_HEIGHT && present->height == height))
                                 return refuse_second(&present->rule, rule, ret_conflict);
                 }
         return height == SCHEDULE_NO_HEIGHT ? insert(&schedule->pending, &schedule->n_pending, schedule->n_pending, &boundary)
@@ -76,8 +77,7 @@ bool schedule_allows(const struct schedule *schedule, const struct version *vers
 
 const struct boundary *schedule_window_ahead(const struct schedule *schedule, const struct version *version, uint64_t height) {
         for (size_t i = place_of(schedule, height); i < schedule->n; i++)
-                if (!schedule_allows(schedule, version, schedule->boundaries[i].height))
-                        {
+                if (!schedule_allows(schedule, version, schedule->boundaries[i].height)) {
                         const struct boundary *boundary = &schedule->boundaries[i];
                         return schedule_window_start(schedule, boundary) < boundary->height ? boundary : NULL;
                 }
@@ -113,7 +113,7 @@ int schedule_select(const struct schedule *schedule, const struct version *versi
         for (size_t i = 0; i < n; i++)
                 if (schedule_allows(schedule, &versions[i], height) && (!also || range_allows(also, &versions[i])) &&
                                 (best < 0 || version_compare(&versions[i], &versions[best]) > 0))
-                        best = (int)i;
+                        best = (int) i;
         return best;
 }
 
@@ -157,7 +157,8 @@ static int refuse_second(const struct boundary_rule *present, const struct bound
         char first[BOUNDARY_TEXT_MAX], second[BOUNDARY_TEXT_MAX], *conflict = NULL;
         boundary_format(present, first, sizeof(first));
         boundary_format(rule, second, sizeof(second));
-        if (ret_conflict && asprintf(&conflict, "\"%s\" stands there already, and \"%s\" cannot stand there too", first, second) < 0)
+        if (ret_conflict &&
+                        asprintf(&conflict, "\"%s\" stands there already, and \"%s\" cannot stand there too", first, second) < 0)
                 return -ENOMEM;
         if (ret_conflict)
                 *ret_conflict = conflict;

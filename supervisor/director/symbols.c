@@ -230,6 +230,7 @@ static bool is_wanted(struct search *search, const char *name, size_t room) {
 /* An exported function is in both tables, at one address; so are the names of one function. */
 static void note_found(struct search *search, const GElf_Sym *symbol, const char *name) {
         size_t n = search->n_found < FOUND ? search->n_found : FOUND;
+        /* cppcheck-suppress knownConditionTrueFalse ; it does not see that the caller calls this again */
         for (size_t i = 0; i < n; i++)
                 if (search->found[i].address == symbol->st_value)
                         return;

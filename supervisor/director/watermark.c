@@ -44,7 +44,8 @@ void watermark_forget(struct record *record) {
 int watermark_accept(struct director *director, struct refusal *ret_refusal) {
         struct machine_event event = {.type = EVENT_STATE_ACCEPTED};
         if (!director->record.machine.state_is_old || director->record.machine.phase != PHASE_HELD)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "node %s is not held because of an older state", director->config->node);
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "node %s is not held because of an older state",
+                                director->config->node);
         if (events_feed(director, &event) == 1)
                 return 0;
         return refuse(ret_refusal, CONTROL_ERROR_BUSY, "the node has not ended yet; try again");

@@ -35,15 +35,18 @@ int boundary_parse_point(const char *text, uint32_t *ret_unit, uint64_t *ret_at)
         return 0;
 }
 
-int boundary_parse(const char *point, const char *text, struct boundary_rule *ret_rule, char *ret_why, size_t why_size) {
+int boundary_parse(const char *point, const char *text, struct boundary_rule *ret_rule, char *ret_why,
+                size_t why_size) {
         struct boundary_rule rule = {.from = BOUNDARY_NO_WINDOW};
         char words[BOUNDARY_TEXT_MAX];
         if (boundary_parse_point(point, &rule.unit, &rule.at) < 0)
                 return why_not(ret_why, why_size,
-                                "%.60s is not a height: write a number such as 1300, or view:N, epoch:N, time:2026-12-01T00:00:00Z",
+                                "%.60s is not a height: write a number such as 1300, or view:N, epoch:N, "
+                                "time:2026-12-01T00:00:00Z",
                                 point);
         if (strlen(text) >= sizeof(words))
-                return why_not(ret_why, why_size, "the line is longer than %d characters", BOUNDARY_TEXT_MAX - 1);
+                return why_not(ret_why, why_size, "the line is longer than %d characters",
+                                BOUNDARY_TEXT_MAX - 1);
         text_copy(words, sizeof(words), text);
         int r = take_words(words, &rule, ret_why, why_size);
         if (r >= 0)
@@ -51,7 +54,9 @@ int boundary_parse(const char *point, const char *text, struct boundary_rule *re
         if (r < 0)
                 return r;
         if (rule.from != BOUNDARY_NO_WINDOW && rule.from >= rule.at)
-                return why_not(ret_why, why_size, "from= must lie before the boundary itself: the release may run from there on");
+                return why_not(ret_why, why_size,
+                                "from= must lie before the boundary itself: the release may run from there "
+                                "on");
         *ret_rule = rule;
         return 0;
 }
@@ -66,9 +71,11 @@ static bool is_word(const char *text, size_t size) {
 
 int boundary_check(const struct boundary_rule *rule) {
         struct range range;
-        bool is_whole = rule->unit < BOUNDARY_UNITS && rule->mode < BOUNDARY_MODES && rule->at <= BOUNDARY_POINT_MAX &&
+        bool is_whole = rule->unit < BOUNDARY_UNITS && rule->mode < BOUNDARY_MODES &&
+                        rule->at <= BOUNDARY_POINT_MAX &&
                         (rule->from == BOUNDARY_NO_WINDOW || rule->from < rule->at) &&
-                        memchr(rule->range, '\0', sizeof(rule->range)) && is_word(rule->protocol, sizeof(rule->protocol));
+                        memchr(rule->range, '\0', sizeof(rule->range)) &&
+                        is_word(rule->protocol, sizeof(rule->protocol));
         return is_whole && range_parse(rule->range, &range) >= 0 && !range_is_empty(&range) ? 0 : -EINVAL;
 }
 
@@ -76,7 +83,8 @@ void boundary_format_point(uint32_t unit, uint64_t at, char *text, size_t size) 
         char moment[32];
         time_t seconds = (time_t)at;
         struct tm utc;
-        if (unit == UNIT_TIME && gmtime_r(&seconds, &utc) && strftime(moment, sizeof(moment), TIME_FORMAT, &utc) > 0)
+        if (unit == UNIT_TIME && gmtime_r(&seconds, &utc) &&
+                        strftime(moment, sizeof(moment), TIME_FORMAT, &utc) > 0)
                 (void)snprintf(text, size, "time:%s", moment);
         else
                 (void)snprintf(text, size, "%s%s%lu", unit == UNIT_HEIGHT ? "" : boundary_unit_name(unit),
@@ -91,7 +99,8 @@ void boundary_format(const struct boundary_rule *rule, char *text, size_t size) 
                 (void)snprintf(window, sizeof(window), " from=%s", from);
         }
         (void)snprintf(text, size, "%s %s%s%s%s%s", point, *rule->range ? rule->range : "*", window,
-                        rule->mode == MODE_BEFORE ? " mode=before" : "", *rule->protocol ? " protocol=" : "", rule->protocol);
+                        rule->mode == MODE_BEFORE ? " mode=before" : "", *rule->protocol ? " protocol=" : "",
+                        rule->protocol);
 }
 
 const char *boundary_unit_name(uint32_t unit) {
@@ -117,8 +126,8 @@ bool boundary_is_same_point(const struct boundary_rule *a, const struct boundary
 }
 
 bool boundary_is_same(const struct boundary_rule *a, const struct boundary_rule *b) {
-        return boundary_is_same_point(a, b) && a->mode == b->mode && a->from == b->from && strcmp(a->range, b->range) == 0 &&
-               strcmp(a->protocol, b->protocol) == 0;
+        return boundary_is_same_point(a, b) && a->mode == b->mode && a->from == b->from &&
+               strcmp(a->range, b->range) == 0 && strcmp(a->protocol, b->protocol) == 0;
 }
 
 static int find_name(const char *const *names, size_t n, const char *name) {
@@ -151,12 +160,14 @@ static int parse_value(uint32_t unit, const char *text, uint64_t *ret_value) {
 static int take_from(const char *text, struct boundary_rule *rule, char *why, size_t size) {
         uint32_t unit = rule->unit;
         /* The unit may be left out: it is the boundary's. */
-        int r = strchr(text, ':') && !(rule->unit == UNIT_TIME && strchr(text, 'T') && strncmp(text, "time:", 5) != 0)
+        int r = strchr(text, ':') && !(rule->unit == UNIT_TIME && strchr(text, 'T') &&
+                                                     strncmp(text, "time:", 5) != 0)
                                 ? boundary_parse_point(text, &unit, &rule->from)
                                 : parse_value(unit, text, &rule->from);
         return r < 0 || unit != rule->unit
-                               ? why_not(why, size, "from=%.60s is not a %s: write it as the boundary itself", text,
-                                                 boundary_unit_name(rule->unit))
+                               ? why_not(why, size,
+                                                 "from=%.60s is not a %s: write it as the boundary itself",
+                                                 text, boundary_unit_name(rule->unit))
                                : 0;
 }
 
@@ -176,12 +187,15 @@ static int take_word(const char *word, struct boundary_rule *rule, char *why, si
                         if (word[9 + i] <= ' ' || word[9 + i] > '~')
                                 length = BOUNDARY_PROTOCOL_MAX;
                 if (length == 0 || length >= BOUNDARY_PROTOCOL_MAX)
-                        return why_not(why, size, "protocol= takes a word of at most %d printable characters",
+                        return why_not(why, size,
+                                        "protocol= takes a word of at most %d printable characters",
                                         BOUNDARY_PROTOCOL_MAX - 1);
                 text_copy(rule->protocol, sizeof(rule->protocol), word + 9);
                 return 0;
         }
-        return why_not(why, size, "%.60s: what may follow a range is from=POINT, mode=at|before and protocol=WORD", word);
+        return why_not(why, size,
+                        "%.60s: what may follow a range is from=POINT, mode=at|before and protocol=WORD",
+                        word);
 }
 
 /* A range has no word with a letter before an equals sign, so what has one belongs to the boundary. Such words are taken off. */
@@ -212,7 +226,9 @@ static int take_range(const char *text, struct boundary_rule *rule, char *why, s
         if (strlen(text) >= sizeof(rule->range))
                 return why_not(why, size, "the range is longer than %d characters", RANGE_TEXT_MAX - 1);
         if (range_parse(text, &range) < 0)
-                return why_not(why, size, "%.200s is not a version range: write one like >=1.7.1 or >=1.4.0 <2.0.0", text);
+                return why_not(why, size,
+                                "%.200s is not a version range: write one like >=1.7.1 or >=1.4.0 <2.0.0",
+                                text);
         if (range_is_empty(&range))
                 return why_not(why, size, "%.200s allows no version at all", text);
         text_copy(rule->range, sizeof(rule->range), text);

@@ -21,7 +21,7 @@ enum boundary_mode { MODE_AT, MODE_BEFORE, BOUNDARY_MODES };
 /* Of fixed size, for it goes from one process to another. */
 struct boundary_rule {
         uint32_t unit, mode;
-        uint64_t at;   /* the first one that the range is for; UNIT_TIME: seconds since 1970 */
+        uint64_t at; /* the first one that the range is for; UNIT_TIME: seconds since 1970 */
         uint64_t from; /* the first one at which such a release may run; BOUNDARY_NO_WINDOW: as the mode says */
         char range[RANGE_TEXT_MAX];
         char protocol[BOUNDARY_PROTOCOL_MAX]; /* what the publisher calls the rules from there on; may be empty */
@@ -29,7 +29,8 @@ struct boundary_rule {
 
 /* -EINVAL: *ret_why (of WHY_SIZE) is a sentence for whoever wrote it. TEXT is what stands behind the point. */
 int boundary_parse_point(const char *text, uint32_t *ret_unit, uint64_t *ret_at);
-int boundary_parse(const char *point, const char *text, struct boundary_rule *ret_rule, char *ret_why, size_t why_size);
+int boundary_parse(const char *point, const char *text, struct boundary_rule *ret_rule, char *ret_why,
+                size_t why_size);
 
 /* One that came from another process: -EINVAL if a member is not what the two above could have made. */
 int boundary_check(const struct boundary_rule *rule);

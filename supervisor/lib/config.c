@@ -69,8 +69,8 @@ void config_free(struct config *config) {
                         config->exec.group, config->exec.working_directory, config->state.directory,
                         config->height.url, config->height.metric, config->height.pattern,
                         config->height.path, config->gate.symbol, config->gate.symbol_pattern,
-                        config->gate.usdt, config->gate.pattern,
-                        config->schedule.path, config->schedule.url, config->schedule.ca};
+                        config->gate.usdt, config->gate.pattern, config->schedule.path, config->schedule.url,
+                        config->schedule.ca};
         char **vectors[] = {config->exec.args, config->exec.env, config->state.hook, config->state.keep,
                         config->height.command, config->gate.args, config->trust_keys,
                         config->schedule.names, config->schedule.compatible};

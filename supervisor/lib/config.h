@@ -94,7 +94,7 @@ struct height_config {
         enum boundary_unit unit; /* what the source and the gate tell */
         enum flow_role role;     /* of the source flow: whose metrics the URL is; FLOW_NONE: REST */
         char *url;               /* of the source ethereum also ws:// or wss:// */
-        struct address address; /* from the URL */
+        struct address address;  /* from the URL */
         char *metric, *pattern, *path;
         char **command;
         uint64_t every_us;

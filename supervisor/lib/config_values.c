@@ -197,7 +197,8 @@ void take_size(struct reader *reader, const yaml_node_t *value, void *target) {
         reader_wrong(reader, value, "\"%.40s\" is not a size; write it like 512MiB or 2GiB", text);
 }
 
-bool read_address(struct reader *reader, const yaml_node_t *item, const char *text, struct address *ret_address) {
+bool read_address(struct reader *reader, const yaml_node_t *item, const char *text,
+                struct address *ret_address) {
         const char *why = "";
         if (address_parse(text, ret_address, &why) >= 0)
                 return true;
@@ -205,8 +206,8 @@ bool read_address(struct reader *reader, const yaml_node_t *item, const char *te
         return false;
 }
 
-void push_address(struct reader *reader, const yaml_node_t *item, const struct address *address, struct address **list,
-                size_t *n) {
+void push_address(struct reader *reader, const yaml_node_t *item, const struct address *address,
+                struct address **list, size_t *n) {
         if (address_stands_in(*list, *n, address)) {
                 reader_wrong(reader, item, "\"%.100s\" stands here twice; keep one", address->text);
                 return;

@@ -33,11 +33,12 @@ void take_size(struct reader *reader, const yaml_node_t *value, void *target);  
 void take_short_text(struct reader *reader, const yaml_node_t *value, void *target); /* char * */
 
 /* The address in TEXT. False: it is none, and the mistake is noted. */
-bool read_address(struct reader *reader, const yaml_node_t *item, const char *text, struct address *ret_address);
+bool read_address(struct reader *reader, const yaml_node_t *item, const char *text,
+                struct address *ret_address);
 
 /* Adds it to a list in which each may stand once; a second one is a mistake. */
-void push_address(struct reader *reader, const yaml_node_t *item, const struct address *address, struct address **list,
-                size_t *n);
+void push_address(struct reader *reader, const yaml_node_t *item, const struct address *address,
+                struct address **list, size_t *n);
 
 /* Calls TAKE for each item of a list, with its text ({state} replaced). */
 void take_each(struct reader *reader, const yaml_node_t *value,

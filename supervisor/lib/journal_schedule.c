@@ -3,8 +3,8 @@
 static int read_sequence(struct journal *journal, uint64_t *ret_sequence, uint64_t *ret_document);
 static int read_boundaries(struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n);
 
-static int prepare_for(struct journal *journal, enum journal_statement which, const struct boundary_rule *rule,
-                sqlite3_stmt **ret_statement) {
+static int prepare_for(struct journal *journal, enum journal_statement which,
+                const struct boundary_rule *rule, sqlite3_stmt **ret_statement) {
         if (rule->at > INT64_MAX || (rule->from != BOUNDARY_NO_WINDOW && rule->from > INT64_MAX))
                 return -ERANGE;
         int r = journal_prepare(journal, which, ret_statement);
@@ -111,7 +111,8 @@ static void read_rule(sqlite3_stmt *statement, struct journal_boundary *boundary
         boundary->set_at = journal_column_number(statement, 7, 0);
 }
 
-static int read_boundaries(struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n) {
+static int read_boundaries(
+                struct journal *journal, struct journal_boundary **ret_boundaries, size_t *ret_n) {
         _cleanup_free_ struct journal_boundary *boundaries = NULL;
         sqlite3_stmt *statement;
         size_t n = 0;

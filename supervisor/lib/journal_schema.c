@@ -51,18 +51,19 @@ static const char *const schema_2_boundaries = "CREATE TABLE boundaries_2 ("
                                                "  height INTEGER,"
                                                "  set_at INTEGER NOT NULL,"
                                                "  PRIMARY KEY (unit, at)) WITHOUT ROWID;";
-static const char *const schema_2_move = "INSERT INTO boundaries_2"
-                                         "  SELECT 'height', height, range, 'at', NULL, '', NULL, set_at FROM boundaries;"
-                                         "DROP TABLE boundaries;";
-static const char *const schema_2_rest =
-                "ALTER TABLE boundaries_2 RENAME TO boundaries;"
-                "ALTER TABLE schedule ADD COLUMN document INTEGER;"
-                "CREATE TRIGGER boundary_added AFTER INSERT ON boundaries BEGIN"
-                "  UPDATE schedule SET sequence = sequence + 1; END;"
-                "CREATE TRIGGER boundary_changed AFTER UPDATE OF range, mode, from_at, protocol ON boundaries BEGIN"
-                "  UPDATE schedule SET sequence = sequence + 1; END;"
-                "CREATE TRIGGER boundary_removed AFTER DELETE ON boundaries BEGIN"
-                "  UPDATE schedule SET sequence = sequence + 1; END;";
+static const char *const schema_2_move =
+                "INSERT INTO boundaries_2"
+                "  SELECT 'height', height, range, 'at', NULL, '', NULL, set_at FROM boundaries;"
+                "DROP TABLE boundaries;";
+static const char *const schema_2_rest = "ALTER TABLE boundaries_2 RENAME TO boundaries;"
+                                         "ALTER TABLE schedule ADD COLUMN document INTEGER;"
+                                         "CREATE TRIGGER boundary_added AFTER INSERT ON boundaries BEGIN"
+                                         "  UPDATE schedule SET sequence = sequence + 1; END;"
+                                         "CREATE TRIGGER boundary_changed AFTER UPDATE OF range, mode, "
+                                         "from_at, protocol ON boundaries BEGIN"
+                                         "  UPDATE schedule SET sequence = sequence + 1; END;"
+                                         "CREATE TRIGGER boundary_removed AFTER DELETE ON boundaries BEGIN"
+                                         "  UPDATE schedule SET sequence = sequence + 1; END;";
 
 static int query(sqlite3 *database, const char *text, int64_t *ret_number, char *ret_text, size_t size);
 static int execute(sqlite3 *database, const char *text);

@@ -37,9 +37,12 @@ static const char *const texts[JOURNAL_STATEMENTS] = {
                 [STATEMENT_BOUNDARY_SET] =
                                 "INSERT INTO boundaries (unit, at, range, mode, from_at, protocol, set_at)"
                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-                                " ON CONFLICT (unit, at) DO UPDATE SET range = excluded.range, mode = excluded.mode,"
-                                " from_at = excluded.from_at, protocol = excluded.protocol, set_at = excluded.set_at"
-                                " WHERE range <> excluded.range OR mode <> excluded.mode OR from_at IS NOT excluded.from_at"
+                                " ON CONFLICT (unit, at) DO UPDATE SET range = excluded.range, mode = "
+                                "excluded.mode,"
+                                " from_at = excluded.from_at, protocol = excluded.protocol, set_at = "
+                                "excluded.set_at"
+                                " WHERE range <> excluded.range OR mode <> excluded.mode OR from_at IS NOT "
+                                "excluded.from_at"
                                 " OR protocol <> excluded.protocol",
                 [STATEMENT_BOUNDARY_PLACE] = "UPDATE boundaries SET height = ?3 WHERE unit = ?1 AND at = ?2",
                 [STATEMENT_BOUNDARY_REMOVE] = "DELETE FROM boundaries WHERE unit = ?1 AND at = ?2",

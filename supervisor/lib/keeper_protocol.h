@@ -84,7 +84,7 @@ struct keeper_spawn {
         uint32_t kind;
         uint32_t fence;
         uint32_t watches_sockets; /* bind and listen are asked about, because the cgroup cannot have kernel programs */
-        uint32_t is_cut_off;      /* no sockets but those that a cgroup's programs see, and unix ones */
+        uint32_t is_cut_off; /* no sockets but those that a cgroup's programs see, and unix ones */
         uint32_t uid, gid;
         uint32_t n_groups;
         uint32_t groups[32];

@@ -1,8 +1,10 @@
 #include "schedule_change.h"
 
 static int check_sequence(const struct schedule_change *change, char *why, size_t size);
-static int check_rule(const struct schedule_change *change, const struct boundary_rule *rule, char *why, size_t size);
-static int remove_missing(struct journal *journal, const struct schedule_change *change, uint32_t unit, uint64_t height);
+static int check_rule(const struct schedule_change *change, const struct boundary_rule *rule, char *why,
+                size_t size);
+static int remove_missing(struct journal *journal, const struct schedule_change *change, uint32_t unit,
+                uint64_t height);
 
 int schedule_change_read(struct journal *journal, struct schedule_change *change) {
         uint64_t sequence;
@@ -16,7 +18,8 @@ void schedule_change_done(struct schedule_change *change) {
         change->n_present = 0;
 }
 
-const struct journal_boundary *schedule_change_present(const struct schedule_change *change, const struct boundary_rule *rule) {
+const struct journal_boundary *schedule_change_present(
+                const struct schedule_change *change, const struct boundary_rule *rule) {
         for (size_t i = 0; i < change->n_present; i++)
                 if (boundary_is_same_point(&change->present[i].rule, rule))
                         return &change->present[i];
@@ -34,7 +37,8 @@ int schedule_change_check(const struct schedule_change *change, char *ret_why, s
         return r;
 }
 
-int schedule_change_write(struct journal *journal, const struct schedule_change *change, uint32_t unit, uint64_t height) {
+int schedule_change_write(struct journal *journal, const struct schedule_change *change, uint32_t unit,
+                uint64_t height) {
         bool is_whole = change->sequence != SCHEDULE_NO_SEQUENCE;
         int r = journal_begin(journal);
         if (r >= 0 && is_whole)
@@ -52,10 +56,13 @@ int schedule_change_write(struct journal *journal, const struct schedule_change 
 /* An edition of the same number may come again, but say nothing else. */
 static int check_sequence(const struct schedule_change *change, char *why, size_t size) {
         char line[BOUNDARY_TEXT_MAX];
-        if (change->sequence == SCHEDULE_NO_SEQUENCE || change->document == SCHEDULE_NO_SEQUENCE || change->sequence > change->document)
+        if (change->sequence == SCHEDULE_NO_SEQUENCE || change->document == SCHEDULE_NO_SEQUENCE ||
+                        change->sequence > change->document)
                 return 0;
         if (change->sequence < change->document) {
-                (void)snprintf(why, size, "sequence %lu is older than %lu, which is in force: an old schedule is not taken again",
+                (void)snprintf(why, size,
+                                "sequence %lu is older than %lu, which is in force: an old schedule is not "
+                                "taken again",
                                 change->sequence, change->document);
                 return -ESTALE;
         }
@@ -65,7 +72,8 @@ static int check_sequence(const struct schedule_change *change, char *why, size_
                         continue;
                 boundary_format(&change->rules[i], line, sizeof(line));
                 (void)snprintf(why, size,
-                                "sequence %lu is in force already, without \"%.200s\": a schedule that says something else needs a higher "
+                                "sequence %lu is in force already, without \"%.200s\": a schedule that says "
+                                "something else needs a higher "
                                 "number",
                                 change->sequence, line);
                 return -ESTALE;
@@ -73,11 +81,14 @@ static int check_sequence(const struct schedule_change *change, char *why, size_
         return 0;
 }
 
-static int check_rule(const struct schedule_change *change, const struct boundary_rule *rule, char *why, size_t size) {
+static int check_rule(const struct schedule_change *change, const struct boundary_rule *rule, char *why,
+                size_t size) {
         char first[BOUNDARY_TEXT_MAX], second[BOUNDARY_TEXT_MAX];
         const struct journal_boundary *present = schedule_change_present(change, rule);
         if (boundary_check(rule) < 0) {
-                (void)snprintf(why, size, "%.*s is not a version range that a boundary can have; write it like \">=1.4.0 <2.0.0\"",
+                (void)snprintf(why, size,
+                                "%.*s is not a version range that a boundary can have; write it like "
+                                "\">=1.4.0 <2.0.0\"",
                                 (int)sizeof(rule->range) - 1, rule->range);
                 return -EINVAL;
         }
@@ -86,7 +97,8 @@ static int check_rule(const struct schedule_change *change, const struct boundar
         boundary_format(&present->rule, first, sizeof(first));
         boundary_format(rule, second, sizeof(second));
         (void)snprintf(why, size,
-                        "\"%.200s\" stands there already and \"%.200s\" cannot stand there too; to replace it, first `interrex schedule "
+                        "\"%.200s\" stands there already and \"%.200s\" cannot stand there too; to replace "
+                        "it, first `interrex schedule "
                         "remove`",
                         first, second);
         return -EEXIST;
@@ -108,7 +120,8 @@ static uint64_t first_of(const struct schedule_change *change, uint32_t unit) {
 }
 
 /* What lies ahead and is not among the rules goes; what lies behind is what a late joiner must know. */
-static int remove_missing(struct journal *journal, const struct schedule_change *change, uint32_t unit, uint64_t height) {
+static int remove_missing(struct journal *journal, const struct schedule_change *change, uint32_t unit,
+                uint64_t height) {
         int r = 0;
         for (size_t i = 0; r >= 0 && i < change->n_present; i++) {
                 const struct journal_boundary *present = &change->present[i];

@@ -19,7 +19,8 @@ int schedule_change_read(struct journal *journal, struct schedule_change *change
 void schedule_change_done(struct schedule_change *change);
 
 /* What is there at the rule's point; NULL: nothing. */
-const struct journal_boundary *schedule_change_present(const struct schedule_change *change, const struct boundary_rule *rule);
+const struct journal_boundary *schedule_change_present(
+                const struct schedule_change *change, const struct boundary_rule *rule);
 
 /* -EINVAL: a rule is not one, or there are too many; -EEXIST: it contradicts what is there; -ESTALE: the sequence number is
  * too low. *ret_why is a sentence that shows both lines. Pure. */
@@ -27,4 +28,5 @@ int schedule_change_check(const struct schedule_change *change, char *ret_why, s
 
 /* In one transaction. UNIT and HEIGHT: what the node counts in and where it is (UINT64_MAX: not known, then what lies before
  * the first of RULES stays). */
-int schedule_change_write(struct journal *journal, const struct schedule_change *change, uint32_t unit, uint64_t height);
+int schedule_change_write(struct journal *journal, const struct schedule_change *change, uint32_t unit,
+                uint64_t height);

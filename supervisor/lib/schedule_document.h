@@ -15,8 +15,8 @@ struct schedule_mistake {
 };
 
 struct schedule_document {
-        uint64_t sequence;        /* SCHEDULE_NO_SEQUENCE: none is named */
-        char node[NODE_NAME_MAX]; /* whom it is for; empty: whoever reads it */
+        uint64_t sequence;           /* SCHEDULE_NO_SEQUENCE: none is named */
+        char node[NODE_NAME_MAX];    /* whom it is for; empty: whoever reads it */
         struct boundary_rule *rules; /* in the file's order; no point twice */
         size_t n_rules;
         struct schedule_mistake *mistakes;

@@ -99,7 +99,8 @@ static int read_entries(const json_t *boundaries, struct entry *entries, char *w
         json_array_foreach(boundaries, i, item) {
                 const json_t *boundary = unwrap(item);
                 if (get_number(get(boundary, "BlockHeight"), &entries[i].height) < 0)
-                        return why_not(why, size, "entry %zu has no BlockHeight that is a whole number", i + 1);
+                        return why_not(why, size, "entry %zu has no BlockHeight that is a whole number",
+                                        i + 1);
                 if (get_version(get(boundary, "Version"), &entries[i].version) < 0)
                         return why_not(why, size, "entry %zu has no Version like 0.37.0", i + 1);
                 if (i > 0 && entries[i].height <= entries[i - 1].height)
@@ -158,7 +159,8 @@ static int parse_beacon(const json_t *beacon, char *const *compatible, struct bo
         int r = read_entries(boundaries, entries, why, size);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (make_rule(entries, n, i, compatible, &rules[i]) < 0)
-                        r = why_not(why, size, "the version at height %lu makes no range", entries[i].height);
+                        r = why_not(why, size, "the version at height %lu makes no range",
+                                        entries[i].height);
         if (r < 0)
                 return r;
         *ret_n = n;

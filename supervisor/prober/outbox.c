@@ -52,7 +52,8 @@ static bool takes_the_place(const struct outgoing *older, uint32_t type, const v
                 return ((const struct prober_height *)older->body)->generation ==
                        ((const struct prober_height *)body)->generation;
         if (type == PROBER_RESULT)
-                return ((const struct prober_result *)older->body)->id == ((const struct prober_result *)body)->id;
+                return ((const struct prober_result *)older->body)->id ==
+                       ((const struct prober_result *)body)->id;
         if (type != PROBER_NOTIFIED)
                 return false;
         const struct prober_notified *before = (const void *)older->body, *now = body;

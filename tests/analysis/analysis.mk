@@ -1,3 +1,7 @@
+#: make check-static    clang-format, clang-tidy, cppcheck, gcc -fanalyzer
+#: make check-sanitize  all tests under AddressSanitizer and UBSan
+#: make check-valgrind  unit tests under valgrind
+#: make fuzz            each fuzzer for FUZZ_SECONDS (60)
 # Analysis: what finds mistakes without a test for them. Debian packages: clang clang-tidy clang-format cppcheck valgrind.
 # make check-static: clang-format, clang-tidy, cppcheck, gcc -fanalyzer. Findings of a file are asked for again when it changes.
 # make check-sanitize: all under AddressSanitizer and UBSan. make check-valgrind: unit tests. make fuzz: FUZZ_SECONDS each (60).

@@ -1,3 +1,4 @@
+#: make bench           benchmarks: side by side, ratios with their spread
 # Benchmarks: apart from the tests, and none fails for being slow. Each prints medians with their spread.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 

@@ -79,7 +79,9 @@ SCENARIO(a_function_that_is_missing_in_either_release_is_told_when_it_is_armed) 
         TELLS(s, 1, SAYS("release 2.0.0, the one in force", "nearest are: kommit_bloxx"), "upgrade", s->node,
                         "3.0.0", "--at", "1000000");
         assert_untouched(s, "2.0.0");
-        TELLS(s, 1, SAYS("release 2.0.0, which runs and would pass the boundary", "nearest are: kommit_bloxx"),
+        TELLS(s, 1,
+                        SAYS("release 2.0.0, which runs and would pass the boundary",
+                                        "nearest are: kommit_bloxx"),
                         "schedule", "set", s->node, "1000000", ">=3.0.0");
         assert_untouched(s, "2.0.0");
         scenario_stop(s);

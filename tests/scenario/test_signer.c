@@ -97,7 +97,8 @@ SCENARIO(I8_on_an_older_state_a_signer_does_not_start) {
         scenario_wait_height(s, 200, TIMEOUT_US);
         scenario_stop(s);
         size_t before = assert_signed_once(s, "");
-        run("rm -rf %s.newer; mv %s %s.newer && cp -a %s.backup %s", s->data, s->data, s->data, s->data, s->data);
+        run("rm -rf %s.newer; mv %s %s.newer && cp -a %s.backup %s", s->data, s->data, s->data, s->data,
+                        s->data);
         for (int i = 0; i < 2; i++) { /* also when everything is started anew */
                 scenario_start_supervisor(s);
                 json_t *status = scenario_wait_status(s, is_held, NULL, TIMEOUT_US);

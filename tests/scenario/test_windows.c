@@ -9,7 +9,8 @@
 static void configure(struct scenario *s, unsigned block_ms, const char *more) {
         char text[1024];
         (void)snprintf(text, sizeof(text),
-                        "release: \"1.0.0\"\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\nrestart: {backoff: "
+                        "release: \"1.0.0\"\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\nrestart: "
+                        "{backoff: "
                         "[10ms]}\n%s",
                         more);
         scenario_configure_testnode(s, &(struct scenario_testnode){.block_ms = block_ms, .more = text});

@@ -75,14 +75,17 @@ static void spawn(struct world *world, const struct machine_action *action) {
         for (size_t i = 0; i < WORLD_UNITS; i++) {
                 const struct world_unit *other = &world->units[i];
                 bool may_have_sockets = other->has_sockets || other->generation == world->routed;
-                if (other->generation != 0 && may_have_sockets && other->generation % MACHINE_SLOTS == action->generation % MACHINE_SLOTS)
-                        violate(world, "I1: two generations share a slot: users would meet the one that is not proved");
+                if (other->generation != 0 && may_have_sockets &&
+                                other->generation % MACHINE_SLOTS == action->generation % MACHINE_SLOTS)
+                        violate(world, "I1: two generations share a slot: users would meet the one that is "
+                                       "not proved");
         }
         for (size_t i = 0; i < WORLD_UNITS; i++)
                 if (world->units[i].generation == 0) {
                         struct world_unit *unit = &world->units[i];
-                        *unit = (struct world_unit){
-                                        .generation = action->generation, .state = UNIT_AT_FENCE, .has_sockets = true};
+                        *unit = (struct world_unit){.generation = action->generation,
+                                        .state = UNIT_AT_FENCE,
+                                        .has_sockets = true};
                         unit->is_new_release = action->generation == world->machine.candidate
                                                                ? strcmp(world->machine.candidate_release,
                                                                                  "2.0.0") == 0

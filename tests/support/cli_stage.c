@@ -148,7 +148,8 @@ static int answer_schedule(sd_bus_message *message, const struct stage *stage) {
         uint64_t height, from;
         if (sd_bus_message_enter_container(message, 'a', "(uuttss)") < 0)
                 _exit(98);
-        while (sd_bus_message_read(message, "(uuttss)", &unit, &mode, &height, &from, &range, &protocol) > 0) {
+        while (sd_bus_message_read(message, "(uuttss)", &unit, &mode, &height, &from, &range, &protocol) >
+                        0) {
                 size_t used = strlen(text);
                 (void)snprintf(text + used, sizeof(text) - used, " %lu:%s", (unsigned long)height, range);
         }
@@ -164,8 +165,8 @@ static int answer_document(sd_bus_message *message, const struct stage *stage) {
                         pread(document_fd, document, sizeof(document) - 1, 0) < 0 ||
                         (is_signed && pread(signature_fd, signature, sizeof(signature) - 1, 0) < 0))
                 _exit(98);
-        (void)snprintf(text, sizeof(text), "ScheduleDocument %.*s%s%.*s", (int)strcspn(document, "\n"), document,
-                        is_signed ? " signed " : "", (int)strcspn(signature, "\n"), signature);
+        (void)snprintf(text, sizeof(text), "ScheduleDocument %.*s%s%.*s", (int)strcspn(document, "\n"),
+                        document, is_signed ? " signed " : "", (int)strcspn(signature, "\n"), signature);
         note_call(stage->scratch, text);
         if (strncmp(document, "wrong", 5) == 0)
                 return sd_bus_reply_method_return(message, "uta(us)", 0, UINT64_MAX, 1, 5, "so it is");

@@ -21,7 +21,8 @@ static void a_boundary_is_read_back_as_it_was_written(void **state) {
                 const char *point, *text, *written; /* NULL: as it was */
         } vectors[] = {{"1300", ">=1.7.1 <2.0.0", NULL}, {"0", "*", NULL},
                         {"5", "1.x || >=3.0.0-rc.1 from=4 mode=before protocol=v7", NULL},
-                        {"view:77", "^1.2 from=view:70", NULL}, {"view:77", "^1.2 from=70", "view:77 ^1.2 from=view:70"},
+                        {"view:77", "^1.2 from=view:70", NULL},
+                        {"view:77", "^1.2 from=70", "view:77 ^1.2 from=view:70"},
                         {"epoch:9", "2.x mode=before", NULL}, {"7", "  1.x   mode=at  ", "7 1.x"},
                         {"time:2026-12-01T00:00:00Z", "2.x from=time:2026-11-30T00:00:00Z", NULL},
                         {"time:1796083200", "2.x", "time:2026-12-01T00:00:00Z 2.x"},
@@ -46,8 +47,9 @@ static void what_is_wrong_is_named(void **state) {
                 const char *point, *text, *says;
         } vectors[] = {{"-1", "1.x", "-1 is not a height"}, {"9223372036854775808", "1.x", "not a height"},
                         {"18446744073709551616", "1.x", "not a height"}, {"1e3", "1.x", "not a height"},
-                        {"block:3", "1.x", "not a height"}, {"time:tomorrow", "1.x", "not a height"}, {"", "1.x", "not a height"},
-                        {"7", "", "range is missing"}, {"7", "mode=at", "range is missing"}, {"7", "one", "not a version range"},
+                        {"block:3", "1.x", "not a height"}, {"time:tomorrow", "1.x", "not a height"},
+                        {"", "1.x", "not a height"}, {"7", "", "range is missing"},
+                        {"7", "mode=at", "range is missing"}, {"7", "one", "not a version range"},
                         {"7", ">2 <1", "allows no version"}, {"7", ">1.2.3 <1.2.3", "allows no version"},
                         {"7", "1.x mode=soon", "a mode is"}, {"7", "1.x when=now", "what may follow"},
                         {"7", "1.x from=7", "before the boundary"}, {"7", "1.x from=view:3", "from="},
@@ -60,7 +62,8 @@ static void what_is_wrong_is_named(void **state) {
                 if (boundary_parse(vectors[i].point, vectors[i].text, &rule, why, sizeof(why)) != -EINVAL)
                         fail_msg("%s %s was taken", vectors[i].point, vectors[i].text);
                 if (!strstr(why, vectors[i].says))
-                        fail_msg("%s %s: \"%s\" does not say \"%s\"", vectors[i].point, vectors[i].text, why, vectors[i].says);
+                        fail_msg("%s %s: \"%s\" does not say \"%s\"", vectors[i].point, vectors[i].text, why,
+                                        vectors[i].says);
         }
         char long_text[2000];
         memset(long_text, '1', sizeof(long_text) - 1);
@@ -91,7 +94,8 @@ static void what_another_process_sends_is_checked(void **state) {
 }
 
 static void a_document_is_read(void **state) {
-        static const char text[] = "# of the foundation\nsequence 12\r\nnode geth\n\n1 1.x\n  100   2.x from=90 # soon\nview:5 3.x\n";
+        static const char text[] = "# of the foundation\nsequence 12\r\nnode geth\n\n1 1.x\n  100   2.x "
+                                   "from=90 # soon\nview:5 3.x\n";
         _cleanup_(schedule_document_done) struct schedule_document document = {0};
         (void)state;
         assert_int_equal(schedule_document_parse(text, &document), 0);
@@ -104,7 +108,8 @@ static void a_document_is_read(void **state) {
 }
 
 static void every_mistake_of_a_document_is_told(void **state) {
-        static const char text[] = "sequence 1\nsequence 2\nnode A!\n1 1.x\n1 2.x\n-4 1.x\n9 >2 <1\nsequence -3\n";
+        static const char text[] =
+                        "sequence 1\nsequence 2\nnode A!\n1 1.x\n1 2.x\n-4 1.x\n9 >2 <1\nsequence -3\n";
         static const unsigned lines[] = {2, 3, 5, 6, 7, 8};
         _cleanup_(schedule_document_done) struct schedule_document document = {0};
         (void)state;
@@ -146,7 +151,12 @@ static void a_change_may_not_contradict_what_is_there(void **state) {
         struct journal_boundary present[] = {{.rule = rule_of("1", "1.x"), .height = UINT64_MAX},
                         {.rule = rule_of("100", "2.x"), .height = UINT64_MAX}};
         const struct boundary_rule same[] = {rule_of("100", "2.x")}, other[] = {rule_of("100", "3.x")};
-        struct schedule_change change = {.present = present, .n_present = 2, .rules = same, .n = 1, .sequence = UINT64_MAX, .document = UINT64_MAX};
+        struct schedule_change change = {.present = present,
+                        .n_present = 2,
+                        .rules = same,
+                        .n = 1,
+                        .sequence = UINT64_MAX,
+                        .document = UINT64_MAX};
         char why[512];
         (void)state;
         assert_int_equal(check_change(&change), 0);

@@ -142,22 +142,22 @@ static void test_what_is_left_out_has_its_default(void **state) {
 }
 
 static void test_what_the_examples_leave_out_is_read(void **state) {
-        _cleanup_(config_free_at) struct config *config =
-                        parse_config("node: a\n"
-                              "exec:\n"
-                              "  command: bin/a\n"
-                              "  group: staff\n"
-                              "  working_directory: \"{state}/work\"\n"
-                              "  listen_fds: true\n"
-                              "  stop_signal: INT\n"
-                              "  env: {HOME: \"{state}\", EMPTY: \"\"}\n"
-                              "  limits: {nofile: 65536, core: \"0\", memlock: infinity, nproc: [10, 20]}\n"
-                              "listen: [\"unix:{state}/a.sock\", \"udp:[::]:1\"]\n"
-                              "state: {directory: /srv/a, snapshot: hook, hook: [/bin/hook, \"{state}\"], "
-                              "copy_limit: 512MiB, keep: [a/b..c, d/]}\n"
-                              "probes: [{name: p, kind: http, url: \"http://localhost/\", contains: ok}]\n"
-                              "restart: {backoff: [0s, 1h]}\n"
-                              "deadlines: {gate: 5m, drain: 0s}\n");
+        _cleanup_(config_free_at) struct config *config = parse_config(
+                        "node: a\n"
+                        "exec:\n"
+                        "  command: bin/a\n"
+                        "  group: staff\n"
+                        "  working_directory: \"{state}/work\"\n"
+                        "  listen_fds: true\n"
+                        "  stop_signal: INT\n"
+                        "  env: {HOME: \"{state}\", EMPTY: \"\"}\n"
+                        "  limits: {nofile: 65536, core: \"0\", memlock: infinity, nproc: [10, 20]}\n"
+                        "listen: [\"unix:{state}/a.sock\", \"udp:[::]:1\"]\n"
+                        "state: {directory: /srv/a, snapshot: hook, hook: [/bin/hook, \"{state}\"], "
+                        "copy_limit: 512MiB, keep: [a/b..c, d/]}\n"
+                        "probes: [{name: p, kind: http, url: \"http://localhost/\", contains: ok}]\n"
+                        "restart: {backoff: [0s, 1h]}\n"
+                        "deadlines: {gate: 5m, drain: 0s}\n");
         (void)state;
         assert_string_equal(config->exec.group, "staff");
         assert_string_equal(config->exec.working_directory, "/srv/a/work");
@@ -186,7 +186,8 @@ static void test_what_the_examples_leave_out_is_read(void **state) {
         assert_int_equal(config->deadlines.drain_us, 0);
         _cleanup_(config_free_at) struct config *patient = parse_config(HEAD "deadlines: {gate: 0}\n");
         assert_true(patient->deadlines.gate_us == USEC_INFINITY);
-        config_free(parse_config(HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
+        config_free(parse_config(
+                        HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
 }
 
 struct mistake_vector {

@@ -10,7 +10,8 @@
 
 static void test_websockets_are_for_ethereum(void **state) {
         (void)state;
-        struct config *config = parse_config(HEAD "height: {source: ethereum, url: \"ws://127.0.0.1:8546/a\"}\n");
+        struct config *config =
+                        parse_config(HEAD "height: {source: ethereum, url: \"ws://127.0.0.1:8546/a\"}\n");
         assert_string_equal(config->height.url, "ws://127.0.0.1:8546/a");
         assert_int_equal(config->height.address.port, 8546);
         config_free(config);
@@ -22,8 +23,10 @@ static void test_websockets_are_for_ethereum(void **state) {
         config_free(config);
         assert_config_mistake(HEAD "height:\n  source: cometbft\n  url: ws://127.0.0.1:1/\n", 5,
                         "only the source ethereum");
-        assert_config_mistake(HEAD "height:\n  source: ethereum\n  url: ws://u:p@127.0.0.1/\n", 5, "names a user");
-        assert_config_mistake(HEAD "height: {source: ethereum, url: \"wss://example.org/\"}\n", 3, "name server");
+        assert_config_mistake(
+                        HEAD "height:\n  source: ethereum\n  url: ws://u:p@127.0.0.1/\n", 5, "names a user");
+        assert_config_mistake(
+                        HEAD "height: {source: ethereum, url: \"wss://example.org/\"}\n", 3, "name server");
         assert_config_mistake(HEAD "probes: [{name: a, kind: http, url: \"ws://127.0.0.1/\"}]\n", 3,
                         "http:// or https://");
 }
@@ -46,27 +49,28 @@ static void test_a_role_chooses_the_metric_of_a_flow_node(void **state) {
                 config_free(config);
         }
         config = parse_config(HEAD "height: {source: flow, role: access, url: "
-                            "\"http://127.0.0.1:8070/v1/blocks?height=final\"}\n");
+                                   "\"http://127.0.0.1:8070/v1/blocks?height=final\"}\n");
         assert_null(config->height.metric);
         config_free(config);
 }
 
 static void test_what_does_not_go_with_a_flow_node_is_told(void **state) {
         (void)state;
-        assert_config_mistake(HEAD "height:\n  source: flow\n  role: executor\n  url: http://127.0.0.1/metrics\n",
+        assert_config_mistake(HEAD
+                        "height:\n  source: flow\n  role: executor\n  url: http://127.0.0.1/metrics\n",
                         5, "none of: execution, access, collection, consensus, verification");
         assert_config_mistake(HEAD "height:\n  source: flow\n  url: http://127.0.0.1/metrics\n", 5,
                         "height.role is needed");
         assert_config_mistake(HEAD "height:\n  source: flow\n  role: execution\n  url: "
-                            "http://127.0.0.1/v1/blocks?height=final\n",
+                                   "http://127.0.0.1/v1/blocks?height=final\n",
                         5, "only access nodes");
         assert_config_mistake(HEAD "height:\n  source: flow\n  role: access\n  url: http://127.0.0.1/x\n", 6,
                         "must be that of metrics");
         assert_config_mistake(HEAD "height:\n  source: flow\n  role: access\n  metric: x\n  url: "
-                            "http://127.0.0.1/metrics\n",
+                                   "http://127.0.0.1/metrics\n",
                         6, "chooses the metric");
-        assert_config_mistake(HEAD "height:\n  source: cometbft\n  role: access\n  url: http://127.0.0.1/\n", 5,
-                        "is for the source flow");
+        assert_config_mistake(HEAD "height:\n  source: cometbft\n  role: access\n  url: http://127.0.0.1/\n",
+                        5, "is for the source flow");
         assert_config_mistake(HEAD "height:\n  source: flow\n  rol: access\n  url: http://127.0.0.1/\n", 5,
                         "did you mean \"height.role\"?");
 }
@@ -79,8 +83,9 @@ static void test_a_flow_version_probe_is_read(void **state) {
         assert_int_equal(config->probes[0].address.port, 8070);
         config_free(config);
         assert_config_mistake(HEAD "probes:\n  - {name: a, kind: flow-version}\n", 4, "needs `url`");
-        assert_config_mistake(HEAD "probes:\n  - {name: a, kind: flow-version, url: \"http://127.0.0.1\", status: "
-                            "200}\n",
+        assert_config_mistake(HEAD
+                        "probes:\n  - {name: a, kind: flow-version, url: \"http://127.0.0.1\", status: "
+                        "200}\n",
                         4, "are for probes of kind http");
 }
 

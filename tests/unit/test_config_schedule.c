@@ -12,26 +12,30 @@
 
 static void test_a_source_of_the_schedule_is_read(void **state) {
         (void)state;
-        struct config *config = parse_config(HEAD "schedule: {source: file, path: /etc/schedule, every: 30s}\n");
+        struct config *config =
+                        parse_config(HEAD "schedule: {source: file, path: /etc/schedule, every: 30s}\n");
         assert_int_equal(config->schedule.source, SOURCE_FILE);
         assert_string_equal(config->schedule.path, "/etc/schedule");
         assert_int_equal(config->schedule.every_us, 30 * USEC_PER_SEC);
         config_free(config);
-        config = parse_config(HEAD SIGNED "schedule: {source: https, url: \"https://example.org:1/a?b=c\", ca: "
-                                   "/etc/ca.pem}\n");
+        config = parse_config(
+                        HEAD SIGNED "schedule: {source: https, url: \"https://example.org:1/a?b=c\", ca: "
+                                    "/etc/ca.pem}\n");
         assert_int_equal(config->schedule.source, SOURCE_HTTPS);
         assert_string_equal(config->schedule.url, "https://example.org:1/a?b=c");
         assert_string_equal(config->schedule.ca, "/etc/ca.pem");
         config_free(config);
-        config = parse_config(HEAD "state: {directory: /srv/a}\nschedule: {source: cosmovisor, names: {acme: "
-                            "\"2.0.0\", b: "
-                            "\">=3.0.0 <3.1.0\"}}\n");
+        config = parse_config(
+                        HEAD "state: {directory: /srv/a}\nschedule: {source: cosmovisor, names: {acme: "
+                             "\"2.0.0\", b: "
+                             "\">=3.0.0 <3.1.0\"}}\n");
         assert_int_equal(config->schedule.source, SOURCE_COSMOVISOR);
         assert_string_equal(config->schedule.names[0], "acme=2.0.0");
         assert_string_equal(config->schedule.names[1], "b=>=3.0.0 <3.1.0");
         config_free(config);
-        config = parse_config(HEAD "schedule: {source: flow, url: \"http://[::1]:80/\", compatible: [v0.37.2], "
-                            "unsigned: allow}\n");
+        config = parse_config(
+                        HEAD "schedule: {source: flow, url: \"http://[::1]:80/\", compatible: [v0.37.2], "
+                             "unsigned: allow}\n");
         assert_int_equal(config->schedule.source, SOURCE_FLOW);
         assert_string_equal(config->schedule.compatible[0], "v0.37.2");
         assert_true(config->schedule.unsigned_allowed);

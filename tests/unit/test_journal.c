@@ -82,7 +82,8 @@ static int set_boundary(struct journal *journal, uint64_t height, const char *ra
 }
 
 static int remove_boundary(struct journal *journal, uint64_t height) {
-        return journal_boundary_remove(journal, &(const struct boundary_rule){.at = height, .from = BOUNDARY_NO_WINDOW});
+        return journal_boundary_remove(
+                        journal, &(const struct boundary_rule){.at = height, .from = BOUNDARY_NO_WINDOW});
 }
 
 /* Writes and dies without closing anything. */
@@ -250,16 +251,19 @@ static void a_newer_journal_is_left_alone(void **state) {
 
 /* As version 1 made it, with two boundaries. */
 static void an_older_journal_is_brought_up_to_date(void **state) {
-        static const char *const old = "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-                                       "INSERT INTO state VALUES ('machine', 'abc');"
-                                       "CREATE TABLE boundaries (height INTEGER PRIMARY KEY, range TEXT NOT NULL,"
-                                       " set_at INTEGER NOT NULL);"
-                                       "CREATE TABLE schedule (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL);"
-                                       "INSERT INTO schedule VALUES (1, 0);"
-                                       "CREATE TRIGGER boundary_added AFTER INSERT ON boundaries BEGIN"
-                                       "  UPDATE schedule SET sequence = sequence + 1; END;"
-                                       "INSERT INTO boundaries VALUES (100, '1.x', 7); INSERT INTO boundaries VALUES (200, '2.x', 8);"
-                                       "PRAGMA application_id = 1230262872; PRAGMA user_version = 1";
+        static const char *const old =
+                        "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+                        "INSERT INTO state VALUES ('machine', 'abc');"
+                        "CREATE TABLE boundaries (height INTEGER PRIMARY KEY, range TEXT NOT NULL,"
+                        " set_at INTEGER NOT NULL);"
+                        "CREATE TABLE schedule (only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER "
+                        "NOT NULL);"
+                        "INSERT INTO schedule VALUES (1, 0);"
+                        "CREATE TRIGGER boundary_added AFTER INSERT ON boundaries BEGIN"
+                        "  UPDATE schedule SET sequence = sequence + 1; END;"
+                        "INSERT INTO boundaries VALUES (100, '1.x', 7); INSERT INTO boundaries VALUES (200, "
+                        "'2.x', 8);"
+                        "PRAGMA application_id = 1230262872; PRAGMA user_version = 1";
         const struct scratch *scratch = *state;
         struct journal_boundary *boundaries = NULL;
         struct journal *journal = NULL;
@@ -289,7 +293,8 @@ static void an_older_journal_is_brought_up_to_date(void **state) {
 
 static void a_boundary_of_another_unit_is_placed(void **state) {
         _cleanup_(journal_close_at) struct journal *journal = open_or_fail(*state, true);
-        struct boundary_rule rule = {.unit = UNIT_VIEW, .at = 100, .from = 90, .range = "2.x", .mode = MODE_BEFORE};
+        struct boundary_rule rule = {
+                        .unit = UNIT_VIEW, .at = 100, .from = 90, .range = "2.x", .mode = MODE_BEFORE};
         struct journal_boundary *boundaries = NULL;
         uint64_t sequence = 0;
         size_t n = 0;

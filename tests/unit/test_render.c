@@ -211,7 +211,8 @@ static void an_empty_schedule_says_what_that_means(void **state) {
         assert_int_equal(render_schedule(NULL, 0, 0, &none), 0);
         assert_string_equal(none, "no boundary: every release is allowed at every height\n");
         assert_int_equal(render_schedule(&boundary, 1, 4, &one), 0);
-        assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20  from=1200 mode=before\n"));
+        assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20  "
+                                    "from=1200 mode=before\n"));
         assert_non_null(strstr(one, "sequence 4\n"));
 }
 
@@ -228,7 +229,8 @@ static void programs_get_null_where_there_is_nothing(void **state) {
         assert_true(json_real_value(json_object_get(item, "gap_ms")) > 12.4);
         json_decref(history);
         const struct journal_boundary boundary = {
-                        .rule = {.at = 1300, .range = ">=1.7.1", .from = BOUNDARY_NO_WINDOW}, .height = UINT64_MAX};
+                        .rule = {.at = 1300, .range = ">=1.7.1", .from = BOUNDARY_NO_WINDOW},
+                        .height = UINT64_MAX};
         json_t *schedule = render_schedule_json(&boundary, 1, 4);
         assert_int_equal(json_integer_value(json_object_get(schedule, "sequence")), 4);
         assert_int_equal(json_array_size(json_object_get(schedule, "boundaries")), 1);

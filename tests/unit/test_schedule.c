@@ -178,7 +178,8 @@ static void test_nodes_go_over_in_the_first_three_quarters(void **state) {
         for (uint64_t seed = 0; seed < 100; seed++) {
                 uint64_t point = schedule_rolling_point(&schedule, &schedule.boundaries[0], seed * 7919);
                 assert_in_range(point, 600, 899);
-                assert_int_equal(point, schedule_rolling_point(&schedule, &schedule.boundaries[0], seed * 7919));
+                assert_int_equal(point,
+                                schedule_rolling_point(&schedule, &schedule.boundaries[0], seed * 7919));
                 differs = differs || point != schedule_rolling_point(&schedule, &schedule.boundaries[0], 0);
         }
         assert_true(differs);
