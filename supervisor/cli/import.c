@@ -111,10 +111,8 @@ static void put_config(FILE *out, const struct cosmovisor *cosmovisor, const cha
                                 out);
         (void)fprintf(out,
                         "height: {source: cometbft, url: \"http://%s\"}\n"
-                        "# The node stops by itself before an upgrade's height, so it does not overshoot; "
-                        "this line "
-                        "tells that it has come there.\n"
-                        "gate: {kind: log, pattern: 'committed state .*height=([0-9]+)', overshoot: allow}\n"
+                        "# The node stops by itself before an upgrade's height, and says so.\n"
+                        "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}\n"
                         "probes:\n  - {name: rpc, kind: height}\nprobation: 60s\n",
                         rpc);
 }

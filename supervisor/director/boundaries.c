@@ -218,14 +218,18 @@ static bool is_obsolete(struct director *director) {
                                !planning_allows(director, machine->candidate_release, machine->boundary));
 }
 
+void boundaries_cancel_obsolete(struct director *director) {
+        struct machine_event cancel = {.type = EVENT_CANCEL, .text = "the schedule was changed"};
+        if (is_obsolete(director))
+                (void) events_feed(director, &cancel);
+}
+
 static void apply(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        struct machine_event cancel = {.type = EVENT_CANCEL, .text = "the schedule was changed"};
         /* A row of the machine would say that the node has been started. */
         if (!director->has_resumed)
                 return;
-        if (is_obsolete(director))
-                (void) events_feed(director, &cancel);
+        boundaries_cancel_obsolete(director);
         /* What failed under another schedule may be what this one asks for. */
         director->record.follow.n_failed = 0;
         director->record.follow.went_back = false;

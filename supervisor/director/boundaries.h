@@ -19,6 +19,9 @@ int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, str
 /* All of them stand there just so, under that number. */
 bool boundaries_are_in_force(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence);
 
+/* An upgrade that the schedule had armed and does not ask for any more is cancelled, as soon as that is possible. */
+void boundaries_cancel_obsolete(struct director *director);
+
 /* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
 void boundaries_forget_own(struct director *director);
 

@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "events.h"
 #include "gate.h"
+#include "gate_node.h"
 #include "jobs.h"
 #include "keeper_link.h"
 #include "probing.h"
@@ -240,6 +241,9 @@ static void dispatch(struct director *director, struct wire_message *message) {
         case PROBER_GATE:
                 gate_on_notification(director, ((struct prober_gate *) body)->generation, ((struct prober_gate *) body)->height);
                 break;
+        case PROBER_HALTED:
+                gate_node_told(director, height->generation, height->height);
+                break;
         case PROBER_LOG_ENDED:
                 on_log_ended(director, body);
                 break;
@@ -292,10 +296,10 @@ void probing_watch_output(struct director *director, struct unit *unit) {
                               : config->height.source == HEIGHT_LOG ? config->height.pattern
                                                                     : NULL;
         (void) snprintf(log.prefix, sizeof(log.prefix), "%.24s %.24s g%lu", config->node, unit->release, unit->generation);
-        if (pattern) {
-                log.height_is_watched = 1;
+        if (pattern)
                 text_copy(log.pattern, sizeof(log.pattern), pattern);
-        }
+        if (config->gate.kind == GATE_NODE && config->gate.pattern)
+                text_copy(log.halt_pattern, sizeof(log.halt_pattern), config->gate.pattern);
         if (unit->log_fd >= 0)
                 (void) wire_send(director->prober, PROBER_WATCH_LOG, &log, sizeof(log), &unit->log_fd, 1);
         if (unit->notify_fd >= 0)

@@ -37,8 +37,10 @@ struct unit {
         int fence_kind;           /* enum keeper_fence, as spawned */
         uint64_t started_at;      /* monotonic */
         uint64_t exited_at;
-        char failure[256]; /* of exec, or of spawning */
-        char ending[256];  /* how it ended */
+        int exit_status;       /* -1: it was ended by a signal, or it is not known */
+        uint64_t stops_before; /* the height, as it has said or shown; MACHINE_NO_HEIGHT: not */
+        char failure[256];     /* of exec, or of spawning */
+        char ending[256];      /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
@@ -138,6 +140,12 @@ struct gate_users {
         uint32_t next;                                      /* the place to be filled next */
 };
 
+/* Where a generation stops by itself (gate.kind: node). */
+struct gate_halt {
+        uint64_t generation, height; /* before it; MACHINE_NO_HEIGHT: nowhere */
+        uint64_t started_at;         /* realtime */
+};
+
 #define FOLLOW_FAILED_MAX 8
 #define FOLLOW_TRIES_MAX 3 /* of one release at one boundary, by itself */
 
@@ -163,12 +171,14 @@ struct record {
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         struct gate_users gate_users;
-        uint64_t keeper_instance; /* of the keeper under which the node was started */
+        struct gate_halt halts[MACHINE_SLOTS]; /* by generation modulo their number */
+        uint64_t keeper_instance;              /* of the keeper under which the node was started */
         uint64_t last_height; /* the highest that the release in force has told; MACHINE_NO_HEIGHT: none, or another state came */
 };
 
 struct rate {
         uint64_t height, at;   /* the last observation; at 0: none */
+        uint64_t generation;   /* which told it */
         double usec_per_block; /* 0: not known */
         double deviation;      /* of it, mean */
 };
@@ -250,7 +260,7 @@ struct director {
         struct schedule schedule;
         uint64_t rolling_seed;     /* of this node on this machine: where in a window it goes over */
         uint64_t missing_said_for; /* the boundary for which the log said that no release is here */
-        sd_event_source *releases_source, *follow_source, *retry_timer, *boundary_timer;
+        sd_event_source *releases_source, *follow_source, *retry_timer, *boundary_timer, *standing_timer;
         bool retry_is_due;
         struct journal_swap swap; /* the row of record.swap */
         char snapshot_reason[256];

@@ -8,6 +8,7 @@
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "gate_node.h"
 #include "heights.h"
 #include "jobs.h"
 #include "keeper_link.h"
@@ -171,11 +172,32 @@ static void on_exited(struct director *director, const struct keeper_exited *exi
         bool was_asked = unit->is_terminated || unit->was_killed;
         unit->is_running = false;
         unit->exited_at = now_monotonic();
+        unit->exit_status = exited->code == CLD_EXITED ? exited->status : -1;
         describe_exit(exited, was_asked, unit->ending, sizeof(unit->ending));
         (void) journal_generation_end(director->journal, unit->generation, now_realtime(), unit->ending);
         if (!was_asked)
                 wait_for_last_words(director, unit);
         events_ending_is_complete(director, unit);
+}
+
+/* Behind what waits already. */
+static void feed_in_turn(struct director *director, const struct machine_event *event) {
+        if (director->n_later > 0)
+                events_later(director, event);
+        else
+                (void) events_feed(director, event);
+}
+
+/* True: it was the gate that ended it, and the machine was told. */
+static bool has_stopped_by_itself(struct director *director, struct unit *unit) {
+        uint64_t last;
+        if (!gate_node_has_stopped(director, unit, &last))
+                return false;
+        unit->stops_before = last + 1;
+        log_info("generation %lu (%s) ended by itself behind height %lu, as it should: %s", unit->generation, unit->release, last,
+                        unit->ending);
+        events_gate_hit(director, unit->generation, last);
+        return true;
 }
 
 void events_ending_is_complete(struct director *director, struct unit *unit) {
@@ -191,16 +213,16 @@ void events_ending_is_complete(struct director *director, struct unit *unit) {
                                 .text = text};
                 unit->exit_was_told = true;
                 unit_describe_ending(unit, text, sizeof(text));
-                if (!was_asked) {
+                if (!was_asked && !has_stopped_by_itself(director, unit)) {
                         log_warning("generation %lu (%s): %s", generation, unit->release, text);
                         director->restarts += generation == director->record.machine.current;
                 }
-                (void) events_feed(director, &event);
+                feed_in_turn(director, &event);
         }
         unit = unit_find(director, generation);
         if (unit && unit->exit_was_told && unit->is_empty && !unit->empty_was_told) {
                 unit->empty_was_told = true;
-                (void) events_feed_about(director, EVENT_EMPTY, generation, NULL);
+                feed_in_turn(director, &(struct machine_event){.type = EVENT_EMPTY, .generation = generation});
         }
         unit = unit_find(director, generation);
         if (unit && unit->empty_was_told && unit->log_has_ended)

@@ -2,7 +2,9 @@
 
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "boundaries.h"
 #include "gate_check.h"
+#include "gate_node.h"
 #include "gate_users.h"
 #include "planning.h"
 #include "unit.h"
@@ -37,7 +39,8 @@ int following_open(struct director *director) {
 }
 
 void following_evaluate(struct director *director) {
-        if (!director->has_resumed || director->schedule.n + director->schedule.n_pending == 0)
+        bool is_followed = director->schedule.n + director->schedule.n_pending > 0;
+        if (!director->has_resumed || (!is_followed && director->config->gate.kind != GATE_NODE))
                 return;
         if (director->follow_source)
                 (void) sd_event_source_set_enabled(director->follow_source, SD_EVENT_ONESHOT);
@@ -66,7 +69,7 @@ void following_note(struct follow *follow, const struct machine *before, const s
         bool has_overshot = event->type == EVENT_GATE_HIT && event->height >= before->boundary;
         if (event->type == EVENT_ROLLBACK)
                 follow->is_ours = false; /* what an operator ended is his to try again */
-        bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING;
+        bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING || before->phase == PHASE_BACKOFF;
         if (is_held && ran && event->type == EVENT_GATE_HIT)
                 follow->held_at = event->height + 1;
         /* Not on a state that must not be gone on from. */
@@ -270,6 +273,9 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
         struct director *director = userdata;
         const struct machine *machine = &director->record.machine;
         (void) source;
+        boundaries_cancel_obsolete(director);
+        if (gate_node_renew(director))
+                return 0;
         if (machine->phase == PHASE_HELD && director->record.follow.held_at != MACHINE_NO_HEIGHT)
                 (void) begin(director, director->record.follow.held_at, true, NULL);
         else if (machine->phase == PHASE_RUNNING && !roll(director) && director->config->gate.kind != GATE_NONE) {

@@ -2,9 +2,11 @@
 
 #include "../lib/log.h"
 #include "events.h"
+#include "gate_node.h"
 #include "gate_page.h"
 #include "gate_uprobe.h"
 #include "gate_users.h"
+#include "planning.h"
 #include "unit.h"
 
 struct gate {
@@ -29,6 +31,10 @@ static bool is_kind(const struct director *director, enum gate_kind kind) {
 bool gate_holds(const struct director *director, const char *release) {
         return is_kind(director, GATE_UPROBE) ||
                (is_kind(director, GATE_NOTIFY) && gate_users_know(&director->record.gate_users, release));
+}
+
+bool gate_is_exact(const struct director *director, const char *release) {
+        return is_kind(director, GATE_NODE) || gate_holds(director, release);
 }
 
 int gate_adopt_stored(struct director *director, const char *name, int fd) {
@@ -63,10 +69,26 @@ void gate_on_notification(struct director *director, uint64_t generation, uint64
                 (void) gate_stands(director, generation, height);
 }
 
+/* Now that it is known where the state stands, the gate is set where it belongs; that it stops there is the node's own doing. */
+static bool look_for_node(struct director *director, const struct unit *unit) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
+        uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
+        if (boundary != PLANNING_FIRST_BLOCK)
+                (void) gate_arm(director, unit->generation, boundary);
+        return false;
+}
+
 bool gate_on_height(struct director *director, const struct unit *unit, uint64_t height) {
         uint64_t boundary = gate_height(director, unit->generation);
         if (boundary == MACHINE_NO_HEIGHT || is_kind(director, GATE_UPROBE) || height + 1 < boundary)
                 return false;
+        if (is_kind(director, GATE_NODE) && boundary == PLANNING_FIRST_BLOCK && planning_allows(director, unit->release, height))
+                return look_for_node(director, unit);
+        if (is_kind(director, GATE_NODE) && height < boundary) {
+                gate_node_stands(director, unit, height);
+                return false;
+        }
         if (!gate_holds(director, unit->release)) {
                 events_gate_hit(director, unit->generation, height);
                 return true;
@@ -107,6 +129,8 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
                 let_pass(director, generation);
         else if (r >= 0 && stood)
                 events_gate_hit_later(director, generation, gate->hit_height); /* it may have come too early to be of use */
+        if (gate_node_has_told(director, generation, height))
+                events_gate_hit_later(director, generation, height - 1);
         /* The height may have been seen before it was asked for. */
         if (r >= 0 && unit->height != MACHINE_NO_HEIGHT)
                 events_height_stands(director, unit);

@@ -43,5 +43,8 @@ void gate_resume(struct director *director);
 /* Has whoever waits say so again; there is a new prober to hear it. */
 void gate_ask_again(struct director *director);
 
+/* Does the release stop before the boundary, whoever stops it? */
+bool gate_is_exact(const struct director *director, const char *release);
+
 /* Can the gate keep this release from going past the boundary while it goes on serving reads? */
 bool gate_holds(const struct director *director, const char *release);

@@ -64,11 +64,12 @@ void gate_check_forget(struct director *director) {
 
 int gate_check_breaking(const struct director *director, const char *release, char *text, size_t size) {
         const struct config *config = director->config;
-        if (gate_holds(director, release) || config->gate.overshoot_allowed)
+        if (gate_is_exact(director, release) || config->gate.overshoot_allowed)
                 return 0;
         (void) snprintf(text, size,
                         "the gate `%s` is not exact: the release in force may commit blocks that it must not before it is stopped; use "
-                        "gate.kind: uprobe, or, if the node stops or switches its rules by itself, write `overshoot: allow` into `gate`",
+                        "gate.kind: uprobe, or node if the node stops by itself, or, if it switches its rules by itself, write "
+                        "`overshoot: allow` into `gate`",
                         gate_kind_name(config->gate.kind));
         return -EPERM;
 }
@@ -119,7 +120,7 @@ int gate_check_follow(struct director *director, const char *version, bool is_th
 bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
         const struct config *config = director->config;
         const struct range *range = schedule_range_at(&director->schedule, height);
-        if (gate_holds(director, release) || config->gate.overshoot_allowed)
+        if (gate_is_exact(director, release) || config->gate.overshoot_allowed)
                 return false;
         if (!planning_allows(director, release, height))
                 (void) snprintf(text, size,
@@ -154,8 +155,11 @@ void gate_describe(const struct director *director, const char *release, uint64_
         case GATE_OBSERVE:
                 (void) snprintf(text, size, "not exact: stops when the height that is asked for is %lu, and may overshoot", last);
                 return;
-        case GATE_NONE:
         case GATE_NODE:
+                (void) snprintf(text, size, "exact: the node stops by itself before block %lu%s", height,
+                                director->config->gate.args ? ", with which it is started" : "");
+                return;
+        case GATE_NONE:
                 (void) snprintf(text, size, "nothing stops the node there: the configuration has no `gate`");
         }
 }

@@ -12,7 +12,7 @@
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
 #define MACHINE_SLOTS 4  /* of the steering maps; a generation's is its number modulo this */
-#define MACHINE_FORMAT 4 /* of the state in the journal */
+#define MACHINE_FORMAT 5 /* of the state in the journal */
 
 enum machine_phase {
         PHASE_STOPPED,
@@ -20,6 +20,7 @@ enum machine_phase {
         PHASE_BACKOFF,  /* it crashed; waiting before the next try; connections wait */
         PHASE_RUNNING,
         PHASE_ARMED,     /* running, an upgrade is planned for a height */
+        PHASE_RENEWING,  /* the current generation ends, to be started anew with other arguments; connections wait */
         PHASE_PREPARING, /* the candidate comes up to the fence (exclusive) or fully (overlap) */
         PHASE_GATING,    /* the candidate is ready, the old generation is not yet at the boundary */
         PHASE_QUIESCING, /* the old generation is ending */
@@ -43,6 +44,7 @@ enum machine_event_type {
         EVENT_UPGRADE, /* text: release; height: boundary or none; flag: the boundary is breaking */
         EVENT_ROLLBACK,
         EVENT_RESTART,
+        EVENT_RENEW,  /* the current generation must be started anew: it stops itself at a height that is not the wanted one */
         EVENT_CANCEL, /* text: why; NULL: the operator asked for it */
         EVENT_STOP,
         EVENT_NEAR,          /* the boundary is close: time to prepare */

@@ -35,6 +35,7 @@ void finish(struct step *step, enum machine_outcome outcome);
 /* machine_phases.c: entering a phase emits all that it asks for, also when it is entered again */
 int enter_starting(struct step *step);
 int enter_backoff(struct step *step);
+int enter_renewing(struct step *step);
 
 /* New connections go to GENERATION; the sockets of the one that served before are dropped unless they are kept. */
 void flip_to(struct step *step, uint64_t generation, bool keep_old_sockets);
@@ -74,6 +75,10 @@ int on_crash(struct step *step);
 int on_start_failed(struct step *step);
 int on_backoff_over(struct step *step);
 int on_current_empty(struct step *step);
+int on_renew(struct step *step);
+int on_renewing_exited(struct step *step);
+int on_renewing_empty(struct step *step);
+int on_renewing_deadline(struct step *step);
 int on_stop(struct step *step);
 int on_stop_after_return(struct step *step);
 int on_stopping_exited(struct step *step);

@@ -1,24 +1,24 @@
 #include "machine.h"
 
 const char *machine_phase_name(enum machine_phase phase) {
-        static const char *const names[PHASES] = {"stopped", "starting", "backoff", "running", "armed", "preparing", "gating",
-                        "quiescing", "snapshotting", "proving", "draining", "probation", "aborting", "returning", "restoring",
-                        "reviving", "held", "stopping"};
+        static const char *const names[PHASES] = {"stopped", "starting", "backoff", "running", "armed", "renewing", "preparing",
+                        "gating", "quiescing", "snapshotting", "proving", "draining", "probation", "aborting", "returning",
+                        "restoring", "reviving", "held", "stopping"};
         INVARIANT(phase < PHASES);
         return names[phase];
 }
 
 const char *machine_phase_for_status(enum machine_phase phase) {
-        static const char *const names[PHASES] = {"stopped", "starting", "starting", "running", "armed", "preparing", "gating",
-                        "swapping", "swapping", "swapping", "swapping", "probation", "rolling-back", "rolling-back", "rolling-back",
-                        "rolling-back", "held", "stopped"};
+        static const char *const names[PHASES] = {"stopped", "starting", "starting", "running", "armed", "starting", "preparing",
+                        "gating", "swapping", "swapping", "swapping", "swapping", "probation", "rolling-back", "rolling-back",
+                        "rolling-back", "rolling-back", "held", "stopped"};
         INVARIANT(phase < PHASES);
         return names[phase];
 }
 
 const char *machine_event_name(enum machine_event_type type) {
-        static const char *const names[EVENTS] = {"resume", "start", "upgrade", "rollback", "restart", "cancel", "stop", "near",
-                        "verified", "verify-failed", "at-fence", "spawn-failed", "proved", "unhealthy", "exited", "empty",
+        static const char *const names[EVENTS] = {"resume", "start", "upgrade", "rollback", "restart", "renew", "cancel", "stop",
+                        "near", "verified", "verify-failed", "at-fence", "spawn-failed", "proved", "unhealthy", "exited", "empty",
                         "gate-hit", "gate-failed", "snapshot-taken", "snapshot-failed", "restored", "restore-failed", "drained",
                         "probation-passed", "state-is-old", "state-accepted", "deadline"};
         INVARIANT(type < EVENTS);

@@ -40,6 +40,14 @@ int enter_backoff(struct step *step) {
         return 1;
 }
 
+int enter_renewing(struct step *step) {
+        struct machine *m = step->machine;
+        enter(step, PHASE_RENEWING);
+        act(step, ACTION_TERMINATE, m->current);
+        set_deadline(step, step->settings->stop_us);
+        return 1;
+}
+
 int enter_running(struct step *step) {
         struct machine *m = step->machine;
         enter(step, m->kind == SWAP_NONE ? PHASE_RUNNING : PHASE_ARMED);
@@ -324,6 +332,7 @@ int enter_again(struct step *step) {
                         [PHASE_BACKOFF] = enter_backoff,
                         [PHASE_RUNNING] = enter_running,
                         [PHASE_ARMED] = enter_running,
+                        [PHASE_RENEWING] = enter_renewing,
                         [PHASE_PREPARING] = enter_preparing,
                         [PHASE_GATING] = enter_gating,
                         [PHASE_QUIESCING] = enter_quiescing,

@@ -123,6 +123,29 @@ int on_current_empty(struct step *step) {
         return is_current || was_stuck;
 }
 
+int on_renew(struct step *step) {
+        struct machine *m = step->machine;
+        return is_about(step, m->current) && !m->current_is_gone && !m->must_not_run ? enter_renewing(step) : 0;
+}
+
+int on_renewing_exited(struct step *step) {
+        if (!is_about(step, step->machine->current))
+                return 0;
+        act(step, ACTION_KILL, step->machine->current);
+        return 1;
+}
+
+int on_renewing_empty(struct step *step) {
+        struct machine *m = step->machine;
+        return is_about(step, m->current) ? start_current(step) : on_current_empty(step);
+}
+
+int on_renewing_deadline(struct step *step) {
+        act(step, ACTION_KILL, step->machine->current);
+        set_deadline(step, KILL_TIMEOUT_US);
+        return 1;
+}
+
 int on_stop(struct step *step) {
         return enter_stopping(step);
 }
@@ -164,11 +187,14 @@ int on_stopping_deadline(struct step *step) {
         return 1;
 }
 
-/* The node may go no further with this release: the shell picks one that may, or waits for one to be added. */
+/* The node may go no further with this release: the shell picks one that may, or waits for one to be added. One that is armed is
+ * made ready; it waits for nothing else. */
 int on_boundary(struct step *step) {
         struct machine *m = step->machine;
         if (!is_about(step, m->current))
                 return 0;
+        if (m->kind != SWAP_NONE)
+                return on_gate_hit_early(step);
         because(step, "");
         m->breaking = m->gate_was_hit = true;
         if (step->settings->gate_holds)

@@ -188,7 +188,7 @@ int on_gate_hit_early(struct step *step) {
         if (has_overshot(step))
                 return on_overshot(step);
         m->gate_was_hit = true;
-        return m->phase == PHASE_ARMED ? enter_preparing(step) : 1;
+        return m->phase == PHASE_PREPARING ? 1 : enter_preparing(step);
 }
 
 int on_old_exited(struct step *step) {

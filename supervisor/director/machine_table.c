@@ -24,6 +24,7 @@ static const struct {
                 {PHASE_BACKOFF, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_BACKOFF, EVENT_DEADLINE, on_backoff_over},
                 {PHASE_BACKOFF, EVENT_EMPTY, on_current_empty},
+                {PHASE_BACKOFF, EVENT_GATE_HIT, on_boundary}, /* what the node had said is read after its end */
                 {PHASE_BACKOFF, EVENT_STOP, on_stop},
 
                 {PHASE_RUNNING, EVENT_START, on_cold_start},
@@ -31,6 +32,7 @@ static const struct {
                 {PHASE_RUNNING, EVENT_UPGRADE, on_upgrade},
                 {PHASE_RUNNING, EVENT_ROLLBACK, on_rollback_command},
                 {PHASE_RUNNING, EVENT_RESTART, on_restart_command},
+                {PHASE_RUNNING, EVENT_RENEW, on_renew},
                 {PHASE_RUNNING, EVENT_EXITED, on_crash},
                 {PHASE_RUNNING, EVENT_EMPTY, on_current_empty},
                 {PHASE_RUNNING, EVENT_GATE_HIT, on_boundary},
@@ -39,12 +41,20 @@ static const struct {
                 {PHASE_ARMED, EVENT_START, on_cold_start},
                 {PHASE_ARMED, EVENT_STATE_IS_OLD, on_state_is_old},
                 {PHASE_ARMED, EVENT_NEAR, on_near},
+                {PHASE_ARMED, EVENT_RENEW, on_renew},
                 {PHASE_ARMED, EVENT_GATE_HIT, on_gate_hit_early},
                 {PHASE_ARMED, EVENT_GATE_FAILED, on_gate_failed},
                 {PHASE_ARMED, EVENT_CANCEL, on_cancel},
                 {PHASE_ARMED, EVENT_EXITED, on_crash},
                 {PHASE_ARMED, EVENT_EMPTY, on_current_empty},
                 {PHASE_ARMED, EVENT_STOP, on_stop},
+
+                {PHASE_RENEWING, EVENT_START, on_cold_start},
+                {PHASE_RENEWING, EVENT_STATE_IS_OLD, on_state_is_old},
+                {PHASE_RENEWING, EVENT_EXITED, on_renewing_exited},
+                {PHASE_RENEWING, EVENT_EMPTY, on_renewing_empty},
+                {PHASE_RENEWING, EVENT_DEADLINE, on_renewing_deadline},
+                {PHASE_RENEWING, EVENT_STOP, on_stop},
 
                 {PHASE_PREPARING, EVENT_START, on_cold_start},
                 {PHASE_PREPARING, EVENT_STATE_IS_OLD, on_state_is_old},

@@ -252,6 +252,7 @@ static void follow(struct director *director) {
         case PHASE_SNAPSHOTTING:
         case PHASE_RESTORING:
         case PHASE_BACKOFF:
+        case PHASE_RENEWING:
         case PHASE_STOPPING:
                 probing_follow(director, 0);
                 break;

@@ -110,7 +110,7 @@ static void put_gate(struct director *director, uint64_t height, const char *bef
         enum gate_kind kind = director->config->gate.kind;
         gate_describe(director, before, height, text, sizeof(text));
         (void) json_object_set_new(object, "gate", json_string(gate_kind_name(kind)));
-        (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_holds(director, before)));
+        (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_is_exact(director, before)));
         (void) json_object_set_new(object, "gate_promise", json_string(text));
         if (kind == GATE_NONE)
                 problem(problems, "%s", text);

@@ -7,6 +7,7 @@
 #include "events.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "gate_node.h"
 #include "jobs.h"
 #include "unit.h"
 
@@ -308,7 +309,7 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         uint64_t denied = schedule_first_denied(&director->schedule, &version, is_known ? unit->height + 1 : 0);
         /* What was remembered of the state may be wrong (it may have been put back): the first block tells where it stands. */
         if (!is_known && (denied != UINT64_MAX || may_be_old))
-                return 1;
+                return PLANNING_FIRST_BLOCK;
         return denied < wanted ? denied : wanted;
 }
 
@@ -326,13 +327,16 @@ void planning_finish_swap(struct director *director, const char *outcome, const 
 void planning_note_height(struct director *director, uint64_t height) {
         struct rate *rate = &director->rate;
         uint64_t now = now_monotonic();
-        if (rate->at && height > rate->height) {
+        /* In the gap of a swap the chain stood still. */
+        bool is_same = rate->generation == director->record.machine.serving;
+        rate->generation = director->record.machine.serving;
+        if (rate->at && is_same && height > rate->height) {
                 double usec = (double) (now - rate->at) / (double) (height - rate->height);
                 double off = usec > rate->usec_per_block ? usec - rate->usec_per_block : rate->usec_per_block - usec;
                 rate->deviation = rate->usec_per_block > 0 ? rate->deviation * 0.9 + off * 0.1 : 0;
                 rate->usec_per_block = rate->usec_per_block > 0 ? rate->usec_per_block * 0.9 + usec * 0.1 : usec;
         }
-        if (!rate->at || height != rate->height) {
+        if (!rate->at || !is_same || height != rate->height) {
                 rate->height = height;
                 rate->at = now;
         }
@@ -348,6 +352,8 @@ uint64_t planning_eta(struct director *director, uint64_t height) {
 }
 
 bool planning_is_near(struct director *director) {
+        if (gate_node_must_renew(director))
+                return false;
         return planning_is_near_to(director, director->record.machine.boundary);
 }
 

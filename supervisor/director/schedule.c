@@ -107,6 +107,17 @@ uint64_t schedule_first_denied(const struct schedule *schedule, const struct ver
         return UINT64_MAX;
 }
 
+uint64_t schedule_end_of(const struct schedule *schedule, const struct version *version) {
+        bool was_allowed = schedule_allows(schedule, version, 0);
+        for (size_t i = 0; i < schedule->n; i++) {
+                bool is_allowed = schedule_allows(schedule, version, schedule->boundaries[i].height);
+                if (was_allowed && !is_allowed)
+                        return schedule->boundaries[i].height;
+                was_allowed = is_allowed;
+        }
+        return UINT64_MAX;
+}
+
 int schedule_select(const struct schedule *schedule, const struct version *versions, size_t n, uint64_t height,
                 const struct range *also) {
         int best = -1;

@@ -34,6 +34,9 @@ const struct boundary *schedule_next(const struct schedule *schedule, uint64_t h
 /* The first height at or above FROM at which the version is denied; UINT64_MAX: it never is. */
 uint64_t schedule_first_denied(const struct schedule *schedule, const struct version *version, uint64_t from);
 
+/* The first height at which the version is denied after it was allowed; UINT64_MAX: there is none. */
+uint64_t schedule_end_of(const struct schedule *schedule, const struct version *version);
+
 /* By the range in force, or by a window of a boundary ahead. */
 bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height);
 

@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "boundaries.h"
 #include "control.h"
+#include "gate_node.h"
 #include "keeper_link.h"
 #include "reading_jobs.h"
 #include "recovery.h"
@@ -234,8 +235,10 @@ static void take(struct director *director, const struct schedule_reading *readi
                 log_notice("the schedule from %s is in force: %u boundar%s", source_place(director), reading->n_rules,
                                 reading->n_rules == 1 ? "y" : "ies");
         }
-        if (is_upgrade_info(director))
+        if (is_upgrade_info(director)) {
                 source->record.height = height;
+                gate_node_wrote(director, height, source->seen[0].modified / 1000);
+        }
         succeed(director);
 }
 

@@ -1,5 +1,6 @@
 #include "spawn_request.h"
 
+#include "gate_node.h"
 #include "hold.h"
 #include "jobs.h"
 
@@ -70,6 +71,7 @@ static int append_gate_environment(const struct director *director, struct keepe
 int spawn_request_for_node(struct director *director, const struct unit *unit, const char *notify_socket,
                 struct keeper_spawn *ret_request) {
         const struct exec_config *exec = &director->config->exec;
+        _cleanup_strv_ char **gate_arguments = NULL;
         const char *path = jobs_verified_path(director, unit->release);
         const char *folder = exec->working_directory             ? exec->working_directory
                              : director->config->state.directory ? director->config->state.directory
@@ -92,6 +94,10 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
                 r = append(ret_request, path);
         if (r >= 0)
                 r = append_all(ret_request, exec->args, &ret_request->n_arguments);
+        if (r >= 0)
+                r = gate_node_arguments(director, unit->generation, &gate_arguments);
+        if (r >= 0)
+                r = append_all(ret_request, gate_arguments, &ret_request->n_arguments);
         if (r >= 0)
                 r = append_all(ret_request, exec->env, &ret_request->n_environment);
         if (r >= 0 && !environment_has(exec->env, "PATH")) {

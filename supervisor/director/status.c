@@ -243,7 +243,7 @@ static json_t *degraded(struct director *director) {
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
-        if (config->gate.kind != GATE_NONE && !gate_holds(director, director->record.machine.current_release)) {
+        if (config->gate.kind != GATE_NONE && !gate_is_exact(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
                                 config->gate.kind == GATE_OBSERVE ? "the height is only polled"
                                                                   : "the node is stopped only after it has told the height");

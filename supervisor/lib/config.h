@@ -103,10 +103,11 @@ struct height_config {
 struct gate_config {
         enum gate_kind kind;
         char *symbol, *symbol_pattern, *usdt; /* uprobe: one of them */
-        char *pattern;                        /* log */
+        char *pattern;                        /* log; node: of the line that says where the node stops */
         unsigned argument;                    /* counted from 1 */
         enum gate_abi abi;
-        char **args;
+        char **args; /* node: behind those of exec, with {last} and {boundary} in them */
+        int exit_status; /* node: of one that has stopped by itself at its height; -1: any, if its height was seen */
         bool overshoot_allowed;
 };
 

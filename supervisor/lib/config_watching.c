@@ -10,6 +10,8 @@ static void push_listen(struct reader *reader, const yaml_node_t *item, const ch
 static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsigned line);
 static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target);
 static void take_status(struct reader *reader, const yaml_node_t *value, void *target);
+static void take_exit_status(struct reader *reader, const yaml_node_t *value, void *target);
+static void check_node(struct reader *reader, const struct gate_config *gate, unsigned line);
 static void take_timeout(struct reader *reader, const yaml_node_t *value, void *target);
 static void take_overshoot(struct reader *reader, const yaml_node_t *value, void *target);
 static void read_probe(struct reader *reader, const yaml_node_t *node, struct probe_config *probe);
@@ -33,24 +35,23 @@ void take_gate(struct reader *reader, const yaml_node_t *value, void *target) {
                         {"abi", take_abi, FIELD(gate_config, abi)},
                         {"args", take_texts, FIELD(gate_config, args)},
                         {"pattern", take_pattern, FIELD(gate_config, pattern)},
+                        {"exit_status", take_exit_status, FIELD(gate_config, exit_status)},
                         {"overshoot", take_overshoot, FIELD(gate_config, overshoot_allowed)},
         };
-        const struct gate_config *gate = target;
+        struct gate_config *gate = target;
         unsigned line = reader->line;
+        gate->exit_status = -1;
         reader_section(reader, value, "gate", keys, ELEMENTS(keys), target);
         if (value->type != YAML_MAPPING_NODE)
                 return;
         if (!reader_find(reader, value, "kind"))
-                reader_mistake(reader, line, "gate needs `kind`: uprobe, notify, log or observe");
+                reader_mistake(reader, line, "gate needs `kind`: uprobe, node, notify, log or observe");
         if (gate->kind == GATE_UPROBE)
                 check_uprobe(reader, value, line);
         if (gate->kind == GATE_LOG && !reader_find(reader, value, "pattern"))
                 reader_mistake(reader, line,
                                 "gate.kind: log needs gate.pattern, as in 'committed height=([0-9]+)'");
-        if (gate->kind == GATE_NODE)
-                reader_mistake(reader, line,
-                                "gate.kind: node is not in this version; use uprobe, notify, log or "
-                                "observe");
+        check_node(reader, gate, line);
         if (gate->kind == GATE_OBSERVE && !reader_find(reader, value, "overshoot"))
                 reader_mistake(reader, line,
                                 "gate.kind: observe only asks for the height and may stop too late; if the "
@@ -121,6 +122,28 @@ static void check_uprobe(struct reader *reader, const yaml_node_t *section, unsi
         if (function && !reader_find(reader, section, "abi"))
                 reader_mistake(reader, line, "gate.%s needs gate.abi, c or go: how are arguments passed?",
                                 function);
+}
+
+/* Without a place for the height the node would stop anywhere, or nowhere. */
+static void check_node(struct reader *reader, const struct gate_config *gate, unsigned line) {
+        bool has_place = false;
+        for (char *const *text = gate->args; text && *text; text++)
+                has_place = has_place || strstr(*text, "{last}") || strstr(*text, "{boundary}");
+        if (gate->kind != GATE_NODE && (gate->args || gate->exit_status >= 0))
+                reader_mistake(reader, line, "gate.args and gate.exit_status are for gate.kind: node");
+        else if (gate->args && !has_place)
+                reader_mistake(reader, line,
+                                "gate.args needs {last}, the last height of the old release, or {boundary}, "
+                                "the first of the new one, as in [\"--halt-height\", \"{last}\"]");
+}
+
+static void take_exit_status(struct reader *reader, const yaml_node_t *value, void *target) {
+        unsigned status = 256;
+        take_unsigned(reader, value, &status);
+        if (status > 255)
+                reader_wrong(reader, value, "this must be an exit status, from 0 to 255");
+        else
+                *(int *)target = (int)status;
 }
 
 static void take_usdt(struct reader *reader, const yaml_node_t *value, void *target) {

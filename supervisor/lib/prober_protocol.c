@@ -19,6 +19,7 @@ const struct wire_type prober_answers[] = {
                 TYPE(PROBER_HEIGHT, prober_height, 0, 0),
                 TYPE(PROBER_NOTIFIED, prober_notified, 0, 0),
                 TYPE(PROBER_GATE, prober_gate, 0, 0),
+                TYPE(PROBER_HALTED, prober_height, 0, 0),
                 TYPE(PROBER_LOG_ENDED, prober_log_ended, 0, 0),
 };
 const size_t n_prober_answers = ELEMENTS(prober_answers);

@@ -28,7 +28,8 @@ enum prober_message_type {
         PROBER_HEIGHT,     /* struct prober_height: a log line or notify datagram told a height */
         PROBER_NOTIFIED,   /* struct prober_notified: READY=1, STOPPING=1 or STATUS= from the node */
         PROBER_GATE,       /* struct prober_gate: the node asks its gate, and may stand there */
-        PROBER_LOG_ENDED,  /* struct prober_log_ended: the pipe's last writer is gone; last lines */
+        PROBER_HALTED, /* struct prober_height: a log line told that the node stops by itself, and at which height */
+        PROBER_LOG_ENDED, /* struct prober_log_ended: the pipe's last writer is gone; last lines */
 };
 
 enum prober_check_kind {
@@ -63,10 +64,11 @@ struct prober_cancel {
 
 struct prober_watch_log {
         uint64_t generation;
-        uint32_t height_is_watched;       /* 0: only relay */
-        uint32_t relay;                   /* 1: write each line to stderr behind the prefix */
+        uint32_t relay; /* 1: write each line to stderr behind the prefix */
+        uint32_t unused;
         char prefix[64];                  /* e.g. "anvil 1.7.0 g3" */
-        char pattern[PROBER_PATTERN_MAX]; /* POSIX ERE; its first group is the height */
+        char pattern[PROBER_PATTERN_MAX]; /* POSIX ERE; its first group is the height; "": none is watched for */
+        char halt_pattern[PROBER_PATTERN_MAX]; /* of the line that says where the node stops; "": none */
 };
 
 struct prober_watch_notify {

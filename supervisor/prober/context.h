@@ -37,20 +37,26 @@ struct check {
         bool is_text; /* READ_TEXT: the answer is read from fd; the pattern is the request's argument */
 };
 
+/* A number that lines tell, of which the newest counts. */
+struct log_number {
+        bool is_watched;
+        regex_t pattern;
+        uint64_t seen, told;
+};
+
 struct log_watch {
         struct prober *prober;
         uint64_t generation; /* 0: free */
         int fd;
         sd_event_source *source;
-        bool relay, height_is_watched;
+        bool relay;
         bool is_skipping; /* the rest of a line that was too long */
-        regex_t pattern;
         char prefix[64];
         char line[LINE_MAX_BYTES];
         size_t line_size;
         char last[LAST_LINES][160];
         size_t n_last;
-        uint64_t height, told_height;
+        struct log_number height, halt;
 };
 
 struct notify_watch {

@@ -10,10 +10,11 @@
 #define BYTES_A_TURN 65536
 
 static int on_output(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+static void watch_number(struct log_number *number, const char *pattern, uint64_t generation);
 static void take_bytes(struct log_watch *watch, const char *bytes, size_t n);
 static void end_line(struct log_watch *watch, bool is_cut);
 static void remember(struct log_watch *watch, const char *line);
-static void tell_height(struct log_watch *watch);
+static void tell_number(struct log_watch *watch, struct log_number *number, uint32_t type);
 static void tell_end(struct log_watch *watch);
 static void drop(struct log_watch *watch);
 
@@ -35,17 +36,10 @@ void watch_log(struct prober *prober, const struct prober_watch_log *request, in
         *watch = (struct log_watch){.prober = prober,
                         .generation = request->generation,
                         .fd = fd,
-                        .relay = request->relay,
-                        .height = PROBER_HEIGHT_NONE,
-                        .told_height = PROBER_HEIGHT_NONE};
+                        .relay = request->relay};
         text_copy(watch->prefix, sizeof(watch->prefix), request->prefix);
-        watch->height_is_watched = request->height_is_watched &&
-                                   regcomp(&watch->pattern, request->pattern, REG_EXTENDED) == 0;
-        if (request->height_is_watched && !watch->height_is_watched)
-                log_error("the pattern \"%s\" is no POSIX extended regular expression: no height is found "
-                          "in the output of "
-                          "generation %lu; mend it in the configuration",
-                                request->pattern, (unsigned long)request->generation);
+        watch_number(&watch->height, request->pattern, request->generation);
+        watch_number(&watch->halt, request->halt_pattern, request->generation);
         int r = sd_event_add_io(prober->event, &watch->source, fd, EPOLLIN, on_output, watch);
         if (r < 0) {
                 (void)log_errno(r, "cannot wait for the output of generation %lu",
@@ -81,7 +75,8 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
         }
         if (has_ended && watch->line_size > 0)
                 end_line(watch, false);
-        tell_height(watch);
+        tell_number(watch, &watch->height, PROBER_HEIGHT);
+        tell_number(watch, &watch->halt, PROBER_HALTED);
         relay_flush(&prober->relay);
         if (has_ended)
                 tell_end(watch);
@@ -119,8 +114,10 @@ static void end_line(struct log_watch *watch, bool is_cut) {
         /* Half a number at the cut would be a wrong height. */
         while (is_cut && size > 0 && isxdigit((unsigned char)watch->line[size - 1]))
                 watch->line[--size] = '\0';
-        if (watch->height_is_watched)
-                (void)answer_pattern(watch->line, &watch->pattern, &watch->height);
+        if (watch->height.is_watched)
+                (void)answer_pattern(watch->line, &watch->height.pattern, &watch->height.seen);
+        if (watch->halt.is_watched)
+                (void)answer_pattern(watch->line, &watch->halt.pattern, &watch->halt.seen);
 }
 
 static void remember(struct log_watch *watch, const char *line) {
@@ -133,12 +130,12 @@ static void remember(struct log_watch *watch, const char *line) {
         printable_copy(watch->last[watch->n_last - 1], sizeof(watch->last[0]), line);
 }
 
-static void tell_height(struct log_watch *watch) {
-        struct prober_height told = {.generation = watch->generation, .height = watch->height};
-        if (watch->height == watch->told_height)
+static void tell_number(struct log_watch *watch, struct log_number *number, uint32_t type) {
+        struct prober_height told = {.generation = watch->generation, .height = number->seen};
+        if (number->seen == number->told)
                 return;
-        watch->told_height = watch->height;
-        prober_tell(watch->prober, PROBER_HEIGHT, &told, sizeof(told));
+        number->told = number->seen;
+        prober_tell(watch->prober, type, &told, sizeof(told));
 }
 
 /* Where there is no room for all of the last lines, the newest ones say why the node ended. */
@@ -157,11 +154,26 @@ static void tell_end(struct log_watch *watch) {
         drop(watch);
 }
 
+static void watch_number(struct log_number *number, const char *pattern, uint64_t generation) {
+        *number = (struct log_number){.seen = PROBER_HEIGHT_NONE, .told = PROBER_HEIGHT_NONE};
+        number->is_watched = *pattern && regcomp(&number->pattern, pattern, REG_EXTENDED) == 0;
+        if (*pattern && !number->is_watched)
+                log_error("the pattern \"%s\" is no POSIX extended regular expression: nothing is found in "
+                          "the output of "
+                          "generation %lu by it; mend it in the configuration",
+                                pattern, (unsigned long)generation);
+}
+
+static void forget_number(struct log_number *number) {
+        if (number->is_watched)
+                regfree(&number->pattern);
+        number->is_watched = false;
+}
+
 static void drop(struct log_watch *watch) {
         watch->source = sd_event_source_disable_unref(watch->source);
         watch->fd = close_fd(watch->fd);
-        if (watch->height_is_watched)
-                regfree(&watch->pattern);
-        watch->height_is_watched = false;
+        forget_number(&watch->height);
+        forget_number(&watch->halt);
         watch->generation = 0;
 }

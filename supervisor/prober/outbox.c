@@ -48,7 +48,7 @@ static void keep(struct prober *prober, uint32_t type, const void *body, size_t 
 static bool takes_the_place(const struct outgoing *older, uint32_t type, const void *body) {
         if (older->type != type)
                 return false;
-        if (type == PROBER_HEIGHT)
+        if (type == PROBER_HEIGHT || type == PROBER_HALTED)
                 return ((const struct prober_height *)older->body)->generation ==
                        ((const struct prober_height *)body)->generation;
         if (type == PROBER_RESULT)

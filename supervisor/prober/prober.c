@@ -146,7 +146,8 @@ static bool is_sound(struct wire_message *message) {
                 return text->id != 0 && wire_text_is_valid(text->pattern, sizeof(text->pattern));
         case PROBER_WATCH_LOG:
                 return log->generation != 0 && wire_text_is_valid(log->prefix, sizeof(log->prefix)) &&
-                       wire_text_is_valid(log->pattern, sizeof(log->pattern));
+                       wire_text_is_valid(log->pattern, sizeof(log->pattern)) &&
+                       wire_text_is_valid(log->halt_pattern, sizeof(log->halt_pattern));
         case PROBER_WATCH_NOTIFY:
                 return notify->generation != 0;
         }

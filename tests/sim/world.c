@@ -417,7 +417,11 @@ bool world_step(struct world *world) {
                 if (world->machine.boundary != MACHINE_NO_HEIGHT)
                         offer(choices, &n, draw(world, 10) ? EVENT_GATE_HIT : EVENT_GATE_FAILED,
                                         world->machine.current);
-        bool is_current = world->machine.phase == PHASE_RUNNING || world->machine.phase == PHASE_STARTING;
+        bool may_renew = world->machine.phase == PHASE_RUNNING || world->machine.phase == PHASE_ARMED;
+        if (may_renew && world->faults_left > 0 && draw(world, 8) == 0)
+                offer(choices, &n, EVENT_RENEW, world->machine.current);
+        bool is_current = world->machine.phase == PHASE_RUNNING || world->machine.phase == PHASE_STARTING ||
+                          world->machine.phase == PHASE_BACKOFF;
         if (is_current && world->faults_left > 0 && draw(world, 4) == 0)
                 offer(choices, &n, EVENT_GATE_HIT, world->machine.current);
         if (world->faults_left > 0 && draw(world, 40) == 0 && !world->machine.past_fence && !world->ended)

@@ -160,6 +160,33 @@ static void ask_gate(const struct chain *chain, uint64_t height) {
                 give_up(5, "asking the gate");
 }
 
+/* As a node that was told where to stop. */
+static void halt_behind(const struct chain *chain, uint64_t height) {
+        if (chain->options->halt_height == 0 || height < chain->options->halt_height)
+                return;
+        (void)dprintf(STDOUT_FILENO, "halting node per configuration height=%" PRIu64 "\n", height);
+        _exit(0);
+}
+
+/* As a chain whose old binary has no handler for what its governance has planned: the block is never begun. */
+static void stand_before(const struct chain *chain, uint64_t height) {
+        const struct options *options = chain->options;
+        if (options->upgrade_at == 0 || height < options->upgrade_at)
+                return;
+        int fd = options->upgrade_info ? open(options->upgrade_info,
+                                                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                                       : -1;
+        if (fd >= 0 && (dprintf(fd, "{\"name\":\"v2.0.0\",\"height\":%" PRIu64 ",\"info\":\"\"}", height) <
+                                                       0 ||
+                                       close(fd) < 0))
+                give_up(4, options->upgrade_info);
+        (void)dprintf(STDOUT_FILENO, "UPGRADE \"v2.0.0\" NEEDED at height: %" PRIu64 "\n", height);
+        if (options->upgrade_exits)
+                _exit(1);
+        for (;;)
+                (void)pause();
+}
+
 static void *run(void *argument) {
         struct chain *chain = chain_of_thread = argument;
         struct timespec every = {.tv_sec = (time_t)(chain->options->block_ms / 1000),
@@ -173,8 +200,10 @@ static void *run(void *argument) {
                 if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
                         uint64_t next = chain_height(chain) + 1;
                         if (!chain->options->follow || peer_height(chain->options->follow) >= next) {
+                                stand_before(chain, next);
                                 ask_gate(chain, next);
                                 commit_block(next);
+                                halt_behind(chain, next);
                         }
                 } else if (errno != EINTR)
                         give_up(1, "waiting for the next block");

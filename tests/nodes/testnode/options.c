@@ -64,6 +64,11 @@ static const struct option_row rows[] = {
                                 "file that tells what it signed; STATE/signed is its memory"),
                 ROW("--dial", TEXT, dial, "IP:PORT to connect to from the listening port"),
                 ROW("--follow", TEXT, follow, "IP:PORT of another test node: only what it has is committed"),
+                ROW("--halt-height", NUMBER, halt_height, "exit with status 0 behind this block"),
+                ROW("--upgrade-at", NUMBER, upgrade_at,
+                                "as a chain that plans its upgrades: stand before it"),
+                ROW("--upgrade-info", TEXT, upgrade_info, "the file that then says so"),
+                ROW("--upgrade-exits", FLAG, upgrade_exits, "and exit with status 1 instead of standing"),
 };
 
 static size_t add_words_of_release(char **words, size_t n);

@@ -20,6 +20,9 @@ struct options {
         uint64_t cooperate_from; /* 0: from the first block */
         bool accept_never_answer, never_advance, spoil_state, shutdown_listener, listen_fds, notify;
         bool cooperate;
+        uint64_t halt_height, upgrade_at; /* 0: nowhere */
+        const char *upgrade_info;
+        bool upgrade_exits;
 };
 
 /* Reads the command line, after it the file testnode.args beside the executable (words between white space,

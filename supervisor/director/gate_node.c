@@ -1,0 +1,212 @@
+#include "gate_node.h"
+
+#include "../lib/log.h"
+#include "events.h"
+#include "gate.h"
+#include "planning.h"
+#include "unit.h"
+#include <limits.h>
+
+/* A node that stops at a block writes its state down first. */
+#define STANDING_US (30 * USEC_PER_SEC)
+/* So much may a file's time lie behind the clock. */
+#define CLOCK_GRAIN_US (20 * USEC_PER_MSEC)
+
+static struct gate_halt *halt_of(struct director *director, uint64_t generation);
+static uint64_t given_to(const struct director *director, uint64_t generation);
+static uint64_t wanted_for(struct director *director, uint64_t generation);
+static int note_given(struct director *director, uint64_t generation, uint64_t height);
+static int fill_in(const char *argument, uint64_t height, char ***arguments);
+
+int gate_node_arguments(struct director *director, uint64_t generation, char ***ret_arguments) {
+        char *const *texts = director->config->gate.args;
+        _cleanup_strv_ char **arguments = NULL;
+        if (director->config->gate.kind != GATE_NODE)
+                return 0;
+        /* Cut off it gets no block. */
+        bool is_told = texts && generation != director->record.machine.cut_off;
+        uint64_t height = is_told ? wanted_for(director, generation) : MACHINE_NO_HEIGHT;
+        int r = note_given(director, generation, height);
+        for (; r >= 0 && height != MACHINE_NO_HEIGHT && *texts; texts++)
+                r = fill_in(*texts, height, &arguments);
+        if (r >= 0)
+                *ret_arguments = TAKE_POINTER(arguments);
+        return r;
+}
+
+bool gate_node_must_renew(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        const struct unit *unit = unit_find(director, machine->current);
+        bool runs = machine->phase == PHASE_RUNNING || machine->phase == PHASE_ARMED;
+        if (director->config->gate.kind != GATE_NODE || !director->config->gate.args || !runs || machine->must_not_run || !unit ||
+                        !unit->is_running || unit->height == MACHINE_NO_HEIGHT)
+                return false;
+        uint64_t wanted = wanted_for(director, machine->current);
+        /* Where it is too late for that, it is stopped as soon as its height is seen. */
+        return given_to(director, machine->current) != wanted && wanted > unit->height + 1;
+}
+
+bool gate_node_renew(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        char text[160];
+        if (!gate_node_must_renew(director))
+                return false;
+        uint64_t given = given_to(director, machine->current), wanted = wanted_for(director, machine->current);
+        if (wanted != MACHINE_NO_HEIGHT)
+                (void) snprintf(text, sizeof(text), "it is started anew so that it stops by itself before height %lu", wanted);
+        else
+                (void) snprintf(text, sizeof(text), "it is started anew so that it does not stop before height %lu", given);
+        return events_feed_about(director, EVENT_RENEW, machine->current, text) == 1;
+}
+
+static void believe(struct director *director, struct unit *unit, uint64_t boundary) {
+        unit->stops_before = boundary;
+        if (gate_height(director, unit->generation) == boundary)
+                events_gate_hit(director, unit->generation, boundary - 1);
+}
+
+void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at) {
+        const struct machine *machine = &director->record.machine;
+        const struct gate_halt *halt = halt_of(director, machine->current);
+        if (director->config->gate.kind != GATE_NODE || halt->generation != machine->current ||
+                        written_at + CLOCK_GRAIN_US < halt->started_at)
+                return;
+        if (unit_find(director, machine->current))
+                gate_node_told(director, machine->current, height);
+        else if (machine->phase == PHASE_BACKOFF && height > 0 && height == wanted_for(director, machine->current))
+                events_gate_hit_later(director, machine->current, height - 1);
+}
+
+void gate_node_told(struct director *director, uint64_t generation, uint64_t height) {
+        struct unit *unit = unit_find(director, generation);
+        if (director->config->gate.kind != GATE_NODE || !unit || height == 0 || height > HEIGHT_MAX)
+                return;
+        uint64_t boundary = gate_height(director, generation);
+        /* One node tells the last height that it has, another one the first that it has not. */
+        bool is_last = height + 1 == boundary || height + 1 == given_to(director, generation);
+        uint64_t before = is_last ? height + 1 : height;
+        if (unit->stops_before == before)
+                return;
+        log_info("generation %lu says that it stops before height %lu%s", generation, before,
+                        boundary == before ? "" : ", where the schedule has no boundary for it");
+        believe(director, unit, before);
+}
+
+static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        (void) usec;
+        director->standing_timer = sd_event_source_disable_unref(source);
+        struct unit *unit = unit_find(director, director->record.machine.current);
+        uint64_t boundary = unit ? gate_height(director, unit->generation) : MACHINE_NO_HEIGHT;
+        if (!unit || boundary == MACHINE_NO_HEIGHT || unit->height + 1 != boundary ||
+                        given_to(director, unit->generation) != boundary)
+                return 0;
+        log_warning("generation %lu was started so that it stops before height %lu, has committed the one before, and neither says "
+                    "that it has stopped nor ends: it is taken as stopped",
+                        unit->generation, boundary);
+        believe(director, unit, boundary);
+        return 0;
+}
+
+void gate_node_stands(struct director *director, const struct unit *unit, uint64_t height) {
+        if (director->standing_timer || given_to(director, unit->generation) != height + 1)
+                return;
+        if (sd_event_add_time_relative(director->event, &director->standing_timer, CLOCK_MONOTONIC, STANDING_US, 0, on_standing,
+                            director) < 0)
+                log_error("out of memory: a node that stops without a word is waited for until its deadline");
+}
+
+bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height) {
+        const struct unit *unit = unit_find(director, generation);
+        return director->config->gate.kind == GATE_NODE && unit && unit->stops_before == height;
+}
+
+/* Where a line of the log is to say it, an exit alone says nothing. */
+static int status_of(const struct gate_config *gate) {
+        bool is_assumed = gate->exit_status < 0 && gate->args && !gate->pattern;
+        return is_assumed ? EXIT_SUCCESS : gate->exit_status >= 0 ? gate->exit_status : INT_MAX;
+}
+
+/* So many blocks may it have made since its height was seen, at three times its pace. */
+static uint64_t reach(const struct director *director) {
+        const struct rate *rate = &director->rate;
+        double made = rate->usec_per_block > 0 ? (double) (now_monotonic() - rate->at) / rate->usec_per_block : 0;
+        return 2 + (uint64_t) (3 * made);
+}
+
+bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last) {
+        const struct gate_config *gate = &director->config->gate;
+        uint64_t boundary = gate_height(director, unit->generation), given = given_to(director, unit->generation);
+        if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT)
+                return false;
+        /* Where no height was heard of it the gate stands at its first block still. */
+        bool is_known = unit->height != MACHINE_NO_HEIGHT;
+        if (!is_known)
+                boundary = given != MACHINE_NO_HEIGHT ? given : wanted_for(director, unit->generation);
+        if (boundary == MACHINE_NO_HEIGHT)
+                return false;
+        uint64_t seen = is_known ? unit->height : director->record.last_height;
+        bool has_told = unit->stops_before == boundary;
+        bool is_near = seen != MACHINE_NO_HEIGHT && seen < boundary && seen + reach(director) >= boundary - 1;
+        bool has_status = unit->exit_status == status_of(gate) && (!gate->args || given == boundary) && is_near;
+        bool was_seen = seen + 1 == boundary;
+        if (!has_told && !has_status && !was_seen)
+                return false;
+        *ret_last = boundary - 1;
+        return true;
+}
+
+static struct gate_halt *halt_of(struct director *director, uint64_t generation) {
+        return &director->record.halts[generation % MACHINE_SLOTS];
+}
+
+static uint64_t given_to(const struct director *director, uint64_t generation) {
+        const struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
+        return halt->generation == generation ? halt->height : MACHINE_NO_HEIGHT;
+}
+
+/* The first height from which on it is asked whether the generation may run there. */
+static uint64_t starts_at(struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        const struct unit *unit = unit_find(director, generation);
+        if (unit && unit->height != MACHINE_NO_HEIGHT)
+                return unit->height + 1;
+        if (generation == machine->candidate && machine->boundary != MACHINE_NO_HEIGHT)
+                return machine->boundary;
+        uint64_t last = generation == machine->candidate ? planning_height(director) : director->record.last_height;
+        return last == MACHINE_NO_HEIGHT ? MACHINE_NO_HEIGHT : last + 1;
+}
+
+static uint64_t wanted_for(struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        bool is_candidate = generation == machine->candidate && generation != 0;
+        uint64_t from = starts_at(director, generation), own = is_candidate ? MACHINE_NO_HEIGHT : machine->boundary;
+        struct version version;
+        if (version_parse(is_candidate ? machine->candidate_release : machine->current_release, &version) < 0)
+                return own;
+        uint64_t denied = from == MACHINE_NO_HEIGHT ? schedule_end_of(&director->schedule, &version)
+                                                    : schedule_first_denied(&director->schedule, &version, from);
+        return denied < own ? denied : own;
+}
+
+/* A director that comes back must know where the node stops. */
+static int note_given(struct director *director, uint64_t generation, uint64_t height) {
+        *halt_of(director, generation) =
+                        (struct gate_halt){.generation = generation, .height = height, .started_at = now_realtime()};
+        int r = journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+        return r < 0 ? log_errno(r, "where generation %lu stops by itself could not be written to the journal", generation) : 0;
+}
+
+static int fill_in(const char *argument, uint64_t height, char ***arguments) {
+        static const char last[] = "{last}", boundary[] = "{boundary}";
+        char text[1024] = "";
+        size_t used = 0;
+        for (const char *c = argument; *c && used < sizeof(text) - 1;) {
+                bool is_last = strncmp(c, last, strlen(last)) == 0, is_boundary = strncmp(c, boundary, strlen(boundary)) == 0;
+                int n = is_last || is_boundary ? snprintf(text + used, sizeof(text) - used, "%lu", is_last ? height - 1 : height)
+                                               : snprintf(text + used, sizeof(text) - used, "%c", *c);
+                used += n > 0 ? (size_t) n : 0;
+                c += is_last ? strlen(last) : is_boundary ? strlen(boundary) : 1;
+        }
+        return used >= sizeof(text) - 1 ? -E2BIG : strv_push(arguments, text);
+}

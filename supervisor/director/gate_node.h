@@ -1,0 +1,32 @@
+/* The gate of `kind: node`: the node stops by itself, before a height that it was started with (`gate.args`) or that its own chain
+ * has decided. That it has done so is told by its log (`gate.pattern`), by its exit, or by the upgrade-info.json that it writes;
+ * until one of them has come it is left alone, because it may still have to write down what the next release needs. */
+#pragma once
+
+#include "context.h"
+
+/* The arguments that make this generation stop in time, as far as it is known now where that is; that it is started with them is
+ * written to the journal, so call it right before. *RET_ARGUMENTS: untouched where none are wanted; else the caller's. */
+int gate_node_arguments(struct director *director, uint64_t generation, char ***ret_arguments);
+
+/* The release in force stops itself elsewhere than it should, and there is time to start it anew. */
+bool gate_node_must_renew(struct director *director);
+/* Then the machine is told so. */
+bool gate_node_renew(struct director *director);
+
+/* The node, or what it wrote, says that it stops at HEIGHT: before it, or after it. */
+void gate_node_told(struct director *director, uint64_t generation, uint64_t height);
+
+/* The file in which the release in force says before which HEIGHT it stops; WRITTEN_AT: usec, realtime. One that lay there when it
+ * was started is about another life. */
+void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at);
+
+/* It has committed HEIGHT, the last one before its gate. If it was told to stop there and does not say that it has, that is believed
+ * after a while. */
+void gate_node_stands(struct director *director, const struct unit *unit, uint64_t height);
+
+/* The generation has said that it stops before HEIGHT. */
+bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height);
+
+/* Its first process ended unasked: because it had come to its height? Then *RET_LAST is the last one that it committed. */
+bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last);

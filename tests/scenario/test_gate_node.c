@@ -1,0 +1,177 @@
+/* Nodes that stop by themselves: at a height that they are started with, or at one that their own chain has planned. The old release
+ * commits the last block before the boundary and nothing behind it, the new one goes on. */
+#include "support/scenario.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define TIMEOUT_US (60 * USEC_PER_SEC)
+#define ARGUMENTS "args: ['--halt-height', '{last}']"
+#define HALTS "gate: {kind: node, " ARGUMENTS "}\n"
+/* What was polled last may be some blocks old when it ends: its own word is exact. */
+#define HALTS_AND_SAYS_SO "gate: {kind: node, " ARGUMENTS ", pattern: 'halting node .*height=([0-9]+)'}\n"
+
+static const struct ledger_range upgraded[] = {{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}};
+
+static void configure(struct scenario *s, const char *more) {
+        char text[1024];
+        (void)snprintf(text, sizeof(text),
+                        "release: \"1.0.0\"\n%s\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\n"
+                        "restart: {backoff: [100ms]}\n",
+                        more);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.block_ms = 20, .more = text});
+}
+
+static void end(struct scenario *s, const struct ledger_range *ranges, size_t n) {
+        scenario_stop(s);
+        scenario_assert_ranges(s, ranges, n);
+}
+
+static bool is_held(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason && strstr(reason, userdata);
+}
+
+struct argument {
+        const char *text;
+        bool is_there;
+};
+
+/* Of the node that serves, as `ps` would show it. */
+static bool has_argument(const json_t *status, const void *userdata) {
+        const struct argument *wanted = userdata;
+        json_int_t pid = json_integer_value(json_object_get(status, "pid"));
+        char path[64], line[4096];
+        (void)snprintf(path, sizeof(path), "/proc/%lld/cmdline", pid);
+        _cleanup_close_ int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        ssize_t n = fd >= 0 ? read(fd, line, sizeof(line)) : 0;
+        return n > 0 &&
+               (memmem(line, (size_t)n, wanted->text, strlen(wanted->text) + 1) != NULL) == wanted->is_there;
+}
+
+static void wait_argument(struct scenario *s, const char *text, bool is_there) {
+        const struct argument wanted = {text, is_there};
+        json_decref(scenario_wait_status(s, has_argument, &wanted, TIMEOUT_US));
+}
+
+SCENARIO(I4_a_node_that_is_told_where_to_halt) {
+        configure(s, HALTS);
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
+        scenario_start_load(s, 100, 5);
+        /* It runs without the argument: it is started anew with it. */
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "200", "--wait", NULL);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        scenario_end_load_unharmed(s);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* Five boundaries, nobody at hand: each release is started with the height at which it has to stop. */
+SCENARIO(I3_one_release_after_the_other_halts) {
+        static const struct ledger_range ranges[] = {{1, 49, "1.0.0"}, {50, 99, "2.0.0"},
+                        {100, 119, "3.0.0"}, {120, 199, "4.0.0"}, {200, UINT64_MAX, "5.0.0"}};
+        configure(s, HALTS_AND_SAYS_SO);
+        scenario_add_testnodes(s, 1, 5);
+        static const char *const rules[][2] = {
+                        {"1", "1.x"}, {"50", "2.x"}, {"100", "3.x"}, {"120", "4.x"}, {"200", "5.x"}};
+        for (size_t i = 0; i < ELEMENTS(rules); i++)
+                scenario_expect(s, 0, "schedule", "set", s->node, rules[i][0], rules[i][1], NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        json_t *status = scenario_status(s);
+        assert_int_equal(scenario_number(status, "restarts"), 0); /* to halt is no crash */
+        json_decref(status);
+        end(s, ranges, ELEMENTS(ranges));
+}
+
+/* An upgrade that is given up must not stop the node all the same. */
+SCENARIO(a_cancelled_upgrade_does_not_halt_the_node) {
+        static const struct ledger_range ranges[] = {{1, UINT64_MAX, "1.0.0"}};
+        configure(s, HALTS);
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "100000", NULL);
+        wait_argument(s, "99999", true);
+        scenario_wait_phase(s, "armed", TIMEOUT_US);
+        scenario_expect(s, 0, "cancel", s->node, NULL);
+        wait_argument(s, "99999", false);
+        scenario_wait_phase(s, "running", TIMEOUT_US);
+        end(s, ranges, ELEMENTS(ranges));
+}
+
+/* What is not here when it halts is taken as soon as it is added. */
+SCENARIO(I3_a_halted_node_waits_for_its_release) {
+        configure(s, HALTS_AND_SAYS_SO);
+        scenario_add_testnodes(s, 1, 1);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, is_held, "no release here is in that range", TIMEOUT_US));
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* A chain's own plan, told by the node's log; the process lives on and would stand for ever. */
+SCENARIO(I4_a_chain_that_plans_its_upgrade_tells_by_its_log) {
+        configure(s, "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 200");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "200", "--wait", NULL);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* As cosmovisor's: nobody told interrex anything before; the file says which release and where, at the moment in which it stops. */
+static void plan_by_file(struct scenario *s, const char *faults) {
+        char folder[160], words[256];
+        (void)snprintf(folder, sizeof(folder), "%s/data", s->data);
+        assert_int_equal(mkdir(folder, 0700), 0);
+        assert_int_equal(chmod(folder, 01777), 0);
+        configure(s, "gate: {kind: node}\nschedule: {source: cosmovisor}");
+        (void)snprintf(words, sizeof(words), "--upgrade-at 200 --upgrade-info %s/upgrade-info.json %s",
+                        folder, faults);
+        scenario_add_testnode(s, "1.0.0", words);
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+SCENARIO(I4_a_chain_that_plans_its_upgrade_writes_a_file) {
+        plan_by_file(s, "");
+}
+
+SCENARIO(I4_a_chain_that_plans_its_upgrade_writes_a_file_and_ends) {
+        plan_by_file(s, "--upgrade-exits");
+}
+
+/* What the director had given it is in the journal. */
+SCENARIO(I5_the_director_dies_before_the_node_halts) {
+        configure(s, HALTS);
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "200", NULL);
+        wait_argument(s, "199", true);
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I4_a_node_that_is_told_where_to_halt),
+                        SCENARIO_TEST(I3_one_release_after_the_other_halts),
+                        SCENARIO_TEST(a_cancelled_upgrade_does_not_halt_the_node),
+                        SCENARIO_TEST(I3_a_halted_node_waits_for_its_release),
+                        SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_tells_by_its_log),
+                        SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_writes_a_file),
+                        SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_writes_a_file_and_ends),
+                        SCENARIO_TEST(I5_the_director_dies_before_the_node_halts),
+        };
+        cmocka_set_test_filter(getenv("TEST"));
+        return cmocka_run_group_tests_name("nodes that stop by themselves", tests, NULL, NULL);
+}
