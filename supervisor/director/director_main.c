@@ -39,7 +39,8 @@ int director_main(int argc, char **argv) {
         if (link < 0 || !director)
                 return EXIT_FAILED;
         director->prober = director->parent_cgroup_fd = director->control_fd = -1;
-        director->verified_fd[0] = director->verified_fd[1] = -1;
+        for (size_t i = 0; i < ELEMENTS(director->verified); i++)
+                director->verified[i].fd = -1;
         for (size_t i = 0; i < ELEMENTS(director->unix_fds); i++)
                 director->unix_fds[i] = -1;
         for (size_t i = 0; i < ELEMENTS(director->waiting_fds); i++)

@@ -1,7 +1,7 @@
 #include "spawn_request.h"
 
 #include "hold.h"
-#include "jobs.h"
+#include "verification.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -70,7 +70,7 @@ static int append_gate_environment(const struct director *director, struct keepe
 int spawn_request_for_node(struct director *director, const struct unit *unit, const char *notify_socket,
                 struct keeper_spawn *ret_request) {
         const struct exec_config *exec = &director->config->exec;
-        const char *path = jobs_verified_path(director, unit->release);
+        const char *path = verification_path(director, unit->release);
         const char *folder = exec->working_directory             ? exec->working_directory
                              : director->config->state.directory ? director->config->state.directory
                                                                  : "/";
