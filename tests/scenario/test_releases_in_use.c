@@ -178,6 +178,9 @@ SCENARIO(I7_a_file_that_somebody_has_mapped_is_read_again) {
 SCENARIO(I7_a_command_that_was_put_back_runs_and_is_gated) {
         char copy[600];
         begin(s, "fence: lock", NULL);
+        /* So the gate was set in the file of before. */
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "1000000", NULL);
+        scenario_expect(s, 0, "cancel", s->node, NULL);
         const char *path = release_file(s, "1.0.0", "testnode");
         (void)snprintf(copy, sizeof(copy), "%s/copy", s->state_dir);
         run("cp", "-p", path, copy, NULL);
