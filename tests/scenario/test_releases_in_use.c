@@ -269,6 +269,21 @@ SCENARIO(I7_what_probation_may_return_to_is_not_removed) {
         scenario_stop(s);
 }
 
+/* Reading it through takes a second or two, in which there is no process that could be told to end. */
+SCENARIO(I7_a_stop_while_a_release_is_verified_starts_nothing) {
+        char padding[200];
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_expect(s, 0, "release", "remove", s->node, "1.0.0", NULL);
+        (void)snprintf(padding, sizeof(padding), "%s/source-1.0.0/padding", s->directory);
+        run("truncate", "-s", "512M", padding, NULL);
+        put_back(s, "1.0.0");
+        scenario_start_supervisor(s);
+        scenario_wait_phase(s, "starting", TIMEOUT_US);
+        scenario_stop(s);
+        assert_int_equal(access(s->ledger, F_OK), -1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I7_a_changed_file_is_not_executed_after_a_crash),
@@ -277,6 +292,7 @@ int main(void) {
                         SCENARIO_TEST(I7_a_file_that_somebody_has_mapped_is_read_again),
                         SCENARIO_TEST(I7_a_command_that_was_put_back_runs_and_is_gated),
                         SCENARIO_TEST(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director),
+                        SCENARIO_TEST(I7_a_stop_while_a_release_is_verified_starts_nothing),
                         SCENARIO_TEST(I7_a_release_in_use_is_not_removed),
                         SCENARIO_TEST(I7_what_probation_may_return_to_is_not_removed),
         };
