@@ -289,7 +289,7 @@ void verification_done(struct director *director, struct job *job, const json_t 
         struct unit *unit = unit_find(director, job->for_generation);
         if (unit && unit->spawn_is_pending)
                 unit_spawn_verified(director, unit);
-        else if (unit && unit->pass_is_pending)
+        else if (unit && unit->pass_is_pending && !unit->was_killed)
                 unit_pass_verified(director, unit);
         else if (job->for_generation == 0) {
                 struct machine_event event = {.type = EVENT_VERIFIED};
