@@ -6,6 +6,7 @@
 #include "subvolume.h"
 #include <jansson.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/vfs.h>
 
 /* The director reads one line of at most 4 KiB. */
@@ -20,26 +21,33 @@ struct order {
         char *const *keys; /* that must have signed the release; none: digests only */
 };
 
+/* What the answer tells besides success or failure. */
+struct findings {
+        struct snapshot_plan plan;
+        struct release_identity identity; /* of what was verified */
+        bool has_identity, identity_counts;
+};
+
 static int parse(int argc, char **argv, struct order *order, char **ret_error);
 static int parse_verify(int argc, char **argv, struct order *order, char **ret_error);
 static int parse_setting(struct order *order, const char *flag, const char *value);
-static int obey(const struct order *order, struct snapshot_plan *plan, char **ret_error);
+static int obey(const struct order *order, struct findings *findings, char **ret_error);
 static int give_up_privileges(const struct order *order);
-static int verify(const struct order *order, char **ret_error);
-static int answer(int r, const struct snapshot_plan *plan, uint64_t elapsed_us, const char *error);
+static int verify(const struct order *order, struct findings *findings, char **ret_error);
+static int answer(int r, const struct findings *findings, uint64_t elapsed_us, const char *error);
 
 int archivist_main(int argc, char **argv) {
         struct order order = {.command_fd = -1};
-        struct snapshot_plan plan = {.kind = SNAPSHOT_NONE};
+        struct findings findings = {.plan = {.kind = SNAPSHOT_NONE}};
         _cleanup_free_ char *error = NULL;
         uint64_t started_at = now_monotonic();
         log_open("archivist");
         int r = parse(argc, argv, &order, &error);
         if (r == 0)
-                r = obey(&order, &plan, &error);
+                r = obey(&order, &findings, &error);
         strv_free(order.state.keep);
         strv_free(order.state.hook);
-        return answer(r, &plan, now_monotonic() - started_at, error);
+        return answer(r, &findings, now_monotonic() - started_at, error);
 }
 
 static int parse(int argc, char **argv, struct order *order, char **ret_error) {
@@ -99,13 +107,14 @@ static int parse_setting(struct order *order, const char *flag, const char *valu
         return 0;
 }
 
-static int obey(const struct order *order, struct snapshot_plan *plan, char **ret_error) {
+static int obey(const struct order *order, struct findings *findings, char **ret_error) {
+        struct snapshot_plan *plan = &findings->plan;
         int r = give_up_privileges(order);
         if (r < 0)
                 return fail_with(ret_error, r, "the archivist cannot give up its privileges: %s",
                                 strerror(-r));
         if (strcmp(order->verb, "verify") == 0)
-                return verify(order, ret_error);
+                return verify(order, findings, ret_error);
         if (strcmp(order->verb, "plan") == 0) {
                 r = snapshot_plan(&order->state, plan);
                 return r < 0 ? fail_with(ret_error, r, "%s", plan->reason) : 0;
@@ -131,20 +140,44 @@ static int give_up_privileges(const struct order *order) {
         return confine(is_btrfs ? CONFINE_WRITING_AS_ADMIN : CONFINE_WRITING);
 }
 
-static int verify(const struct order *order, char **ret_error) {
+static int verify_release(const struct order *order, const struct release *release, char **ret_error) {
+        int r = release_verify(order->releases_dir, release, order->command, order->command_fd, ret_error);
+        if (r >= 0 && order->keys && *order->keys)
+                r = release_verify_signature(
+                                order->releases_dir, release, order->keys, order->command_fd, ret_error);
+        return r;
+}
+
+/* Where it does not change meanwhile, the director may compare what the kernel tells instead of having it all read again. */
+static int verify(const struct order *order, struct findings *findings, char **ret_error) {
         struct release release;
+        struct release_identity before, after;
+        uint64_t began_at = now_realtime();
+        bool has_before = release_identify(order->releases_dir, order->version, &before) == 0;
         int r = release_load(order->releases_dir, order->version, &release);
         if (r < 0)
                 return fail_with(ret_error, r,
                                 "the manifest of release %s in %s cannot be read: %s; add the release again "
                                 "with `interrex release add`",
                                 order->version, order->releases_dir, strerror(-r));
-        r = release_verify(order->releases_dir, &release, order->command, order->command_fd, ret_error);
-        if (r >= 0 && order->keys && *order->keys)
-                r = release_verify_signature(
-                                order->releases_dir, &release, order->keys, order->command_fd, ret_error);
+        /* A lease that somebody breaks just now is told by this signal, which would end the process. */
+        (void)signal(SIGIO, SIG_IGN);
+        findings->identity_counts = has_before && release_identity_counts(order->releases_dir, &release,
+                                                                  &before, began_at);
+        r = verify_release(order, &release, ret_error);
         release_done(&release);
-        return r;
+        if (r < 0)
+                return r;
+        if (!has_before || release_identify(order->releases_dir, order->version, &after) < 0 ||
+                        memcmp(before.digest, after.digest, sizeof(before.digest)) != 0)
+                return fail_with(ret_error, -EBUSY,
+                                "release %s was changed while it was verified: nobody may write to %s/%s, "
+                                "where it "
+                                "lies; try again",
+                                order->version, order->releases_dir, order->version);
+        findings->identity = after;
+        findings->has_identity = true;
+        return 0;
 }
 
 /* Names of files need not be UTF-8, and a text that was cut may end within a character: JSON takes neither.
@@ -161,14 +194,19 @@ static json_t *json_text(const char *text) {
         return json_string(plain);
 }
 
-static int answer(int r, const struct snapshot_plan *plan, uint64_t elapsed_us, const char *error) {
-        char shown[ERROR_SHOWN_MAX];
+static int answer(int r, const struct findings *findings, uint64_t elapsed_us, const char *error) {
+        const struct snapshot_plan *plan = &findings->plan;
+        char shown[ERROR_SHOWN_MAX], identity[65];
+        sha256_format(findings->identity.digest, identity);
         text_copy(shown, sizeof(shown), error ? error : "it failed without a reason");
-        json_t *line = json_pack("{s:b, s:o?, s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "ok", r >= 0, "error",
-                        r < 0 ? json_text(shown) : json_null(), "kind", snapshot_kind_name(plan->kind),
-                        "reason", json_text(plan->reason), "files", (json_int_t)plan->files, "bytes",
-                        (json_int_t)plan->bytes, "extents", (json_int_t)plan->extents, "estimated_us",
-                        (json_int_t)plan->estimated_us, "elapsed_us", (json_int_t)elapsed_us);
+        json_t *line = json_pack("{s:b, s:o?, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:b}", "ok", r >= 0,
+                        "error", r < 0 ? json_text(shown) : json_null(), "kind",
+                        snapshot_kind_name(plan->kind), "reason", json_text(plan->reason), "files",
+                        (json_int_t)plan->files, "bytes", (json_int_t)plan->bytes, "extents",
+                        (json_int_t)plan->extents, "estimated_us", (json_int_t)plan->estimated_us,
+                        "elapsed_us", (json_int_t)elapsed_us, "identity",
+                        findings->has_identity ? json_string(identity) : json_null(), "identity_counts",
+                        findings->identity_counts);
         if (!line || json_dumpfd(line, STDOUT_FILENO, JSON_COMPACT | JSON_PRESERVE_ORDER) < 0 ||
                         write(STDOUT_FILENO, "\n", 1) != 1)
                 r = r < 0 ? r : -EIO;

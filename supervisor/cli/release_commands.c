@@ -1,3 +1,5 @@
+#include "../director/release_use.h"
+#include "../lib/journal.h"
 #include "../lib/log.h"
 #include "../lib/minisign.h"
 #include "../lib/release.h"
@@ -10,6 +12,8 @@
 
 static int keep_signature(const struct node *node, const struct arguments *arguments);
 static int tell_director(const struct node *node);
+static int check_unused(const struct node *node, const char *version);
+static int ask_journal(const struct node *node, const char *version, char *text, size_t size);
 static int explain(int error, const char *sentence);
 
 int command_release_add(const struct arguments *arguments) {
@@ -64,6 +68,9 @@ int command_release_remove(const struct arguments *arguments) {
                 log_error("only root may remove releases of node %s: try sudo", node.name);
                 return EXIT_NOT_PERMITTED;
         }
+        status = check_unused(&node, arguments->words[0]);
+        if (status != 0)
+                return status;
         int r = release_remove(node.releases, arguments->words[0], &sentence);
         if (r < 0)
                 return explain(r, sentence);
@@ -119,6 +126,56 @@ static int tell_director(const struct node *node) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r = control_ask(node, "Refresh", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
         return r < 0 && r != -ESRCH ? control_explain(node, r, &error) : EXIT_DONE;
+}
+
+/* What would be removed between this look and the removal is found missing when it is started. */
+static int check_unused(const struct node *node, const char *version) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char text[400] = "";
+        const char *use;
+        int status = EXIT_DONE;
+        int r = control_ask(node, "ReleaseUse", CONTROL_CALL_TIMEOUT_US, &error, &reply, "s", version);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "s", &use);
+        if (r >= 0)
+                text_copy(text, sizeof(text), use);
+        else if (r == -ESRCH)
+                status = ask_journal(node, version, text, sizeof(text));
+        else
+                status = control_explain(node, r, &error);
+        if (status != EXIT_DONE || *text == '\0')
+                return status;
+        log_error("release %s of node %s is not removed: %s", version, node->name, text);
+        return EXIT_FAILED;
+}
+
+/* Without a supervisor it says what ran last. */
+static int ask_journal(const struct node *node, const char *version, char *text, size_t size) {
+        _cleanup_(journal_close_at) struct journal *journal = NULL;
+        _cleanup_free_ void *value = NULL, *configured = NULL;
+        struct machine machine = machine_initial();
+        size_t length;
+        int status = node_open_journal(node, &journal);
+        if (status != EXIT_DONE || !journal)
+                return status;
+        int r = journal_get(journal, JOURNAL_CONFIGURED, &configured, &length);
+        if (r >= 0 || r == -ENOENT)
+                r = journal_get(journal, "machine", &value, &length);
+        if (r < 0 && r != -ENOENT) {
+                log_errno(r, "cannot read %s, which says what node %s runs: nothing is removed",
+                                node->journal, node->name);
+                return EXIT_FAILED;
+        }
+        if (r >= 0 && !release_use_machine(value, length, &machine)) {
+                log_error("%s was written by another version of interrex, so it is not known what node %s "
+                          "runs: nothing is removed; "
+                          "use the version that wrote it",
+                                node->journal, node->name);
+                return EXIT_FAILED;
+        }
+        (void)release_use(&machine, configured, version, text, size);
+        return EXIT_DONE;
 }
 
 static int explain(int error, const char *sentence) {

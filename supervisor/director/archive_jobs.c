@@ -1,123 +1,15 @@
 #include "archive_jobs.h"
 
 #include "../lib/log.h"
-#include "../lib/release.h"
 #include "events.h"
 #include "jobs.h"
-#include "keeper_link.h"
-#include "unit.h"
+#include "verification.h"
 #include <jansson.h>
-
-#define EXTRA_FD_TEXT "3"
 
 static const char *kind_name(enum snapshot_kind kind) {
         static const char *const names[] = {"auto", "btrfs", "reflink", "copy", "hook", "none"};
         INVARIANT(kind < ELEMENTS(names));
         return names[kind];
-}
-
-static size_t verified_index(const struct director *director, const char *release) {
-        for (size_t i = 0; i < ELEMENTS(director->verified_fd); i++)
-                if (director->verified_fd[i] >= 0 && strcmp(director->verified_release[i], release) == 0)
-                        return i;
-        return SIZE_MAX;
-}
-
-int jobs_verified_fd(const struct director *director, const char *release) {
-        size_t i = verified_index(director, release);
-        return i == SIZE_MAX ? -1 : director->verified_fd[i];
-}
-
-/* A descriptor that an earlier director verified comes back without its path. */
-const char *jobs_verified_path(struct director *director, const char *release) {
-        size_t i = verified_index(director, release);
-        struct release loaded = {0};
-        _cleanup_close_ int fd = -1;
-        if (i == SIZE_MAX || director->verified_path[i])
-                return i == SIZE_MAX ? NULL : director->verified_path[i];
-        if (release_load(director->releases_dir, release, &loaded) >= 0)
-                (void) release_open_command(director->releases_dir, &loaded, director->config->exec.command,
-                                &director->verified_path[i], &fd);
-        release_done(&loaded);
-        return director->verified_path[i];
-}
-
-/* False: a name that is too long is not stored, and what it stands for is verified again when it is needed. */
-static bool stored_name(const struct director *director, size_t i, char *name, size_t size) {
-        int n = snprintf(name, size, "command.%zu.%s", i, director->verified_release[i]);
-        return n > 0 && (size_t) n < size && director->verified_fd[i] >= 0;
-}
-
-int jobs_adopt_stored(struct director *director, const char *name, int fd) {
-        size_t i;
-        char release[MACHINE_RELEASE_MAX];
-        if (sscanf(name, "command.%zu.%127s", &i, release) != 2 || i >= ELEMENTS(director->verified_fd))
-                return 0;
-        close_fd(director->verified_fd[i]);
-        director->verified_fd[i] = fd;
-        text_copy(director->verified_release[i], sizeof(director->verified_release[i]), release);
-        return 1;
-}
-
-/* Two are kept: the one in force and the one to come. */
-static void keep_verified(struct director *director, const char *release, int fd, char *path) {
-        size_t victim = strcmp(director->verified_release[0], director->record.machine.current_release) == 0 ? 1 : 0;
-        char name[KEEPER_NAME_MAX];
-        if (stored_name(director, victim, name, sizeof(name)))
-                keeper_drop(director, name);
-        close_fd(director->verified_fd[victim]);
-        free(director->verified_path[victim]);
-        director->verified_fd[victim] = fd;
-        director->verified_path[victim] = path;
-        text_copy(director->verified_release[victim], sizeof(director->verified_release[victim]), release);
-        /* The gate needs it again after a director's death, before it could be verified once more. */
-        if (stored_name(director, victim, name, sizeof(name)))
-                keeper_store(director, name, fd);
-}
-
-static void verify_failed(struct director *director, uint64_t for_generation, const char *text) {
-        struct machine_event event = {.type = for_generation ? EVENT_SPAWN_FAILED : EVENT_VERIFY_FAILED,
-                        .generation = for_generation,
-                        .text = text};
-        struct unit *unit = unit_find(director, for_generation);
-        events_later(director, &event);
-        if (unit)
-                unit_forget(director, unit);
-}
-
-void jobs_verify(struct director *director, const char *release, uint64_t for_generation) {
-        struct release loaded = {0};
-        _cleanup_free_ char *path = NULL;
-        char text[400];
-        _cleanup_close_ int fd = -1;
-        if (jobs_verified_fd(director, release) >= 0 && for_generation == 0) {
-                struct machine_event event = {.type = EVENT_VERIFIED};
-                events_later(director, &event);
-                return;
-        }
-        int r = release_load(director->releases_dir, release, &loaded);
-        if (r >= 0)
-                r = release_open_command(director->releases_dir, &loaded, director->config->exec.command, &path, &fd);
-        release_done(&loaded);
-        if (r < 0) {
-                (void) snprintf(text, sizeof(text),
-                                "release %s cannot be executed: its command %s in %s: %s; add it again with `interrex release add`",
-                                release, director->config->exec.command, director->releases_dir, strerror(-r));
-                verify_failed(director, for_generation, text);
-                return;
-        }
-        char *arguments[6 + TRUST_KEYS_MAX + 1] = {"interrex-archivist", "verify", director->releases_dir, (char *) release,
-                        director->config->exec.command, EXTRA_FD_TEXT};
-        for (size_t i = 0; i < TRUST_KEYS_MAX && director->config->trust_keys && director->config->trust_keys[i]; i++)
-                arguments[6 + i] = director->config->trust_keys[i];
-        struct job *job = jobs_start_archivist(director, JOB_VERIFY, arguments, fd);
-        if (!job) {
-                verify_failed(director, for_generation, "the release could not be verified: no process could be made for it");
-                return;
-        }
-        job->for_generation = for_generation;
-        job->command_fd = TAKE_FD(fd);
-        text_copy(job->release, sizeof(job->release), release);
 }
 
 static int snapshot_arguments(struct director *director, const char *verb, const char *name, const char *kind,
@@ -181,34 +73,6 @@ void jobs_drop_snapshot(struct director *director, uint64_t swap) {
                 (void) start_snapshot_job(director, JOB_DROP, "remove", swap, NULL);
 }
 
-static void verified(struct director *director, struct job *job, bool worked, const char *error) {
-        if (!worked) {
-                verify_failed(director, job->for_generation, error);
-                return;
-        }
-        struct release loaded = {0};
-        char *path = NULL;
-        int fd = -1;
-        /* The descriptor that was verified is kept; only the path's text is taken from here. */
-        int r = release_load(director->releases_dir, job->release, &loaded);
-        if (r >= 0)
-                r = release_open_command(director->releases_dir, &loaded, director->config->exec.command, &path, &fd);
-        release_done(&loaded);
-        close_fd(fd);
-        if (r < 0) {
-                verify_failed(director, job->for_generation, "the release disappeared while it was verified");
-                return;
-        }
-        keep_verified(director, job->release, TAKE_FD(job->command_fd), path);
-        struct unit *unit = unit_find(director, job->for_generation);
-        if (unit && unit->spawn_is_pending)
-                unit_spawn_verified(director, unit);
-        else if (job->for_generation == 0) {
-                struct machine_event event = {.type = EVENT_VERIFIED};
-                events_later(director, &event);
-        }
-}
-
 static void planned(struct director *director, const json_t *answer, bool worked, const char *error) {
         const char *kind = json_string_value(json_object_get(answer, "kind"));
         const char *reason = json_string_value(json_object_get(answer, "reason"));
@@ -224,7 +88,8 @@ void archive_job_done(struct director *director, struct job *job, bool worked) {
         struct machine_event event = {.text = worked ? NULL : error};
         switch (job->kind) {
         case JOB_VERIFY:
-                verified(director, job, worked, error);
+        case JOB_VERIFY_AHEAD:
+                verification_done(director, job, answer, worked ? NULL : error);
                 break;
         case JOB_PLAN:
                 planned(director, answer, worked, error);

@@ -33,13 +33,15 @@ struct unit {
         bool is_terminated, was_killed;
         uint64_t later_locks;     /* past the fence: each was asked about, in vain */
         bool spawn_is_pending;    /* its release is still being verified */
+        bool pass_is_pending;     /* it waits at exec, and its release is being verified anew */
+        bool has_executed;        /* what was verified; before it, it is a process of interrex */
         enum machine_fence fence; /* asked for by the machine */
         int fence_kind;           /* enum keeper_fence, as spawned */
         uint64_t started_at;      /* monotonic */
         uint64_t exited_at;
         int exit_status;       /* -1: it was ended by a signal, or it is not known */
         uint64_t stops_before; /* the height, as it has said or shown; MACHINE_NO_HEIGHT: not */
-        char failure[256];     /* of exec, or of spawning */
+        char failure[400];     /* of exec, or of spawning */
         char ending[256];      /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
@@ -65,9 +67,19 @@ struct listen_group {
         size_t listen; /* which configured address it belongs to */
 };
 
+/* A release whose command was verified through this descriptor. */
+struct verified_release {
+        char release[MACHINE_RELEASE_MAX];
+        int fd;     /* -1: free */
+        char *path; /* NULL: by a director before this one, which knew its identity too */
+        uint8_t identity[32];
+        bool identity_counts; /* while it stays the same, so do the contents */
+};
+
 enum job_kind {
         JOB_NONE,
         JOB_VERIFY,
+        JOB_VERIFY_AHEAD, /* nothing waits for it yet */
         JOB_SNAPSHOT,
         JOB_RESTORE,
         JOB_DROP,
@@ -269,9 +281,8 @@ struct director {
         struct unit units[UNITS_MAX];
         struct job jobs[JOBS_MAX];
         uint64_t last_job;
-        char verified_release[2][MACHINE_RELEASE_MAX]; /* whose command was verified through which descriptor */
-        int verified_fd[2];
-        char *verified_path[2];
+        struct verified_release verified[2];
+        char unstartable[512]; /* why the release that runs could not be started again; "": it could, as far as is known */
 
         struct steering *steering;
         struct source source;

@@ -10,6 +10,7 @@
 #include "perform.h"
 #include "plan.h"
 #include "planning.h"
+#include "release_use.h"
 #include "schedule_import.h"
 #include "status.h"
 #include "watermark.h"
@@ -29,6 +30,7 @@ static int on_cancel(sd_bus_message *message, void *userdata, sd_bus_error *erro
 static int on_accept_state(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error);
+static int on_release_use(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int on_wait(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
 /* Who may connect is decided by the socket's mode, so every method is open to whoever could. */
@@ -46,6 +48,7 @@ static const sd_bus_vtable vtable[] = {
                 SD_BUS_METHOD("ScheduleRemove", "ut", "", schedule_on_remove, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleDocument", "hhb", "uta(us)", schedule_on_document, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Refresh", "", "", on_refresh, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("ReleaseUse", "s", "s", on_release_use, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Wait", "t", "ss", on_wait, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
 };
@@ -117,6 +120,18 @@ static int on_refresh(sd_bus_message *message, void *userdata, sd_bus_error *err
         (void) userdata;
         (void) error;
         return sd_bus_reply_method_return(message, "");
+}
+
+static int on_release_use(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const struct director *director = userdata;
+        const char *release;
+        char text[400] = "";
+        (void) error;
+        int r = sd_bus_message_read(message, "s", &release);
+        if (r < 0)
+                return r;
+        (void) release_use(&director->record.machine, director->config->release, release, text, sizeof(text));
+        return sd_bus_reply_method_return(message, "s", text);
 }
 
 static struct waiter *new_waiter(struct director *director, sd_bus_message *message, uint64_t swap) {

@@ -39,7 +39,8 @@ int director_main(int argc, char **argv) {
         if (link < 0 || !director)
                 return EXIT_FAILED;
         director->prober = director->parent_cgroup_fd = director->control_fd = -1;
-        director->verified_fd[0] = director->verified_fd[1] = -1;
+        for (size_t i = 0; i < ELEMENTS(director->verified); i++)
+                director->verified[i].fd = -1;
         for (size_t i = 0; i < ELEMENTS(director->unix_fds); i++)
                 director->unix_fds[i] = -1;
         for (size_t i = 0; i < ELEMENTS(director->waiting_fds); i++)
@@ -176,6 +177,12 @@ static int note_keys(struct director *director) {
         return journal_set(director->journal, JOURNAL_TRUST, text, used);
 }
 
+/* For `release remove` while the node does not run. */
+static int note_release(struct director *director) {
+        const char *release = director->config->release ? director->config->release : "";
+        return journal_set(director->journal, JOURNAL_CONFIGURED, release, strlen(release));
+}
+
 static int resolve_state(struct director *director) {
         const char *directory = director->config->state.directory;
         if (asprintf(&director->releases_dir, "%s/releases", director->directories.state) < 0)
@@ -224,8 +231,10 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
                 return status;
         fill_settings(director);
         r = note_keys(director);
+        if (r >= 0)
+                r = note_release(director);
         if (r < 0)
-                (void) log_errno(r, "cannot note trust.keys in the journal");
+                (void) log_errno(r, "cannot note trust.keys and release in the journal");
         if (r >= 0)
                 r = sd_event_default(&director->event);
         if (r >= 0)

@@ -248,6 +248,7 @@ static void on_generation(struct director *director, struct wire_message *messag
         unit->pid = known->pid;
         unit->is_running = known->is_running;
         unit->is_past_fence = known->is_past_fence;
+        unit->has_executed = known->is_started;
         unit->later_locks = known->later_locks;
         unit->is_frozen = known->is_frozen;
         unit->is_empty = known->is_empty;
@@ -261,7 +262,10 @@ static void on_started(struct director *director, const struct keeper_started *s
         struct unit *unit = unit_find(director, started->generation);
         if (started->kind == SPAWN_HELPER && started->error != 0)
                 jobs_not_started(director, started);
-        if (started->kind != SPAWN_GENERATION || !unit || started->error == 0)
+        if (started->kind != SPAWN_GENERATION || !unit)
+                return;
+        unit->has_executed = true;
+        if (started->error == 0)
                 return;
         (void) snprintf(unit->failure, sizeof(unit->failure), "it could not be started: %.64s: %.100s%s", started->step,
                         strerror(-started->error),

@@ -4,8 +4,8 @@
 #include "gate.h"
 #include "gate.skel.h"
 #include "gate_location.h"
-#include "jobs.h"
 #include "keeper_link.h"
+#include "verification.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
@@ -139,7 +139,7 @@ static int attach(struct director *director, const char *release) {
         struct gate_uprobe *gate = get(director);
         char name[KEEPER_NAME_MAX + MACHINE_RELEASE_MAX];
         _cleanup_free_ char *error = NULL;
-        int file = jobs_verified_fd(director, release), perf = -1;
+        int file = verification_fd(director, release), perf = -1;
         if (file < 0)
                 return -ENOENT;
         int r = gate_locate(file, &director->config->gate, &gate->location, &error);
@@ -199,6 +199,16 @@ int gate_uprobe_set(struct director *director, const struct unit *unit, uint64_t
         if (r >= 0)
                 r = bpf_map_update_elem(bpf_map__fd(gate->program->maps.gate_cgroup), &zero, &cgroup, BPF_ANY);
         return r < 0 ? r : write_settings(director, unit->generation, height);
+}
+
+void gate_uprobe_forget_file(struct director *director, const char *release) {
+        struct gate_uprobe *gate = get(director);
+        char name[KEEPER_NAME_MAX + MACHINE_RELEASE_MAX];
+        if (strcmp(gate->attached_release, release) != 0)
+                return;
+        (void) snprintf(name, sizeof(name), "link.gate.%s", release);
+        keeper_drop(director, name);
+        gate->attached_release[0] = '\0';
 }
 
 void gate_uprobe_clear(struct director *director) {

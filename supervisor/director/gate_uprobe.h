@@ -11,6 +11,9 @@ int gate_uprobe_open(struct director *director);
 /* Whoever of the unit asks for HEIGHT or more stops there. */
 int gate_uprobe_set(struct director *director, const struct unit *unit, uint64_t height);
 
+/* The release lies in another file from now on: next time the uprobe is set there. Only while no generation runs from the old one. */
+void gate_uprobe_forget_file(struct director *director, const char *release);
+
 void gate_uprobe_clear(struct director *director);
 
 /* The generation's parked threads run on. */

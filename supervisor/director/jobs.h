@@ -4,17 +4,6 @@
 
 #include "context.h"
 
-/* The verified command of a release, if this director or one before it has verified it; -1 or NULL otherwise. */
-int jobs_verified_fd(const struct director *director, const char *release);
-const char *jobs_verified_path(struct director *director, const char *release);
-
-/* A descriptor that the keeper had stored; 1 if it was a verified command (ownership taken). */
-int jobs_adopt_stored(struct director *director, const char *name, int fd);
-
-/* Verifies the bytes that will be executed. For a generation that waits to be spawned, spawns it then; for generation 0
- * the machine is told VERIFIED or VERIFY_FAILED. */
-void jobs_verify(struct director *director, const char *release, uint64_t for_generation);
-
 /* Finds out which snapshot is possible; sets director->settings.snapshot. */
 void jobs_plan_snapshot(struct director *director);
 

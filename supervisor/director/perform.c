@@ -15,6 +15,7 @@
 #include "probing.h"
 #include "steering.h"
 #include "unit.h"
+#include "verification.h"
 #include "waiting_room.h"
 
 #define DRAIN_EVERY_US (100 * USEC_PER_MSEC)
@@ -191,7 +192,7 @@ static void arm_gate(struct director *director, const struct machine_action *act
 static void perform_one(struct director *director, const struct machine_action *action) {
         switch (action->type) {
         case ACTION_VERIFY:
-                jobs_verify(director, director->record.machine.candidate_release, 0);
+                verification_begin(director, director->record.machine.candidate_release, 0);
                 break;
         case ACTION_FLIP:
                 flip(director, action->generation);

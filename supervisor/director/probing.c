@@ -103,7 +103,7 @@ void probing_follow(struct director *director, uint64_t generation) {
 
 void probing_listener_changed(struct director *director, uint64_t generation) {
         struct unit *unit = unit_find(director, generation);
-        if (unit && unit->waits_at_fence) {
+        if (unit && unit->waits_at_fence && !unit->pass_is_pending) {
                 (void) events_feed_about(director, EVENT_UNHEALTHY, generation,
                                 "it began to listen before it asked for its state lock, so the lock is no fence: set "
                                 "`state.fence: exec`");

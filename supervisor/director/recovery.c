@@ -17,6 +17,7 @@
 #include "source.h"
 #include "steering.h"
 #include "unit.h"
+#include "verification.h"
 #include "waiting_room.h"
 
 #define PORT_PATIENCE_US (2 * USEC_PER_SEC)
@@ -52,7 +53,7 @@ static void take_stored(struct director *director, struct wire_message *message,
                 sockets[(*n)++].fd = fd;
         } else if (!steering_adopt_stored(director, name, fd) && !waiting_room_take_stored(director, name, fd) &&
                         !gate_adopt_stored(director, name, fd) && !hold_adopt_stored(director, name, fd) &&
-                        !control_adopt_stored(director, name, fd) && !jobs_adopt_stored(director, name, fd))
+                        !control_adopt_stored(director, name, fd) && !verification_adopt_stored(director, name, fd))
                 take_unit_descriptor(director, name, fd);
 }
 
@@ -139,6 +140,7 @@ static int resume(struct director *director) {
         director->has_resumed = true;
         director->settings.snapshot = *director->record.snapshot_kind != '\0';
         jobs_plan_snapshot(director);
+        verification_ahead(director);
         if (journal_swap_get(director->journal, director->record.swap, &director->swap) >= 0 && director->swap.ended_at == 0 &&
                         director->record.machine.kind == SWAP_NONE)
                 planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome),

@@ -2,7 +2,7 @@
 
 #include "gate_node.h"
 #include "hold.h"
-#include "jobs.h"
+#include "verification.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,7 +72,7 @@ int spawn_request_for_node(struct director *director, const struct unit *unit, c
                 struct keeper_spawn *ret_request) {
         const struct exec_config *exec = &director->config->exec;
         _cleanup_strv_ char **gate_arguments = NULL;
-        const char *path = jobs_verified_path(director, unit->release);
+        const char *path = verification_path(director, unit->release);
         const char *folder = exec->working_directory             ? exec->working_directory
                              : director->config->state.directory ? director->config->state.directory
                                                                  : "/";

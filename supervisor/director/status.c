@@ -213,6 +213,13 @@ static void append_source(struct director *director, json_t *array) {
         append(array, text);
 }
 
+static void append_unstartable(const struct director *director, json_t *array) {
+        char text[sizeof(director->unstartable) + 64];
+        (void) snprintf(text, sizeof(text), "the release that runs could not be started again: %s", director->unstartable);
+        if (*director->unstartable)
+                append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
@@ -243,6 +250,7 @@ static json_t *degraded(struct director *director) {
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
+        append_unstartable(director, array);
         if (config->gate.kind != GATE_NONE && !gate_is_exact(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
                                 config->gate.kind == GATE_OBSERVE ? "the height is only polled"

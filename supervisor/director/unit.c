@@ -4,11 +4,11 @@
 #include "events.h"
 #include "gate.h"
 #include "hold.h"
-#include "jobs.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
 #include "probing.h"
 #include "spawn_request.h"
+#include "verification.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -86,12 +86,12 @@ void unit_spawn(struct director *director, uint64_t generation, const char *rele
         }
         text_copy(unit->release, sizeof(unit->release), release);
         unit->fence = fence;
-        if (jobs_verified_fd(director, release) >= 0) {
+        if (verification_holds(director, release)) {
                 unit_spawn_verified(director, unit);
                 return;
         }
         unit->spawn_is_pending = true;
-        jobs_verify(director, release, generation);
+        verification_begin(director, release, generation);
 }
 
 /* The read end is stored with the keeper: a pipe without a reader would kill the node at its next line. */
@@ -177,7 +177,7 @@ static int clone_unit(struct director *director, struct unit *unit, char *why, s
                 return r;
         request->has_gate = r > 0;
         fds[2 + n_listen] = gate;
-        fds[0] = jobs_verified_fd(director, unit->release);
+        fds[0] = verification_fd(director, unit->release);
         fds[1] = output;
         request->n_listen = (uint32_t) n_listen;
         request->serial = keeper_serial(director);
@@ -205,10 +205,25 @@ void unit_spawn_verified(struct director *director, struct unit *unit) {
         probing_watch_output(director, unit);
 }
 
+/* It has no process yet, and will have none. */
+static void give_up_spawning(struct director *director, struct unit *unit) {
+        struct machine_event event = {.type = EVENT_EXITED,
+                        .generation = unit->generation,
+                        .text = "it was given up before it began"};
+        unit_forget(director, unit);
+        events_later(director, &event);
+        event.type = EVENT_EMPTY;
+        events_later(director, &event);
+}
+
 void unit_terminate(struct director *director, uint64_t generation) {
         struct unit *unit = unit_find(director, generation);
         if (!unit)
                 return;
+        if (unit->spawn_is_pending) {
+                give_up_spawning(director, unit);
+                return;
+        }
         struct keeper_signal request = {.generation = generation, .signal = director->config->exec.stop_signal};
         unit->is_terminated = true;
         /* A process that is stopped as a whole would not see it. */
@@ -223,6 +238,10 @@ void unit_control(struct director *director, uint64_t generation, enum keeper_cg
                         .verb = verb};
         if (!unit)
                 return;
+        if (verb == CGROUP_KILL && unit->spawn_is_pending) {
+                give_up_spawning(director, unit);
+                return;
+        }
         if (verb == CGROUP_KILL)
                 unit->was_killed = true;
         else
@@ -238,7 +257,6 @@ void unit_control(struct director *director, uint64_t generation, enum keeper_cg
 
 void unit_pass(struct director *director, uint64_t generation) {
         struct unit *unit = unit_find(director, generation);
-        struct keeper_forget request = {.serial = keeper_serial(director), .generation = generation, .kind = SPAWN_GENERATION};
         if (!unit)
                 return;
         unit->fence = MACHINE_PASS_AT_ONCE;
@@ -246,10 +264,29 @@ void unit_pass(struct director *director, uint64_t generation) {
         bool must_stop = gate_must_precede(director, generation) || hold_must_precede(director, generation);
         if (must_stop && !unit->waits_at_fence && !unit->is_past_fence)
                 return;
+        if (unit->spawn_is_pending) {
+                unit->is_past_fence = true;
+                return;
+        }
+        /* It may have waited at exec for long. */
+        if (unit->has_executed || verification_is_unchanged(director, unit->release)) {
+                unit_pass_verified(director, unit);
+                return;
+        }
+        if (unit->pass_is_pending)
+                return;
+        unit->pass_is_pending = true;
+        verification_begin(director, unit->release, generation);
+}
+
+void unit_pass_verified(struct director *director, struct unit *unit) {
+        struct keeper_forget request = {.serial = keeper_serial(director),
+                        .generation = unit->generation,
+                        .kind = SPAWN_GENERATION};
+        unit->pass_is_pending = false;
         unit->is_past_fence = true;
         unit->waits_at_fence = false;
-        if (!unit->spawn_is_pending)
-                (void) keeper_ask(director, KEEPER_PASS, &request, sizeof(request), NULL, 0, request.serial, NULL);
+        (void) keeper_ask(director, KEEPER_PASS, &request, sizeof(request), NULL, 0, request.serial, NULL);
 }
 
 void unit_describe_ending(const struct unit *unit, char *text, size_t size) {

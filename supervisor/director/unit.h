@@ -20,7 +20,12 @@ void unit_spawn_verified(struct director *director, struct unit *unit);
 
 void unit_terminate(struct director *director, uint64_t generation);
 void unit_control(struct director *director, uint64_t generation, enum keeper_cgroup_verb verb);
+
+/* Lets a generation past its fence; one that waits at exec only if its release is still what was verified. */
 void unit_pass(struct director *director, uint64_t generation);
+
+/* After verification: it may execute. */
+void unit_pass_verified(struct director *director, struct unit *unit);
 
 /* One sentence: how it ended, with its last words. */
 void unit_describe_ending(const struct unit *unit, char *text, size_t size);

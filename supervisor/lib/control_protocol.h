@@ -22,6 +22,7 @@
  *                               descriptor is not looked at); answered when it has been read and set: how many boundaries, the
  *                               sequence number or CONTROL_NO_SEQUENCE, and mistakes with their lines; with any, nothing was set
  *   Refresh      ""    -> ""    releases on disk have changed
+ *   ReleaseUse   "s"   -> "s"   what a release is needed for, so that it may not be removed; empty: nothing
  *   Wait         "t"   -> "ss"  swap id; answered when it has ended: outcome ("committed", "rolled-back", "aborted",
  *                               "held", "cancelled") and reason; a connection that breaks meanwhile (the director was
  *                               restarted) is simply asked again

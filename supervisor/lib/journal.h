@@ -26,6 +26,9 @@ void journal_abort(struct journal *journal);
 /* The key under which trust.keys lie, each with a NUL behind it, as they were when the node was started last. */
 #define JOURNAL_TRUST "trust"
 
+/* The key of `release` of the configuration, as it was when the node was started last; empty: none. */
+#define JOURNAL_CONFIGURED "configured"
+
 /* Key and value: the swap machine's last state lies under "machine", the highest generation under
  * "generation". */
 int journal_set(struct journal *journal, const char *key, const void *value, size_t size);

@@ -58,6 +58,22 @@ int release_open_command(const char *releases_dir, const struct release *release
 int release_verify(const char *releases_dir, const struct release *release, const char *command,
                 int command_fd, char **ret_error);
 
+/* What the kernel tells of a release's manifest, signature, directories and files: device, inode, mode, owner, size, times of content
+ * and of change. No content is read. While it stays the same after release_verify(), so did the contents: the time of change cannot be
+ * set by any call, only moved to the present by a change. Who sets the machine's clock back can make it lie; that is root, who
+ * could as well write into the process that verifies. */
+struct release_identity {
+        uint8_t digest[32];
+        uint64_t changed_at; /* realtime, usec: the last change of any of them */
+};
+/* -ENOENT: the release or a part of it is not there. */
+int release_identify(const char *releases_dir, const char *version, struct release_identity *ret_identity);
+
+/* Does that hold for the file system, and for an identity TAKEN_AT (realtime, usec)? Not if something changed just before it was taken,
+ * or if somebody has a file of it open for writing. */
+bool release_identity_counts(const char *releases_dir, const struct release *release,
+                const struct release_identity *identity, uint64_t taken_at);
+
 /* Keeps the text of a minisign signature for a release, which may be added after it: whoever waits for the release finds it signed.
  * -EINVAL: it is not a signature, or its trusted comment is about another version. *ret_error (malloc'ed) says why and what to do. */
 int release_sign(const char *releases_dir, const char *version, const char *text, char **ret_error);

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <sodium.h>
 
-#define ADVICE "add the release again with `interrex release add`"
+#define ADVICE                                                                                            \
+        "put back what was added with `interrex release add` and the same source, or add what it is now " \
+        "as another version"
 
 struct check {
         const struct release *release;
