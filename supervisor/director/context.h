@@ -43,7 +43,8 @@ struct unit {
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
         int log_fd, notify_fd;
-        uint64_t height; /* the last good one */
+        uint64_t height;       /* the last good one */
+        uint64_t unasked_from; /* the first told since it could say that it asks its gate, and has not; MACHINE_NO_HEIGHT: none */
         struct plausible known;
         uint64_t doubt_said_at;
         bool says_ready;
@@ -132,10 +133,16 @@ struct shared_page {
 
 #define GATE_USERS_MAX 4
 
-/* Releases that were seen to ask the gate before each block. */
+/* A release that was heard to ask the gate before each block. */
+struct gate_user {
+        char release[MACHINE_RELEASE_MAX]; /* empty: none */
+        uint8_t identity[16];              /* of its bytes and of how it is executed */
+        uint64_t generation;               /* the newest that has said so */
+};
+
 struct gate_users {
-        char releases[GATE_USERS_MAX][MACHINE_RELEASE_MAX]; /* empty: none */
-        uint32_t next;                                      /* the place to be filled next */
+        struct gate_user items[GATE_USERS_MAX];
+        uint32_t next; /* the place to be filled next */
 };
 
 #define FOLLOW_FAILED_MAX 8

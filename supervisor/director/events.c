@@ -345,7 +345,7 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
                 events_height_stands(director, unit);
 }
 
-void events_height_stands(struct director *director, const struct unit *unit) {
+void events_height_stands(struct director *director, struct unit *unit) {
         uint64_t generation = unit->generation, height = unit->height;
         if (generation == director->record.machine.serving) {
                 planning_note_height(director, height);

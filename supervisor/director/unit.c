@@ -35,7 +35,8 @@ struct unit *unit_get(struct director *director, uint64_t generation) {
                                         .cgroup_fd = -1,
                                         .log_fd = -1,
                                         .notify_fd = -1,
-                                        .height = MACHINE_NO_HEIGHT};
+                                        .height = MACHINE_NO_HEIGHT,
+                                        .unasked_from = MACHINE_NO_HEIGHT};
                         return &director->units[i];
                 }
         return NULL;
