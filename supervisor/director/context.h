@@ -167,6 +167,7 @@ struct record {
         bool boundary_is_ours;                       /* the swap put its boundary into the schedule */
         bool takes_lock;                             /* the node was seen to take a lock below its state directory */
         char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
+        char signer_mark[64];                        /* by what the node was seen to sign; empty: by nothing */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         struct gate_users gate_users;
@@ -279,6 +280,7 @@ struct director {
         struct gate_check gate_checks[GATE_CHECKS_MAX];
         size_t n_gate_checks; /* so far; the oldest are overwritten */
         struct hold *hold;
+        bool can_cut_off;         /* what hold.serve asks for */
         char hold_complaint[160]; /* why hold.serve cannot be done; "": it can, or is not asked for */
         struct gate_uprobe *gate_uprobe;
         struct shared_page gate_pages[UNITS_MAX];

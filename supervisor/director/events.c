@@ -14,6 +14,7 @@
 #include "perform.h"
 #include "planning.h"
 #include "probing.h"
+#include "signing.h"
 #include "unit.h"
 #include "watermark.h"
 #include <signal.h>
@@ -97,6 +98,8 @@ int events_feed(struct director *director, const struct machine_event *event) {
         director->is_performing = true;
         perform(director, &actions);
         director->is_performing = false;
+        if (before != PHASE_RUNNING && next.machine.phase == PHASE_RUNNING)
+                signing_look_again(director);
         control_emit_change(director);
         following_evaluate(director);
         return r;
