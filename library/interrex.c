@@ -36,7 +36,7 @@ static struct {
 } supervisor;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static bool attachment_was_told; /* atomic */
+static uint64_t attachment_told_at; /* atomic; the page's sequence then, and 1; 0: it was not */
 
 /* What a thread has told of its waiting, so that asking again and again does not tell it as often. */
 struct waiting {
@@ -113,10 +113,12 @@ static int tell_number(const char *name, uint64_t number) {
         return tell(text);
 }
 
-static void tell_attachment(void) {
-        if (!__atomic_load_n(&attachment_was_told, __ATOMIC_RELAXED) &&
+/* Again after each word of the supervisor: who heard it may have died before it was written down. */
+static void tell_attachment(const struct interrex_gate_page *page) {
+        uint64_t at = (uint64_t)__atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE) + 1;
+        if (__atomic_load_n(&attachment_told_at, __ATOMIC_RELAXED) != at &&
                         tell("X_INTERREX_GATE=attached") >= 0)
-                __atomic_store_n(&attachment_was_told, true, __ATOMIC_RELAXED);
+                __atomic_store_n(&attachment_told_at, at, __ATOMIC_RELAXED);
 }
 
 static void tell_waiting(struct waiting *waiting, uint64_t height, uint32_t sequence) {
@@ -183,7 +185,7 @@ int interrex_gate_wait(uint64_t height, int timeout_ms) {
         const struct interrex_gate_page *page = supervisor.page;
         if (!page)
                 return supervisor.gate_error;
-        tell_attachment();
+        tell_attachment(page);
         if (height == 0 || height < __atomic_load_n(&page->limit, __ATOMIC_ACQUIRE))
                 return 0;
         return wait_until(page, height, timeout_ms < 0 ? INT64_MAX : now() + timeout_ms * NSEC_PER_MSEC);

@@ -8,8 +8,9 @@
  * To wait before height H: read `sequence`, then `limit` (both with acquire order). If H < limit, go on. Else
  * send the datagram "X_INTERREX_GATE=H" to NOTIFY_SOCKET and FUTEX_WAIT (shared, not private) at `sequence` for
  * the value that was read; then begin again. Say it anew whenever `sequence` has changed and the limit still
- * holds: the supervisor may be another one than before. Send "X_INTERREX_GATE=attached" once before the first
- * block; from then on the supervisor relies on it that no block begins unasked. */
+ * holds: the supervisor may be another one than before. Send "X_INTERREX_GATE=attached" before the first block,
+ * and before the next one after each change of `sequence`; from then on the supervisor relies on it that no
+ * block begins unasked. It remembers that of the release. */
 #ifndef INTERREX_GATE_PAGE_H
 #define INTERREX_GATE_PAGE_H
 

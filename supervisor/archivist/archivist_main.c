@@ -121,6 +121,8 @@ static int obey(const struct order *order, struct findings *findings, char **ret
         }
         plan->kind = strcmp(order->verb, "take") == 0 ? order->kind : order->state.snapshot;
         if (strcmp(order->verb, "take") == 0)
+                plan->signer_mark = snapshot_signer_mark(&order->state);
+        if (strcmp(order->verb, "take") == 0)
                 return snapshot_take(&order->state, order->name, order->kind, ret_error);
         if (strcmp(order->verb, "restore") == 0)
                 return snapshot_restore(&order->state, order->name, ret_error);
@@ -199,14 +201,14 @@ static int answer(int r, const struct findings *findings, uint64_t elapsed_us, c
         char shown[ERROR_SHOWN_MAX], identity[65];
         sha256_format(findings->identity.digest, identity);
         text_copy(shown, sizeof(shown), error ? error : "it failed without a reason");
-        json_t *line = json_pack("{s:b, s:o?, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:b}", "ok", r >= 0,
-                        "error", r < 0 ? json_text(shown) : json_null(), "kind",
+        json_t *line = json_pack("{s:b, s:o?, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:s?}", "ok",
+                        r >= 0, "error", r < 0 ? json_text(shown) : json_null(), "kind",
                         snapshot_kind_name(plan->kind), "reason", json_text(plan->reason), "files",
                         (json_int_t)plan->files, "bytes", (json_int_t)plan->bytes, "extents",
                         (json_int_t)plan->extents, "estimated_us", (json_int_t)plan->estimated_us,
                         "elapsed_us", (json_int_t)elapsed_us, "identity",
                         findings->has_identity ? json_string(identity) : json_null(), "identity_counts",
-                        findings->identity_counts);
+                        findings->identity_counts, "signer_mark", plan->signer_mark);
         if (!line || json_dumpfd(line, STDOUT_FILENO, JSON_COMPACT | JSON_PRESERVE_ORDER) < 0 ||
                         write(STDOUT_FILENO, "\n", 1) != 1)
                 r = r < 0 ? r : -EIO;

@@ -1,5 +1,6 @@
 #include "archive.h"
 
+#include "../lib/signer.h"
 #include "subvolume.h"
 #include "tree_count.h"
 #include <fcntl.h>
@@ -46,8 +47,15 @@ int snapshot_plan(const struct state_config *state, struct snapshot_plan *ret_pl
          */
         if (r < 0)
                 plan.kind = SNAPSHOT_NONE;
+        plan.signer_mark = snapshot_signer_mark(state);
         *ret_plan = plan;
         return r < 0 && state->snapshot != SNAPSHOT_AUTO ? -EOPNOTSUPP : 0;
+}
+
+const char *snapshot_signer_mark(const struct state_config *state) {
+        _cleanup_close_ int fd =
+                        state->directory ? open(state->directory, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+        return fd < 0 ? NULL : signer_find_mark(fd);
 }
 
 static int refuse(struct snapshot_plan *plan, int error, const char *format, ...) {

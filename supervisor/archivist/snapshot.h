@@ -11,8 +11,12 @@ struct snapshot_plan {
         enum snapshot_kind kind;        /* what will be done: BTRFS, REFLINK, COPY, HOOK or NONE */
         uint64_t files, bytes, extents; /* as counted; extents only for REFLINK */
         uint64_t estimated_us;
-        char reason[256]; /* one sentence: why this kind, or why none is possible */
+        char reason[256];        /* one sentence: why this kind, or why none is possible */
+        const char *signer_mark; /* by what the node is seen to sign (lib/signer.h); NULL: by nothing */
 };
+
+/* Looks for it in the state directory. */
+const char *snapshot_signer_mark(const struct state_config *state);
 
 /* Finds out what `auto` (or the wanted kind) means for this directory, by trying in scratch siblings
  * (FICLONE on a probe file, an exchange of two directories, a subvolume made and destroyed), never by the
@@ -49,8 +53,8 @@ int snapshot_restore(const struct state_config *state, const char *name, char **
 int snapshot_remove(const struct state_config *state, const char *name, char **ret_error);
 
 /* Role entry. argv: "archivist" VERB ... ; writes one JSON line to stdout: {"ok":bool,"error":string|null,
- * "kind":..., "reason":string, "files":n, "bytes":n, "extents":n, "estimated_us":n, "elapsed_us":n} (counts
- * for plan only); exit 0 or
+ * "kind":..., "reason":string, "files":n, "bytes":n, "extents":n, "estimated_us":n, "elapsed_us":n,
+ * "signer_mark":string|null} (counts for plan only, the mark for plan and take); exit 0 or
  * 1. Verbs: plan, take NAME KIND, restore NAME, remove NAME (each followed by the state settings as flags:
  * --directory D
  * --keep F... --hook CMD... --copy-limit N --want KIND), and verify RELEASES_DIR VERSION COMMAND FD

@@ -2,12 +2,14 @@
 
 #include "../lib/config.h"
 #include "../lib/control_protocol.h"
+#include "../lib/signer.h"
 #include <fcntl.h>
 
 #define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
 
 static int read_all(const char *path, char **ret_text, size_t *ret_length);
 static void print_mistakes(const char *path, const struct config_mistakes *mistakes);
+static void print_signer(const struct config *config);
 
 int command_check(const char *path) {
         _cleanup_free_ char *text = NULL;
@@ -36,7 +38,17 @@ int command_check(const char *path) {
                         config->exec.command, config->exec.user ? config->exec.user : "root",
                         config->n_listen, config->n_listen == 1 ? "" : "es",
                         config->state.overlap ? "two generations may overlap" : "one generation at a time");
+        print_signer(config);
         return EXIT_DONE;
+}
+
+/* Where the directory cannot be read, the supervisor will say it. */
+static void print_signer(const struct config *config) {
+        const char *directory = config->state.directory;
+        char text[700];
+        _cleanup_close_ int fd = directory ? open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+        if (signer_describe(config, fd >= 0 ? signer_find_mark(fd) : NULL, text, sizeof(text)))
+                (void)printf("! %s\n", text);
 }
 
 /* One byte more than is allowed, so that the parser sees that it is too much. */

@@ -104,6 +104,15 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
         }
 }
 
+static void put_warning(FILE *out, const json_t *plan, const struct text_style *style) {
+        const char *warning = json_string_value(json_object_get(plan, "signer_warning"));
+        if (!warning)
+                return;
+        text_put_coloured(out, style, COLOUR_BUSY, "! ");
+        text_put(out, warning);
+        (void)fputc('\n', out);
+}
+
 /* True: ready for all of them. */
 static bool put_plan(FILE *out, const json_t *plan, const struct text_style *style) {
         const json_t *boundaries = json_object_get(plan, "boundaries"), *boundary,
@@ -119,6 +128,7 @@ static bool put_plan(FILE *out, const json_t *plan, const struct text_style *sty
         if (json_is_integer(free))
                 (void)fprintf(out, "  %.1f GB free", (double)json_integer_value(free) / 1e9);
         (void)fputc('\n', out);
+        put_warning(out, plan, style);
         if (json_array_size(boundaries) == 0)
                 (void)fputs("no boundary lies ahead: set them with `interrex schedule set` or `interrex "
                             "schedule import`\n",

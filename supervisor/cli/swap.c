@@ -20,7 +20,7 @@ struct swap_request {
         bool now;
 };
 
-static void print_gate(const struct node *node, uint64_t height);
+static void print_promises(const struct node *node, uint64_t height);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
 static int wait_for_swap(const struct node *node, uint64_t id);
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason);
@@ -39,8 +39,7 @@ static int run_swap(
                 return wait_for_swap(&node, id);
         (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
                         node.name, node.name);
-        if (arguments->has_at)
-                print_gate(&node, arguments->at);
+        print_promises(&node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
         if (arguments->has_at && !release_was_rehearsed(node.releases, request->version))
                 (void)printf("%s was not rehearsed on this node's state: `interrex rehearse %s %s` would "
                              "tell whether it does\n",
@@ -49,10 +48,7 @@ static int run_swap(
 }
 
 /* Only what is armed is told about: meanwhile it may have been cancelled or over. */
-static void print_gate(const struct node *node, uint64_t height) {
-        _cleanup_(output_json_done) json_t *status = NULL;
-        if (status_ask(node, &status) != 0)
-                return;
+static void print_gate(const json_t *status, uint64_t height) {
         const json_t *next = json_object_get(status, "next");
         const char *gate = json_string_value(json_object_get(next, "gate"));
         if (!gate || (uint64_t)json_integer_value(json_object_get(next, "height")) != height)
@@ -60,6 +56,19 @@ static void print_gate(const struct node *node, uint64_t height) {
         (void)fputs("the gate is ", stdout);
         text_put(stdout, gate);
         (void)putchar('\n');
+}
+
+static void print_promises(const struct node *node, uint64_t height) {
+        _cleanup_(output_json_done) json_t *status = NULL;
+        if (status_ask(node, &status) != 0)
+                return;
+        const char *warning = json_string_value(json_object_get(status, "signer_warning"));
+        if (height != CONTROL_HEIGHT_NONE)
+                print_gate(status, height);
+        if (warning) {
+                text_put(stdout, warning);
+                (void)putchar('\n');
+        }
 }
 
 int command_upgrade(const struct arguments *arguments) {

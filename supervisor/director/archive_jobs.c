@@ -3,6 +3,9 @@
 #include "../lib/log.h"
 #include "events.h"
 #include "jobs.h"
+#include "keeper_link.h"
+#include "signing.h"
+#include "unit.h"
 #include "verification.h"
 #include <jansson.h>
 
@@ -47,8 +50,6 @@ void jobs_plan_snapshot(struct director *director) {
         /* What was found out last holds until the answer has come. */
         if (!director->state_directory)
                 text_copy(director->snapshot_reason, sizeof(director->snapshot_reason), "the node has no state.directory");
-        else if (director->config->state.snapshot == SNAPSHOT_NONE)
-                text_copy(director->snapshot_reason, sizeof(director->snapshot_reason), "state.snapshot is none");
         else
                 (void) start_snapshot_job(director, JOB_PLAN, "plan", 0, NULL);
 }
@@ -81,6 +82,13 @@ static void planned(struct director *director, const json_t *answer, bool worked
         text_copy(director->snapshot_reason, sizeof(director->snapshot_reason), worked ? reason ? reason : "" : error);
 }
 
+/* Before what follows from the snapshot: whether it may be put back is known and in the journal by then. */
+static void looked(struct director *director, const json_t *answer, bool worked) {
+        const char *mark = json_string_value(json_object_get(answer, "signer_mark"));
+        if (mark || worked)
+                signing_note(director, mark);
+}
+
 void archive_job_done(struct director *director, struct job *job, bool worked) {
         json_t *answer = json_loads(job->output, 0, NULL);
         const char *text = json_string_value(json_object_get(answer, "error"));
@@ -93,8 +101,10 @@ void archive_job_done(struct director *director, struct job *job, bool worked) {
                 break;
         case JOB_PLAN:
                 planned(director, answer, worked, error);
+                looked(director, answer, worked);
                 break;
         case JOB_SNAPSHOT:
+                looked(director, answer, worked);
                 event.type = worked ? EVENT_SNAPSHOT_TAKEN : EVENT_SNAPSHOT_FAILED;
                 events_later(director, &event);
                 break;

@@ -47,7 +47,8 @@ struct unit {
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
         int log_fd, notify_fd;
-        uint64_t height; /* the last good one */
+        uint64_t height;       /* the last good one */
+        uint64_t unasked_from; /* the first told since it could say that it asks its gate, and has not; MACHINE_NO_HEIGHT: none */
         struct plausible known;
         uint64_t doubt_said_at;
         bool says_ready;
@@ -146,10 +147,16 @@ struct shared_page {
 
 #define GATE_USERS_MAX 4
 
-/* Releases that were seen to ask the gate before each block. */
+/* A release that was heard to ask the gate before each block. */
+struct gate_user {
+        char release[MACHINE_RELEASE_MAX]; /* empty: none */
+        uint8_t identity[16];              /* of its bytes and of how it is executed */
+        uint64_t generation;               /* the newest that has said so */
+};
+
 struct gate_users {
-        char releases[GATE_USERS_MAX][MACHINE_RELEASE_MAX]; /* empty: none */
-        uint32_t next;                                      /* the place to be filled next */
+        struct gate_user items[GATE_USERS_MAX];
+        uint32_t next; /* the place to be filled next */
 };
 
 /* Where a generation stops by itself (gate.kind: node). */
@@ -180,6 +187,7 @@ struct record {
         bool boundary_is_ours;                       /* the swap put its boundary into the schedule */
         bool takes_lock;                             /* the node was seen to take a lock below its state directory */
         char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
+        char signer_mark[64];                        /* by what the node was seen to sign; empty: by nothing */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         struct gate_users gate_users;
@@ -293,6 +301,7 @@ struct director {
         struct gate_check gate_checks[GATE_CHECKS_MAX];
         size_t n_gate_checks; /* so far; the oldest are overwritten */
         struct hold *hold;
+        bool can_cut_off;         /* what hold.serve asks for */
         char hold_complaint[160]; /* why hold.serve cannot be done; "": it can, or is not asked for */
         struct gate_uprobe *gate_uprobe;
         struct shared_page gate_pages[UNITS_MAX];

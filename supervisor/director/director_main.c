@@ -13,6 +13,7 @@
 #include "node_user.h"
 #include "planning.h"
 #include "recovery.h"
+#include "signing.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -112,8 +113,6 @@ static int ask_for_directories(struct director *director) {
 static void fill_settings(struct director *director) {
         const struct config *config = director->config;
         director->settings = (struct machine_settings){
-                        .overlap = config->state.overlap && config->state.signer == SIGNER_NONE,
-                        .signer_inside = config->state.signer == SIGNER_INSIDE,
                         .prepare_us = config->deadlines.prepare_us,
                         .gate_us = config->deadlines.gate_us,
                         .snapshot_us = config->deadlines.snapshot_us,
@@ -126,6 +125,7 @@ static void fill_settings(struct director *director) {
                         .n_backoff = config->n_restart_backoff,
                         .give_up_after = config->restart_give_up_after,
         };
+        signing_apply(director);
 }
 
 /* Folders above may be closed to everybody but root, as those made by mktemp are. */

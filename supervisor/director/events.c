@@ -15,6 +15,7 @@
 #include "perform.h"
 #include "planning.h"
 #include "probing.h"
+#include "signing.h"
 #include "unit.h"
 #include "watermark.h"
 #include <signal.h>
@@ -98,6 +99,8 @@ int events_feed(struct director *director, const struct machine_event *event) {
         director->is_performing = true;
         perform(director, &actions);
         director->is_performing = false;
+        if (before != PHASE_RUNNING && next.machine.phase == PHASE_RUNNING)
+                signing_look_again(director);
         control_emit_change(director);
         following_evaluate(director);
         return r;
@@ -371,7 +374,7 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
                 events_height_stands(director, unit);
 }
 
-void events_height_stands(struct director *director, const struct unit *unit) {
+void events_height_stands(struct director *director, struct unit *unit) {
         uint64_t generation = unit->generation, height = unit->height;
         if (generation == director->record.machine.serving) {
                 planning_note_height(director, height);

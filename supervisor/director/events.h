@@ -16,7 +16,7 @@ int events_feed_about(struct director *director, enum machine_event_type type, u
 /* A height was told of a generation. */
 void events_height(struct director *director, uint64_t generation, uint64_t height);
 /* What follows from the height that is believed of it already. */
-void events_height_stands(struct director *director, const struct unit *unit);
+void events_height_stands(struct director *director, struct unit *unit);
 
 /* The generation's committing thread stands behind LAST_HEIGHT. */
 void events_gate_hit(struct director *director, uint64_t generation, uint64_t last_height);

@@ -67,8 +67,9 @@ void following_note(struct follow *follow, const struct machine *before, const s
                 const struct machine_event *event) {
         bool was_held = before->phase == PHASE_HELD, is_held = after->phase == PHASE_HELD;
         bool has_overshot = event->type == EVENT_GATE_HIT && event->height >= before->boundary;
-        if (event->type == EVENT_ROLLBACK)
-                follow->is_ours = false; /* what an operator ended is his to try again */
+        /* What an operator ended is his to try again; where interrex itself cancels, it says why. */
+        if (event->type == EVENT_ROLLBACK || (event->type == EVENT_CANCEL && !event->text))
+                follow->is_ours = false;
         bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING || before->phase == PHASE_BACKOFF;
         if (is_held && ran && event->type == EVENT_GATE_HIT)
                 follow->held_at = event->height + 1;
@@ -81,7 +82,7 @@ void following_note(struct follow *follow, const struct machine *before, const s
         if (after->outcome == OUTCOME_COMMITTED)
                 *follow = (struct follow){.held_at = MACHINE_NO_HEIGHT, .went_back = before->kind == SWAP_ROLLBACK};
         else if (before->kind == SWAP_UPGRADE)
-                note_failure(follow, before->candidate_release, follow->is_ours && after->outcome != OUTCOME_CANCELLED);
+                note_failure(follow, before->candidate_release, follow->is_ours);
         follow->is_ours = false;
 }
 

@@ -6,6 +6,7 @@
 #include "gate_page.h"
 #include "gate_uprobe.h"
 #include "gate_users.h"
+#include "perform.h"
 #include "planning.h"
 #include "unit.h"
 
@@ -79,8 +80,19 @@ static bool look_for_node(struct director *director, const struct unit *unit) {
         return false;
 }
 
-bool gate_on_height(struct director *director, const struct unit *unit, uint64_t height) {
+/* Held, it was believed to stand. */
+static void stop_held(struct director *director, uint64_t generation) {
+        if (director->record.machine.phase == PHASE_HELD && generation == director->record.machine.current)
+                perform(director, &(struct machine_actions){.n = 2,
+                                                  .items = {{.type = ACTION_TERMINATE, .generation = generation},
+                                                                  {.type = ACTION_DEADLINE, .value = director->settings.stop_us}}});
+}
+
+bool gate_on_height(struct director *director, struct unit *unit, uint64_t height) {
         uint64_t boundary = gate_height(director, unit->generation);
+        bool is_doubted = is_kind(director, GATE_NOTIFY) && gate_users_doubt(director, unit, height, boundary);
+        if (is_doubted && boundary != MACHINE_NO_HEIGHT && height + 1 >= boundary)
+                stop_held(director, unit->generation);
         if (boundary == MACHINE_NO_HEIGHT || is_kind(director, GATE_UPROBE) || height + 1 < boundary)
                 return false;
         if (is_kind(director, GATE_NODE) && boundary == PLANNING_FIRST_BLOCK && planning_allows(director, unit->release, height))
@@ -93,8 +105,10 @@ bool gate_on_height(struct director *director, const struct unit *unit, uint64_t
                 events_gate_hit(director, unit->generation, height);
                 return true;
         }
-        /* It stands when it says so: where the gate was armed late, it may be in the middle of the boundary's block. */
-        return height >= boundary && gate_stands(director, unit->generation, height + 1);
+        /* It stands when it says so: where the gate was armed late, it may be in the middle of the boundary's block. One that has not
+         * said that it asks may not do so at all, whatever others of its release did. */
+        return height >= boundary && gate_users_heard(&director->record.gate_users, unit) &&
+               gate_stands(director, unit->generation, height + 1);
 }
 
 int gate_apply(struct director *director, struct unit *unit) {
@@ -179,5 +193,7 @@ void gate_resume(struct director *director) {
 }
 
 void gate_ask_again(struct director *director) {
+        for (size_t i = 0; i < UNITS_MAX; i++)
+                director->units[i].unasked_from = MACHINE_NO_HEIGHT;
         gate_page_ask_again(director);
 }

@@ -35,7 +35,7 @@ bool gate_stands(struct director *director, uint64_t generation, uint64_t height
 void gate_on_notification(struct director *director, uint64_t generation, uint64_t height);
 
 /* A height that was told or asked for. true: the generation stands there, or is to be stopped there, and that was dealt with. */
-bool gate_on_height(struct director *director, const struct unit *unit, uint64_t height);
+bool gate_on_height(struct director *director, struct unit *unit, uint64_t height);
 
 /* Events that nobody took while there was no director: parks what was stopped. */
 void gate_resume(struct director *director);

@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "hold.skel.h"
 #include "keeper_link.h"
+#include "signing.h"
 #include "steering.h"
 #include "unit.h"
 #include "waiting_room.h"
@@ -72,8 +73,9 @@ int hold_open(struct director *director) {
         if (director->config->n_hold_serve == 0)
                 return 0;
         int r = *director->no_hooks ? 0 : load(director);
-        director->settings.hold_serves = r >= 0 && !*director->no_hooks;
-        if (director->settings.hold_serves)
+        director->can_cut_off = r >= 0 && !*director->no_hooks;
+        signing_apply(director);
+        if (director->can_cut_off)
                 return 0;
         (void) snprintf(director->hold_complaint, sizeof(director->hold_complaint),
                         "hold.serve cannot be done: %s; a release that is held is stopped, and connections wait",

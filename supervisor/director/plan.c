@@ -5,6 +5,7 @@
 #include "gate.h"
 #include "gate_check.h"
 #include "planning.h"
+#include "signing.h"
 #include "unit.h"
 #include <jansson.h>
 
@@ -19,7 +20,7 @@ char *plan_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
-        char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX];
+        char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700];
         const char *before = machine->current_release;
         const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
         size_t n_pending = 0;
@@ -41,6 +42,8 @@ char *plan_text(struct director *director) {
         (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
         (void) json_object_set_new(object, "state_directory",
                         director->state_directory ? json_string(director->state_directory) : json_null());
+        (void) json_object_set_new(object, "signer_warning",
+                        signing_describe(director, warning, sizeof(warning)) ? json_string(warning) : json_null());
         (void) json_object_set_new(object, "boundaries", boundaries);
         char *text = json_dumps(object, JSON_INDENT(2));
         json_decref(object);

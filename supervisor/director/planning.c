@@ -304,7 +304,7 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         if (director->config->gate.kind == GATE_NONE || version_parse(release_of(director, generation), &version) < 0)
                 return MACHINE_NO_HEIGHT;
         bool is_known = unit && unit->height != MACHINE_NO_HEIGHT;
-        bool may_be_old = director->config->state.signer != SIGNER_NONE && director->record.last_height != MACHINE_NO_HEIGHT &&
+        bool may_be_old = state_signs(&director->config->state) && director->record.last_height != MACHINE_NO_HEIGHT &&
                           generation == director->record.machine.current;
         uint64_t denied = schedule_first_denied(&director->schedule, &version, is_known ? unit->height + 1 : 0);
         /* What was remembered of the state may be wrong (it may have been put back): the first block tells where it stands. */

@@ -6,6 +6,7 @@
 #include "control.h"
 #include "events.h"
 #include "gate.h"
+#include "gate_users.h"
 #include "hold.h"
 #include "jobs.h"
 #include "keeper_link.h"
@@ -175,7 +176,6 @@ static int on_port_retry(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int start(struct director *director) {
         (void) journal_swap_get(director->journal, director->record.swap, &director->swap);
-        director->record.gate_users = (struct gate_users){0}; /* releases may have been replaced meanwhile */
         jobs_plan_snapshot(director);
         source_open(director);
         if (source_holds_start(director))
@@ -196,5 +196,6 @@ int recovery_go_on(struct director *director) {
         /* A director may have died before it started anything under this keeper. */
         bool was_started = director->record.keeper_instance == director->welcome.instance;
         director->record.keeper_instance = director->welcome.instance;
+        gate_users_recover(director);
         return was_started ? resume(director) : start(director);
 }

@@ -84,7 +84,7 @@ static bool state_is_empty(const struct director *director) {
 
 static bool can_be_read(const struct director *director) {
         enum height_source source = director->config->height.source;
-        bool matters = director->schedule.n > 0 || director->config->state.signer != SIGNER_NONE;
+        bool matters = director->schedule.n > 0 || state_signs(&director->config->state);
         return matters && (source == HEIGHT_FILE || source == HEIGHT_EXEC);
 }
 

@@ -9,6 +9,7 @@
 #include "hold.h"
 #include "planning.h"
 #include "probing.h"
+#include "signing.h"
 #include "source.h"
 #include "steering.h"
 #include "unit.h"
@@ -223,7 +224,7 @@ static void append_unstartable(const struct director *director, json_t *array) {
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
-        char text[400];
+        char text[400], signing[700];
         append_cut_off(director, array);
         append(array, director->near_miss);
         append(array, probing_complaint(director));
@@ -247,6 +248,8 @@ static json_t *degraded(struct director *director) {
                 (void) snprintf(text, sizeof(text), "no snapshot can be taken: %.250s", director->snapshot_reason);
                 append(array, text);
         }
+        if (signing_describe(director, signing, sizeof(signing)))
+                append(array, signing);
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
@@ -298,6 +301,7 @@ static void put_run(struct director *director, json_t *object) {
 
 char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
+        char warning[700];
         json_t *object = json_object();
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "config", json_string(director->welcome.config_path));
@@ -312,6 +316,8 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "restarts", number(director->restarts));
         (void) json_object_set_new(object, "cut_off", cut_off(director));
         (void) json_object_set_new(object, "degraded", degraded(director));
+        (void) json_object_set_new(object, "signer_warning",
+                        signing_describe(director, warning, sizeof(warning)) ? json_string(warning) : json_null());
         char *text = json_dumps(object, JSON_INDENT(2));
         json_decref(object);
         return text;

@@ -11,7 +11,7 @@ bool watermark_refuses(struct director *director, uint64_t generation, uint64_t 
         bool is_in_force = generation == 0 || generation == record->machine.current;
         char text[MACHINE_REASON_MAX];
         struct machine_event event = {.type = EVENT_STATE_IS_OLD, .generation = generation, .flag = generation == 0, .text = text};
-        if (director->config->state.signer == SIGNER_NONE || !is_in_force || record->last_height == MACHINE_NO_HEIGHT ||
+        if (!state_signs(&director->config->state) || !is_in_force || record->last_height == MACHINE_NO_HEIGHT ||
                         height >= record->last_height || (generation == 0 && record->machine.past_fence))
                 return false;
         (void) snprintf(text, sizeof(text),
@@ -26,7 +26,7 @@ bool watermark_refuses(struct director *director, uint64_t generation, uint64_t 
 void watermark_raise(struct director *director, uint64_t height) {
         struct record *record = &director->record;
         uint64_t now = now_monotonic();
-        bool is_signer = director->config->state.signer != SIGNER_NONE;
+        bool is_signer = state_signs(&director->config->state);
         if (record->last_height != MACHINE_NO_HEIGHT && (is_signer ? height <= record->last_height : height == record->last_height))
                 return;
         record->last_height = height;

@@ -18,7 +18,7 @@ enum snapshot_kind {
         SNAPSHOT_HOOK,
         SNAPSHOT_NONE
 };
-enum signer_kind { SIGNER_NONE, SIGNER_FILES, SIGNER_INSIDE };
+enum signer_kind { SIGNER_UNSAID, SIGNER_NONE, SIGNER_FILES, SIGNER_INSIDE };
 enum height_source {
         HEIGHT_NONE,
         HEIGHT_ETHEREUM,
@@ -88,6 +88,11 @@ struct state_config {
         char **keep;         /* relative to directory */
         enum signer_kind signer;
 };
+
+/* It is configured to be a signer. */
+static inline bool state_signs(const struct state_config *state) {
+        return state->signer == SIGNER_FILES || state->signer == SIGNER_INSIDE;
+}
 
 struct height_config {
         enum height_source source;

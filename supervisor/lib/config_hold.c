@@ -61,7 +61,7 @@ void hold_check(struct reader *reader, const yaml_node_t *root, const struct con
         if (!serve)
                 return;
         check_are_held(reader, serve, config);
-        if (config->state.signer != SIGNER_NONE)
+        if (state_signs(&config->state))
                 reader_mistake(reader, line,
                                 "hold.serve is not for a node that signs (state.signer): cut off from its "
                                 "peers it would still sign");

@@ -18,7 +18,7 @@ static void take_patience(struct reader *reader, const yaml_node_t *value, void 
 
 TAKE_CHOICE(take_fence, enum fence_kind, "lock", "exec")
 TAKE_CHOICE(take_snapshot, enum snapshot_kind, "auto", "btrfs", "reflink", "copy", "hook", "none")
-TAKE_CHOICE(take_signer, enum signer_kind, "none", "files", "inside")
+TAKE_CHOICE(take_signer, enum signer_kind, NULL, "none", "files", "inside")
 
 void take_exec(struct reader *reader, const yaml_node_t *value, void *target) {
         static const struct reader_key keys[] = {
@@ -63,7 +63,7 @@ void take_state(struct reader *reader, const yaml_node_t *value, void *target) {
                 reader_mistake(reader, line,
                                 "state.signer: files needs state.keep: which files hold the signing "
                                 "memory?");
-        if (state->signer != SIGNER_NONE && state->overlap)
+        if (state_signs(state) && state->overlap)
                 reader_mistake(reader, line,
                                 "state.overlap cannot be true for a signer: two generations would sign at "
                                 "once");

@@ -21,7 +21,7 @@ static void check_config(const struct config *config) {
         INVARIANT(node_name_is_valid(config->node));
         INVARIANT(path_stays_below(config->exec.command));
         INVARIANT(!config->state.directory || *config->state.directory == '/');
-        INVARIANT(!config->state.overlap || config->state.signer == SIGNER_NONE);
+        INVARIANT(!config->state.overlap || !state_signs(&config->state));
         INVARIANT(config->state.signer != SIGNER_FILES || config->state.keep);
         for (size_t i = 0; config->state.keep && config->state.keep[i]; i++)
                 INVARIANT(path_stays_below(config->state.keep[i]));

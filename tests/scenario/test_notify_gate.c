@@ -1,5 +1,6 @@
 /* `gate: {kind: notify}`: a node that asks by libinterrex before each block is stopped exactly, one that only tells its height is not. */
 #include "support/scenario.h"
+#include <fcntl.h>
 #include <signal.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
@@ -14,6 +15,7 @@ static void wait_ledger(struct scenario *s, uint64_t height);
 static void assert_stands_at(struct scenario *s, uint64_t height);
 static json_t *wait_held(struct scenario *s);
 static bool is_held_without_a_process(const json_t *status, const void *userdata);
+static bool is_held_and_runs(const json_t *status, const void *userdata);
 
 /* Each old release would commit some thirty blocks more while it stops, were it not for the gate. */
 SCENARIO(I4_upgrades_at_the_height_again_and_again) {
@@ -111,6 +113,93 @@ SCENARIO(I4_held_it_serves_reads_whoever_is_killed) {
                         s, (const struct ledger_range[]){{1, 29, "1.0.0"}, {30, UINT64_MAX, "2.0.0"}}, 2);
 }
 
+/* What it said lies in the journal: whoever starts it at H-1 knows that it can be held there, long before it asks for H. */
+SCENARIO(I4_held_it_serves_reads_when_the_supervisor_comes_back) {
+        configure(s, 500, "--cooperate", "release: \"1.0.0\"");
+        scenario_expect(s, 0, "schedule", "set", s->node, "5", ">=2.0.0", NULL);
+        scenario_add_testnodes(s, 1, 1);
+        scenario_start_supervisor(s);
+        json_decref(wait_held(s));
+        for (unsigned i = 0; i < 2; i++) {
+                if (i == 0)
+                        process_kill(&s->supervisor);
+                else
+                        scenario_stop(s);
+                scenario_start_supervisor(s);
+                json_decref(scenario_wait_status(s, is_held_and_runs, NULL, TIMEOUT_US));
+                scenario_wait_height(s, 4, TIMEOUT_US);
+                assert_stands_at(s, 4);
+                json_decref(scenario_wait_status(s, is_held_and_runs, NULL, TIMEOUT_US));
+        }
+        scenario_add_testnodes(s, 2, 2);
+        scenario_wait_height(s, 7, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(
+                        s, (const struct ledger_range[]){{1, 4, "1.0.0"}, {5, UINT64_MAX, "2.0.0"}}, 2);
+}
+
+static void begin_silent(struct scenario *s, unsigned block_ms) {
+        char arguments[256];
+        (void)snprintf(arguments, sizeof(arguments), "--cooperate, --cooperate-unless, %s/silent",
+                        s->directory);
+        configure(s, block_ms, arguments, "release: \"1.0.0\"");
+        scenario_add_testnodes(s, 1, 1);
+}
+
+static void be_silent(struct scenario *s) {
+        char path[128];
+        (void)snprintf(path, sizeof(path), "%s/silent", s->directory);
+        close_fd(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+}
+
+static bool gate_is_exact(struct scenario *s) {
+        struct process_result plan = scenario_cli(s, "plan", s->node, "--json", NULL);
+        json_t *planned = json_loads(plan.output, 0, NULL);
+        const json_t *boundary = json_array_get(json_object_get(planned, "boundaries"), 0);
+        bool is_exact = json_is_true(json_object_get(boundary, "gate_is_exact"));
+        assert_non_null(boundary);
+        json_decref(planned);
+        process_result_done(&plan);
+        return is_exact;
+}
+
+/* The same bytes, started in the same way, may ask no more. */
+SCENARIO(I3_who_asks_no_more_is_not_believed) {
+        begin_silent(s, 1000);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=2.0.0", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 2, TIMEOUT_US);
+        assert_true(gate_is_exact(s));
+        scenario_stop(s);
+        be_silent(s);
+        scenario_start(s);
+        uint64_t height = height_in_ledger(s);
+        assert_true(gate_is_exact(s)); /* until it goes on without a word */
+        wait_ledger(s, height + 3);
+        for (uint64_t deadline = now_monotonic() + process_patience(TIMEOUT_US); gate_is_exact(s);)
+                assert_true(now_monotonic() < deadline);
+        scenario_stop(s);
+}
+
+/* It stood there, and is started again: it goes on, is stopped, and nothing goes on from what it did. */
+SCENARIO(I3_held_who_asks_no_more_is_stopped) {
+        begin_silent(s, 200);
+        scenario_expect(s, 0, "schedule", "set", s->node, "5", ">=2.0.0", NULL);
+        scenario_start_supervisor(s);
+        json_decref(wait_held(s));
+        scenario_stop(s);
+        be_silent(s);
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(s, is_held_without_a_process, NULL, TIMEOUT_US));
+        uint64_t height = height_in_ledger(s);
+        assert_in_range(height, 5, 15);
+        assert_stands_at(s, height);
+        scenario_stop(s);
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(s, is_held_without_a_process, NULL, TIMEOUT_US));
+        scenario_stop(s);
+}
+
 /* I3: a breaking upgrade that fails goes back to the old release, which stops at the same height again. */
 SCENARIO(I3_the_old_one_comes_back_to_the_gate) {
         configure(s, 20, "--cooperate", "release: \"1.0.0\"");
@@ -194,9 +283,7 @@ SCENARIO(I3_the_schedule_is_followed_whoever_is_killed) {
                         {20, 29, "3.0.0"}, {30, 39, "4.0.0"}, {40, 49, "5.0.0"}, {50, UINT64_MAX, "6.0.0"}};
         unsigned seed = (unsigned)getpid();
         print_message("seed %u\n", seed);
-        scenario_configure_testnode(s,
-                        &(struct scenario_testnode){
-                                        .block_ms = 20, .arguments = "--cooperate", .more = NOTIFY_ALLOWED});
+        configure(s, 20, "--cooperate", "release: \"1.0.0\"");
         for (unsigned i = 0; i < 6; i++) {
                 char height[16], range[48];
                 (void)snprintf(height, sizeof(height), "%u", i == 0 ? 1 : 10 * i);
@@ -254,6 +341,9 @@ int main(void) {
                         SCENARIO_TEST(I4_the_node_stands_while_the_director_is_dead),
                         SCENARIO_TEST(I4_the_next_director_has_the_page_in_hand),
                         SCENARIO_TEST(I4_held_it_serves_reads_whoever_is_killed),
+                        SCENARIO_TEST(I4_held_it_serves_reads_when_the_supervisor_comes_back),
+                        SCENARIO_TEST(I3_who_asks_no_more_is_not_believed),
+                        SCENARIO_TEST(I3_held_who_asks_no_more_is_stopped),
                         SCENARIO_TEST(I3_the_old_one_comes_back_to_the_gate),
                         SCENARIO_TEST(I4_in_overlap_the_old_one_stays_before_its_height),
                         SCENARIO_TEST(I4_a_node_that_asks_late_is_stopped_as_well),
@@ -308,4 +398,8 @@ static json_t *wait_held(struct scenario *s) {
 
 static bool is_held_without_a_process(const json_t *status, const void *userdata) {
         return is_held(status, userdata) && !json_is_integer(json_object_get(status, "pid"));
+}
+
+static bool is_held_and_runs(const json_t *status, const void *userdata) {
+        return is_held(status, userdata) && json_is_integer(json_object_get(status, "pid"));
 }

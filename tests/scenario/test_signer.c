@@ -7,6 +7,7 @@
 
 static void begin(struct scenario *s, const char *signer, const char *faults);
 static size_t assert_signed_once(struct scenario *s, const char *version);
+static void run(const char *format, ...) _printf_(1, 2);
 
 /* The new release signs, never answers, and its state is put back: the old one commits those heights itself, and signs none again. */
 SCENARIO(I8_what_was_signed_is_remembered_when_the_state_is_put_back) {
@@ -49,6 +50,101 @@ SCENARIO(I8_a_state_that_holds_the_memory_is_held_at_a_boundary) {
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
 
+static void put_mark(struct scenario *s) {
+        run("mkdir -p %s/data && touch %s/data/priv_validator_state.json", s->data, s->data);
+}
+
+static bool is_warned(const json_t *status, const void *userdata) {
+        const json_t *item;
+        size_t i;
+        (void)userdata;
+        json_array_foreach(json_object_get(status, "degraded"), i,
+                        item) if (strstr(json_string_value(item), "data/priv_validator_state.json in "
+                                                                  "state.directory")) return true;
+        return false;
+}
+
+/* Nobody said whether it signs, and its files tell that it may. */
+SCENARIO(I8_who_may_be_a_signer_is_never_put_back) {
+        begin(s, "", "--accept-never-answer");
+        put_mark(s); /* only now: it is seen when the upgrade is armed, and when the snapshot is taken */
+        struct process_result result = scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
+        assert_int_equal(result.status, 0);
+        process_result_done(&result);
+        json_t *status = scenario_wait_status(s, is_warned, NULL, TIMEOUT_US);
+        assert_non_null(strstr(scenario_text(status, "signer_warning"), "`signer: none`"));
+        assert_non_null(strstr(scenario_text(status, "signer_warning"),
+                        "`keep: [data/priv_validator_state.json, "));
+        json_decref(status);
+        result = scenario_cli(s, "plan", s->node, NULL);
+        assert_non_null(strstr(result.output, "data/priv_validator_state.json"));
+        process_result_done(&result);
+        scenario_wait_phase(s, "held", TIMEOUT_US);
+        json_decref(scenario_wait_status(s, is_warned, NULL, TIMEOUT_US));
+        scenario_stop(s);
+        assert_true(assert_signed_once(s, "2.0.0") > 0);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
+}
+
+/* The mark was made after the last look before the fence. */
+SCENARIO(I8_a_signer_is_seen_at_the_latest_when_the_snapshot_is_taken) {
+        begin(s, "", "--accept-never-answer");
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "150", NULL);
+        scenario_wait_height(s, 100, TIMEOUT_US);
+        put_mark(s);
+        scenario_wait_phase(s, "held", TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
+}
+
+SCENARIO(who_is_said_not_to_sign_is_put_back) {
+        begin(s, "signer: none", "--accept-never-answer");
+        put_mark(s);
+        struct process_result result =
+                        scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
+        assert_int_equal(result.status, 4);
+        process_result_done(&result);
+        json_t *status = scenario_status(s);
+        assert_false(is_warned(status, NULL));
+        json_decref(status);
+        scenario_stop(s);
+        scenario_assert_ranges(s, (const struct ledger_range[]){{1, 59, "1.0.0"}}, 1);
+}
+
+SCENARIO(I8_who_may_be_a_signer_does_not_overlap) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .state = "overlap: true, fence: exec",
+                                                       .lock = "none"});
+        scenario_add_testnodes(s, 1, 2);
+        put_mark(s);
+        struct process_result result = scenario_cli(s, "check", s->config, NULL);
+        assert_int_equal(result.status, 0);
+        assert_non_null(strstr(result.output, "no two generations overlap"));
+        process_result_done(&result);
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, is_warned, NULL, TIMEOUT_US));
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        result = scenario_cli(s, "history", s->node, "--json", NULL);
+        assert_non_null(strstr(result.output, "exclusive"));
+        assert_null(strstr(result.output, "overlap"));
+        process_result_done(&result);
+        scenario_stop(s);
+}
+
+/* One that is armed already is given up. */
+SCENARIO(I8_an_overlap_is_cancelled_when_a_signer_is_seen) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .state = "overlap: true, fence: exec",
+                                                       .lock = "none"});
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
+        put_mark(s);
+        scenario_expect(s, 1, "upgrade", s->node, "2.0.0", "--at", "100000", "--wait", NULL);
+        json_decref(scenario_wait_status(s, is_warned, NULL, TIMEOUT_US));
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_stop(s);
+}
+
 SCENARIO(I8_whoever_is_killed_no_height_is_signed_twice) {
         unsigned seed = (unsigned)getpid();
         print_message("seed %u\n", seed);
@@ -69,8 +165,6 @@ SCENARIO(I8_whoever_is_killed_no_height_is_signed_twice) {
         scenario_stop(s);
         (void)assert_signed_once(s, "");
 }
-
-static void run(const char *format, ...) _printf_(1, 2);
 
 static void run(const char *format, ...) {
         char command[600];
@@ -127,6 +221,11 @@ int main(void) {
                         SCENARIO_TEST(I8_what_was_signed_is_remembered_when_the_state_is_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_never_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_held_at_a_boundary),
+                        SCENARIO_TEST(I8_who_may_be_a_signer_is_never_put_back),
+                        SCENARIO_TEST(I8_a_signer_is_seen_at_the_latest_when_the_snapshot_is_taken),
+                        SCENARIO_TEST(who_is_said_not_to_sign_is_put_back),
+                        SCENARIO_TEST(I8_who_may_be_a_signer_does_not_overlap),
+                        SCENARIO_TEST(I8_an_overlap_is_cancelled_when_a_signer_is_seen),
                         SCENARIO_TEST(I8_whoever_is_killed_no_height_is_signed_twice),
                         SCENARIO_TEST(I8_on_an_older_state_a_signer_does_not_start),
         };

@@ -121,7 +121,7 @@ static void test_what_is_left_out_has_its_default(void **state) {
         assert_int_equal(config->state.fence, FENCE_LOCK);
         assert_int_equal(config->state.snapshot, SNAPSHOT_AUTO);
         assert_int_equal(config->state.copy_limit, UINT64_C(1) << 30);
-        assert_int_equal(config->state.signer, SIGNER_NONE);
+        assert_int_equal(config->state.signer, SIGNER_UNSAID);
         assert_int_equal(config->height.source, HEIGHT_NONE);
         assert_int_equal(config->height.every_us, 250 * USEC_PER_MSEC);
         assert_int_equal(config->gate.kind, GATE_NONE);

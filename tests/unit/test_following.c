@@ -51,10 +51,32 @@ static void another_release_follows_on_a_state_from_before_it(void **state) {
         assert_int_equal(held_at_after(&before, EVENT_GATE_HIT, BOUNDARY - 1), BOUNDARY);
 }
 
+/* The candidate of an overlap ends some time after the swap was given up. */
+static uint32_t tries_after_cancel(const char *why) {
+        struct follow follow = {.held_at = MACHINE_NO_HEIGHT, .is_ours = true};
+        struct machine before = armed(), aborting = before, after = before;
+        struct machine_event cancel = {.type = EVENT_CANCEL, .text = why}, empty = {.type = EVENT_EMPTY};
+        aborting.phase = PHASE_ABORTING;
+        aborting.outcome = after.outcome = OUTCOME_CANCELLED;
+        after.phase = PHASE_RUNNING;
+        after.kind = SWAP_NONE;
+        following_note(&follow, &before, &aborting, &cancel);
+        following_note(&follow, &aborting, &after, &empty);
+        assert_int_equal(follow.n_failed, 1);
+        return follow.failed[0].tries;
+}
+
+static void what_an_operator_cancels_is_his_to_try_again(void **state) {
+        (void)state;
+        assert_int_equal(tries_after_cancel(NULL), FOLLOW_TRIES_MAX);
+        assert_int_equal(tries_after_cancel("it may sign"), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(I3_nothing_follows_on_a_state_past_the_boundary),
                         cmocka_unit_test(another_release_follows_on_a_state_from_before_it),
+                        cmocka_unit_test(what_an_operator_cancels_is_his_to_try_again),
         };
         return cmocka_run_group_tests_name("following", tests, NULL, NULL);
 }

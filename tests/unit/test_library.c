@@ -207,6 +207,29 @@ static void who_waits_says_so_again_when_the_supervisor_speaks(void **state) {
         assert_false(await(stage->notify_fd, 0));
 }
 
+static int ask_until_ten(struct stage *stage) {
+        for (uint64_t height = 1; height <= 10; height++) {
+                if (interrex_gate(height) != 0)
+                        return 1;
+                if (height == 3)
+                        set_limit(stage, 9); /* as the supervisor would */
+        }
+        return 0;
+}
+
+/* Who heard it first may have died with it. */
+static void that_it_asks_is_said_again_when_the_supervisor_has_spoken(void **state) {
+        struct stage *stage = *state;
+        start_node(stage, NULL, ask_until_ten);
+        expect_datagram(stage, "X_INTERREX_GATE=attached");
+        expect_datagram(stage, "X_INTERREX_GATE=attached");
+        expect_datagram(stage, "X_INTERREX_GATE=9");
+        set_limit(stage, INTERREX_GATE_OPEN);
+        expect_datagram(stage, "X_INTERREX_GATE=attached");
+        expect_end(stage, 0);
+        assert_false(await(stage->notify_fd, 0));
+}
+
 /* Nobody reads for a while: what could not be said is said later. */
 static void who_could_not_be_told_is_told_later(void **state) {
         struct stage *stage = *state;
@@ -374,6 +397,7 @@ int main(void) {
                         STAGED(each_thread_waits_for_its_own_height),
                         STAGED(who_waits_says_so_again_when_the_supervisor_speaks),
                         STAGED(who_could_not_be_told_is_told_later),
+                        STAGED(that_it_asks_is_said_again_when_the_supervisor_has_spoken),
                         STAGED(a_wait_ends_with_its_time_or_a_signal),
                         STAGED(a_signal_does_not_open_the_gate),
                         STAGED(a_page_that_is_none_is_refused),

@@ -58,6 +58,8 @@ static const struct option_row rows[] = {
                 ROW("--cooperate", FLAG, cooperate, "tell and ask the supervisor through libinterrex"),
                 ROW("--cooperate-from", NUMBER, cooperate_from,
                                 "the same, but ask only from this height on"),
+                ROW("--cooperate-unless", TEXT, cooperate_unless,
+                                "ask nothing if this file is there at the start"),
                 ROW("--udp", TEXT, udp, "IP:PORT of an echo"),
                 ROW("--unix", TEXT, unix_path, "path of one more listener"),
                 ROW("--signatures", TEXT, signatures,
@@ -99,6 +101,8 @@ void options_read(int argc, char **argv, struct options *ret_options) {
                 else
                         take(ret_options, row, words[++i]);
         }
+        if (ret_options->cooperate_unless && access(ret_options->cooperate_unless, F_OK) == 0)
+                ret_options->cooperate_from = UINT64_MAX;
 }
 
 static size_t add_words_of_release(char **words, size_t n) {

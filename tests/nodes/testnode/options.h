@@ -18,6 +18,7 @@ struct options {
         uint64_t answer_status, workers, reuseport_workers, backlog, tell_every;
         bool lock_try, lock_every_block, close_first, ignore_term, never_listen, listen_never_accept;
         uint64_t cooperate_from; /* 0: from the first block */
+        const char *cooperate_unless;
         bool accept_never_answer, never_advance, spoil_state, shutdown_listener, listen_fds, notify;
         bool cooperate;
         uint64_t halt_height, upgrade_at; /* 0: nowhere */
