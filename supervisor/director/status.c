@@ -38,15 +38,19 @@ static json_t *next(struct director *director) {
                         return json_null();
                 (void) following_pick(director, at, release, sizeof(release));
         }
+        uint64_t gated_at = at;
+        if (at == MACHINE_NO_HEIGHT) /* at once; from a hold it begins with the height that the node is held at */
+                at = director->record.follow.held_at;
         json_t *object = json_object();
         const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
         uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(release));
-        gate_describe(director, machine->current_release, at, gate, sizeof(gate));
+        gate_describe(director, machine->current_release, gated_at, gate, sizeof(gate));
         (void) json_object_set_new(object, "gate",
-                        at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null() : json_string(gate));
+                        gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()
+                                                                                                  : json_string(gate));
         (void) json_object_set_new(object, "eta_s",
                         eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;
@@ -134,7 +138,9 @@ static json_t *last_swap(struct director *director) {
                                 swap->at_height == UINT64_MAX ? json_null() : number(swap->at_height));
                 (void) json_object_set_new(object, "outcome", json_string(swap->outcome));
                 (void) json_object_set_new(object, "reason", text_or_null(swap->reason));
-                (void) json_object_set_new(object, "gap_ms", json_real((double) swap->gap_us / (double) USEC_PER_MSEC));
+                (void) json_object_set_new(object, "gap_ms",
+                                journal_swap_has_gap(swap) ? json_real((double) swap->gap_us / (double) USEC_PER_MSEC)
+                                                           : json_null());
                 (void) json_object_set_new(object, "prepared_ms", json_real((double) swap->prepared_us / (double) USEC_PER_MSEC));
                 (void) json_object_set_new(object, "total_ms", json_real((double) swap->total_us / (double) USEC_PER_MSEC));
                 return object;

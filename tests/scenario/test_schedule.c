@@ -113,6 +113,13 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
 }
 
+static bool shows_what_is_under_way(const json_t *status, const void *release) {
+        const json_t *next = json_object_get(status, "next");
+        const char *shown = json_string_value(json_object_get(next, "release"));
+        return strcmp(scenario_text(status, "phase"), "held") != 0 && shown && strcmp(shown, release) == 0 &&
+               json_integer_value(json_object_get(next, "height")) == 30;
+}
+
 /* Reads go on at H-1 until the hotfix is added, and nobody has to ask for it. */
 SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         static const struct ledger_range ranges[] = {{1, 29, "1.0.0"}, {30, UINT64_MAX, "2.0.1"}};
@@ -129,6 +136,7 @@ SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         scenario_wait_height(s, 29, TIMEOUT_US);
         scenario_assert_release(s, "1.0.0");
         scenario_add_testnode(s, "2.0.1", "");
+        json_decref(scenario_wait_status(s, shows_what_is_under_way, "2.0.1", TIMEOUT_US));
         scenario_wait_height(s, 40, TIMEOUT_US);
         scenario_end_load_unharmed(s);
         scenario_assert_release(s, "2.0.1");
