@@ -147,7 +147,7 @@ static void put_rule(struct director *director, const struct boundary *boundary,
 /* Says in *BEFORE which release the next boundary will find. */
 static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before) {
         json_t *object = json_object(), *problems = json_array();
-        char release[MACHINE_RELEASE_MAX];
+        char release[MACHINE_RELEASE_MAX], missing[MACHINE_REASON_MAX];
         struct version version;
         const char *old = *before;
         bool stays = version_parse(old, &version) >= 0 && range_allows(&boundary->range, &version);
@@ -163,8 +163,8 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
                 *before = json_string_value(json_object_get(object, "release"));
         } else {
                 (void) json_object_set_new(object, "release", json_null());
-                problem(problems, "no release here is in \"%s\": add one with `interrex release add %s VERSION PATH`",
-                                boundary->range.text, director->config->node);
+                following_describe_missing(director, &boundary->range, missing, sizeof(missing));
+                problem(problems, "it asks for \"%s\", and %s", boundary->range.text, missing);
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)

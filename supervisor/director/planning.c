@@ -57,14 +57,19 @@ static uint64_t next_height(struct director *director) {
 static int check_release(struct director *director, const char *version, struct refusal *refusal) {
         struct release release = {0};
         struct version parsed;
+        char here[RELEASE_HERE_MAX];
         if (version_parse(version, &parsed) < 0)
                 return refuse(refusal, CONTROL_ERROR_USAGE, "%.100s is not a version; write it like 1.7.1", version);
         int r = release_load(director->releases_dir, version, &release);
         release_done(&release);
-        if (r < 0)
+        if (r == -ENOENT)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "release %.100s is not here (%s); add it with `interrex release add %s %.100s PATH`", version,
-                                strerror(-r), director->config->node, version);
+                                release_here(director->releases_dir, here, sizeof(here)), director->config->node, version);
+        if (r < 0)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "release %.100s cannot be read (%s); add it again with `interrex release add %s %.100s PATH`",
+                                version, strerror(-r), director->config->node, version);
         return 0;
 }
 
@@ -272,6 +277,7 @@ int planning_first_release(struct director *director, char *release, size_t size
         const char *wanted = director->config->release;
         if (r >= 0 && !wanted && n == 1)
                 wanted = releases[0].text;
+        char here[RELEASE_HERE_MAX];
         bool found = false;
         for (size_t i = 0; r >= 0 && wanted && i < n; i++)
                 found = found || strcmp(releases[i].text, wanted) == 0;
@@ -282,8 +288,8 @@ int planning_first_release(struct director *director, char *release, size_t size
                                 director->config->node);
         else if (r >= 0 && wanted)
                 (void) snprintf(why, why_size,
-                                "release %s from the configuration is not here; add it with `interrex release add %s %s PATH`",
-                                wanted, director->config->node, wanted);
+                                "release %s from the configuration is not here (%s); add it with `interrex release add %s %s PATH`",
+                                wanted, release_here(director->releases_dir, here, sizeof(here)), director->config->node, wanted);
         else
                 (void) snprintf(why, why_size,
                                 "%zu releases are here and nothing says which one starts: write `release:` into the configuration",

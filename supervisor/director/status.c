@@ -219,11 +219,22 @@ static void append_source(struct director *director, json_t *array) {
         append(array, text);
 }
 
+/* What a hold waits for, where its reason is what went wrong. */
+static void append_missing(struct director *director, json_t *array) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t held_at = director->record.follow.held_at;
+        char text[MACHINE_REASON_MAX];
+        if (machine->phase == PHASE_HELD && held_at != MACHINE_NO_HEIGHT && !strstr(machine->reason, "the schedule asks for") &&
+                        !following_describe(director, held_at, text, sizeof(text)))
+                append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
         char text[400];
         append_cut_off(director, array);
+        append_missing(director, array);
         append(array, director->near_miss);
         append(array, probing_complaint(director));
         for (size_t i = 0; i < config->n_probes; i++)

@@ -113,6 +113,16 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
 }
 
+/* Three tries later. */
+static bool says_how_to_try_again(const json_t *status, const void *command) {
+        const json_t *item;
+        size_t i;
+        json_array_foreach(json_object_get(status, "degraded"), i,
+                        item) if (strstr(json_string_value(item), command) &&
+                                  strstr(json_string_value(item), " UTC)")) return true;
+        return false;
+}
+
 static bool shows_what_is_under_way(const json_t *status, const void *release) {
         const json_t *next = json_object_get(status, "next");
         const char *shown = json_string_value(json_object_get(next, "release"));
@@ -135,6 +145,10 @@ SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         json_decref(status);
         scenario_wait_height(s, 29, TIMEOUT_US);
         scenario_assert_release(s, "1.0.0");
+        char again[96];
+        (void)snprintf(again, sizeof(again), "try it again with `interrex upgrade %s 2.0.0 --now`", s->node);
+        json_decref(scenario_wait_status(s, says_how_to_try_again, again, TIMEOUT_US));
+        scenario_expect(s, 1, "plan", s->node, NULL);
         scenario_add_testnode(s, "2.0.1", "");
         json_decref(scenario_wait_status(s, shows_what_is_under_way, "2.0.1", TIMEOUT_US));
         scenario_wait_height(s, 40, TIMEOUT_US);
