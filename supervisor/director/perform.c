@@ -34,6 +34,9 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
         if (missing) {
                 (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
                 event.text = text;
+        } else if (!*event.text) {
+                probing_describe_wait(director, text, sizeof(text));
+                event.text = text;
         }
         (void) events_feed(director, &event);
         return 0;
