@@ -268,7 +268,7 @@ int command_run(const struct arguments *arguments) {
 }
 
 int command_check_config(const struct arguments *arguments) {
-        return command_check(arguments->words[0]);
+        return command_check(arguments->words[0], arguments->state_dir);
 }
 
 static bool find_role(int argc, char **argv, int *ret_status) {
