@@ -20,7 +20,9 @@ char *plan_text(struct director *director) {
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
         char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX];
-        const char *before = machine->current_release;
+        /* Whom users are steered to is what the next boundary will find, unless probation takes it back. */
+        bool is_in_probation = machine->phase == PHASE_PROBATION || machine->phase == PHASE_DRAINING;
+        const char *runs = is_in_probation ? machine->candidate_release : machine->current_release, *before = runs;
         const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
         size_t n_pending = 0;
         for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
@@ -36,7 +38,8 @@ char *plan_text(struct director *director) {
                 before = releases[i];
         }
         (void) json_object_set_new(object, "node", json_string(director->config->node));
-        (void) json_object_set_new(object, "release", json_string(machine->current_release));
+        (void) json_object_set_new(object, "release", json_string(runs));
+        (void) json_object_set_new(object, "in_probation", json_boolean(is_in_probation));
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) height));
         (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
         (void) json_object_set_new(object, "state_directory",

@@ -158,6 +158,24 @@ SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
 }
 
+/* Users are served by it already, and the boundary ahead will find it. */
+SCENARIO(the_plan_begins_with_the_release_in_probation) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .more = "probation: 60s\n"});
+        scenario_add_testnodes(s, 1, 2);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=2.0.0", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 3, TIMEOUT_US);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", NULL);
+        scenario_wait_phase(s, "probation", TIMEOUT_US);
+        struct process_result plan = scenario_cli(s, "plan", s->node, NULL);
+        if (!strstr(plan.output, "node  2.0.0 (in probation)  height ") ||
+                        !strstr(plan.output, "stays with 2.0.0"))
+                fail_msg("%s%s", plan.output, plan.error);
+        process_result_done(&plan);
+        scenario_stop(s);
+}
+
 SCENARIO(I3_whoever_is_killed_the_ledger_is_as_scheduled) {
         unsigned seed = (unsigned)getpid();
         print_message("seed %u\n", seed);
@@ -182,6 +200,7 @@ int main(void) {
                         SCENARIO_TEST(I3_from_the_end_with_nothing_remembered),
                         SCENARIO_TEST(I3_what_may_not_run_is_not_even_started),
                         SCENARIO_TEST(I3_a_hotfix_is_taken_as_soon_as_it_is_added),
+                        SCENARIO_TEST(the_plan_begins_with_the_release_in_probation),
                         SCENARIO_TEST(I3_whoever_is_killed_the_ledger_is_as_scheduled),
         };
         cmocka_set_test_filter(getenv("TEST"));
