@@ -173,10 +173,12 @@ static void perform_on_unit(struct director *director, const struct machine_acti
                 break;
         case ACTION_FREEZE:
                 connections_end(director, generation);
+                adoption_hide_datagrams(director, generation, true);
                 unit_control(director, generation, CGROUP_FREEZE);
                 break;
         case ACTION_THAW:
                 unit_control(director, generation, CGROUP_THAW);
+                adoption_hide_datagrams(director, generation, false);
                 break;
         case ACTION_CUT_OFF:
                 hold_cut_off(director, generation);
