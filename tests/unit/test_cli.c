@@ -37,6 +37,15 @@ static void mistakes_are_2_and_say_what_to_do(void **state) {
         }
 }
 
+/* As when the supervisor is an older interrex. */
+static void what_a_director_does_not_know_is_told(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){0});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
+        stage_assert_says(s->err, "does not know this command: it is of another version");
+}
+
 static void an_upgrade_without_a_moment_is_not_begun(void **state) {
         struct scratch *s = *state;
         stage_supervise(s);
@@ -368,6 +377,7 @@ static void the_doctor_answers_in_json(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(mistakes_are_2_and_say_what_to_do),
+                        TEST(what_a_director_does_not_know_is_told),
                         TEST(an_upgrade_without_a_moment_is_not_begun),
                         TEST(a_node_that_does_not_run_is_5),
                         TEST(of_several_nodes_one_must_be_named),
