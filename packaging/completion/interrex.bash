@@ -35,7 +35,7 @@ _interrex() {
                 *)
                         if [[ -z $command ]]; then
                                 command=${COMP_WORDS[i]}
-                        elif [[ $command == release || $command == schedule ]] && [[ -z $group ]]; then
+                        elif [[ $command == release || $command == schedule || $command == import ]] && [[ -z $group ]]; then
                                 group=${COMP_WORDS[i]}
                         else
                                 [[ -n $node ]] || node=${COMP_WORDS[i]}
@@ -45,32 +45,36 @@ _interrex() {
                 esac
         done
         if [[ -z $command ]]; then
-                mapfile -t COMPREPLY < <(compgen -W "run status watch release schedule upgrade rollback cancel accept-state restart stop history report doctor check help version" -- "$word")
+                mapfile -t COMPREPLY < <(compgen -W "run status plan watch release schedule upgrade rollback cancel accept-state restart stop history report rehearse import doctor check help version --help --version" -- "$word")
                 return
         fi
         case "$command $group" in
-        "release ") options="add list remove" ;;
+        "release ") options="add list manifest remove" ;;
         "schedule ") options="show set remove import" ;;
+        "import ") options="cosmovisor" ;;
         "run " | "check ")
                 mapfile -t COMPREPLY < <(compgen -f -X '!*.y?(a)ml' -- "$word"; compgen -d -- "$word")
                 return
                 ;;
-        "help ") options="run status watch release schedule upgrade rollback cancel accept-state restart stop history report doctor check version" ;;
+        "help ") options="run status plan watch release schedule upgrade rollback cancel accept-state restart stop history report rehearse import doctor check version" ;;
         "doctor ") [[ $word == -* ]] && options="--json" ;;
         *)
                 if [[ $word == -* ]]; then
                         options="--state-dir --run-dir --help"
                         case "$command $group" in
-                        "status " | "history " | "release list" | "schedule show") options+=" --json" ;;
+                        "status " | "plan " | "history " | "rehearse " | "release list" | "schedule show") options+=" --json" ;;
                         "watch ") options+=" --once" ;;
                         "release add") options+=" --sha256 --signature" ;;
                         "schedule import") options+=" --signature" ;;
                         "upgrade ") options+=" --at --now --wait" ;;
                         "rollback " | "restart ") options+=" --wait" ;;
                         esac
+                elif [[ $command == import ]]; then
+                        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+                        return
                 elif ((place == 0)); then
                         options=$(_interrex_nodes)
-                elif ((place == 1)) && [[ "$command $group" == "upgrade " || "$command $group" == "release remove" ]]; then
+                elif ((place == 1)) && [[ "$command $group" == "upgrade " || "$command $group" == "rehearse " || "$command $group" == "release remove" || "$command $group" == "release manifest" ]]; then
                         options=$(_interrex_releases "$node")
                 elif [[ "$command $group" == "release add" || "$command $group" == "schedule import" ]]; then
                         mapfile -t COMPREPLY < <(compgen -f -- "$word")

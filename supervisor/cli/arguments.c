@@ -1,10 +1,9 @@
 #include "arguments.h"
 
+#include "../lib/nearness.h"
 #include <stdarg.h>
 
 #define NAME_MAX_LENGTH 32
-/* `stauts` is two away from `status`; three wrong letters in a short word are another word. */
-#define DISTANCE_MAX 2
 
 /* The words that are no options, before it is known what they mean. */
 struct typed {
@@ -18,6 +17,7 @@ static int read_words_and_options(int argc, char *const *argv, struct arguments 
 static int find_command(struct arguments *arguments, struct typed *typed, char **ret_error);
 static int check_options(const struct arguments *arguments, unsigned used, char **ret_error);
 static int place_words(struct arguments *arguments, const struct typed *typed, char **ret_error);
+static int check_moment(const struct arguments *arguments, char **ret_error);
 
 int arguments_parse(const struct command *commands, size_t n_commands, int argc, char *const *argv,
                 const char *state_dir, const char *run_dir, struct arguments *ret_arguments,
@@ -31,12 +31,15 @@ int arguments_parse(const struct command *commands, size_t n_commands, int argc,
         struct typed typed = {0};
         unsigned used = 0;
         int r = read_words_and_options(argc, argv, &arguments, &used, &typed, ret_error);
-        if (r >= 0 && (typed.n > 0 || !arguments.help))
+        bool only_tells = arguments.help || arguments.version;
+        if (r >= 0 && (typed.n > 0 || !only_tells))
                 r = find_command(&arguments, &typed, ret_error);
-        if (r >= 0 && arguments.command && !arguments.help)
+        if (r >= 0 && !only_tells)
                 r = check_options(&arguments, used, ret_error);
-        if (r >= 0 && arguments.command && !arguments.help)
+        if (r >= 0 && !only_tells)
                 r = place_words(&arguments, &typed, ret_error);
+        if (r >= 0 && !only_tells)
+                r = check_moment(&arguments, ret_error);
         if (r < 0)
                 return r;
         *ret_arguments = arguments;
@@ -59,6 +62,7 @@ static const struct option_form option_forms[] = {
                 {"--signature", OPTION_SIGNATURE, true},
                 {"--state-dir", 0, true},
                 {"--run-dir", 0, true},
+                {"--version", 0, false},
                 {"--help", 0, false},
                 {"-h", 0, false},
 };
@@ -82,6 +86,8 @@ static int store_option(struct arguments *arguments, const struct option_form *f
                 arguments->state_dir = value;
         else if (strcmp(name, "--run-dir") == 0)
                 arguments->run_dir = value;
+        else if (strcmp(name, "--version") == 0)
+                arguments->version = true;
         else if (strcmp(name, "--at") == 0) {
                 arguments->has_at = true;
                 if (parse_u64(value, &arguments->at) < 0 || arguments->at > INT64_MAX)
@@ -240,36 +246,24 @@ static int place_words(struct arguments *arguments, const struct typed *typed, c
         return 0;
 }
 
-/* Edits (add, drop, change a letter) that turn one word into the other. */
-static size_t edit_distance(const char *a, const char *b) {
-        size_t row[NAME_MAX_LENGTH + 1], length_a = strlen(a), length_b = strlen(b);
-        if (length_a > NAME_MAX_LENGTH || length_b > NAME_MAX_LENGTH)
-                return SIZE_MAX;
-        for (size_t j = 0; j <= length_b; j++)
-                row[j] = j;
-        for (size_t i = 1; i <= length_a; i++) {
-                size_t diagonal = row[0];
-                row[0] = i;
-                for (size_t j = 1; j <= length_b; j++) {
-                        size_t change = diagonal + (a[i - 1] != b[j - 1]),
-                               other = row[j] < row[j - 1] ? row[j] : row[j - 1];
-                        diagonal = row[j];
-                        row[j] = change < other + 1 ? change : other + 1;
-                }
-        }
-        return row[length_b];
+/* When a node changes its binary is for the operator to say: a height that was forgotten must not mean at once. */
+static int check_moment(const struct arguments *arguments, char **ret_error) {
+        const struct command *command = arguments->command;
+        if (!(command->options & OPTION_AT) || arguments->has_at || arguments->now)
+                return 0;
+        return refuse(ret_error, "`interrex %s` does not know when: say --now, or --at HEIGHT",
+                        command->name);
 }
 
 const struct command *command_nearest(const struct command *commands, size_t n_commands, const char *typed) {
         const struct command *best = NULL;
-        size_t best_distance = DISTANCE_MAX + 1;
+        size_t best_distance = NEARNESS_FAR;
         for (size_t i = 0; i < n_commands; i++) {
                 char first[NAME_MAX_LENGTH + 1];
                 text_copy(first, sizeof(first), commands[i].name);
                 first[strcspn(first, " ")] = '\0';
-                size_t distance = edit_distance(typed, first);
-                /* In a word of three letters, two wrong ones leave nothing of it. */
-                if (distance < best_distance && distance < strlen(typed) / 2 + 1) {
+                size_t distance = nearness(typed, first);
+                if (distance < best_distance) {
                         best = &commands[i];
                         best_distance = distance;
                 }

@@ -5,7 +5,8 @@
 
 #define ARGUMENT_WORDS_MAX 4
 
-/* Options that a command may take, besides --state-dir, --run-dir and --help, which all take. */
+/* Options that a command may take, besides --state-dir, --run-dir, --help and --version, which all take.
+ * A command that takes --at needs it, or --now. */
 enum option {
         OPTION_JSON = 1 << 0,
         OPTION_WAIT = 1 << 1,
@@ -32,14 +33,14 @@ struct command {
 struct arguments {
         const struct command *commands;
         size_t n_commands;
-        const struct command *command; /* NULL only with help and no command */
+        const struct command *command; /* NULL only with help or version and no command */
         const char *state_dir, *run_dir;
         const char *node; /* NULL: left out */
         const char *words[ARGUMENT_WORDS_MAX];
         size_t n_words;
         const char *sha256, *signature;
         uint64_t at; /* valid if has_at */
-        bool has_at, now, wait, json, once, help;
+        bool has_at, now, wait, json, once, help, version;
 };
 
 /* Reads ARGV (argv[0] is skipped). Options may stand anywhere; "--" ends them. STATE_DIR and RUN_DIR are

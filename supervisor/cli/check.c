@@ -10,8 +10,10 @@
 static int read_all(const char *path, char **ret_text, size_t *ret_length);
 static void print_mistakes(const char *path, const struct config_mistakes *mistakes);
 static void print_signer(const struct config *config);
+static int check_place(
+                const struct config *config, const char *state_dir, struct config_mistakes *ret_mistakes);
 
-int command_check(const char *path) {
+int command_check(const char *path, const char *state_dir) {
         _cleanup_free_ char *text = NULL;
         _cleanup_(config_free_at) struct config *config = NULL;
         _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
@@ -25,6 +27,8 @@ int command_check(const char *path) {
                 return EXIT_USAGE;
         }
         r = config_parse(text, length, &config, &mistakes);
+        if (r >= 0)
+                r = check_place(config, state_dir, &mistakes);
         if (r == -EINVAL) {
                 print_mistakes(path, &mistakes);
                 return EXIT_USAGE;
@@ -49,6 +53,32 @@ static void print_signer(const struct config *config) {
         _cleanup_close_ int fd = directory ? open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
         if (signer_describe(config, fd >= 0 ? signer_find_mark(fd) : NULL, text, sizeof(text)))
                 (void)printf("! %s\n", text);
+}
+
+/* What the file alone does not tell. */
+static int check_place(
+                const struct config *config, const char *state_dir, struct config_mistakes *ret_mistakes) {
+        const char *directory = config->state.directory;
+        _cleanup_free_ char *resolved = directory ? realpath(directory, NULL) : NULL,
+                            *ours = realpath(state_dir, NULL);
+        _cleanup_free_ char *node_folder = NULL, *sentence = NULL;
+        if (!directory || asprintf(&node_folder, "%s/%s", ours ? ours : state_dir, config->node) < 0 ||
+                        !config_place_is_taken(resolved ? resolved : directory, node_folder))
+                return 0;
+        struct config_mistake *mistake = calloc(1, sizeof(*mistake));
+        if (!mistake || asprintf(&sentence,
+                                        "state.directory: interrex keeps the journal and the releases of "
+                                        "node %s in %s, and a rollback would "
+                                        "take them along; name a folder of the node's own",
+                                        config->node, node_folder) < 0) {
+                sentence = NULL;
+                free(mistake);
+                return -ENOMEM;
+        }
+        *mistake = (struct config_mistake){
+                        .line = config->state.directory_line, .text = TAKE_POINTER(sentence)};
+        *ret_mistakes = (struct config_mistakes){.items = mistake, .n = 1};
+        return -EINVAL;
 }
 
 /* One byte more than is allowed, so that the parser sees that it is too much. */

@@ -20,6 +20,7 @@ void help_overview(const struct command *commands, size_t n) {
                    "  --state-dir DIR   default /var/lib/interrex, or INTERREX_STATE_DIR\n"
                    "  --run-dir DIR     default /run/interrex, or INTERREX_RUN_DIR\n"
                    "  --help            help for one command\n"
+                   "  --version         the version of interrex\n"
                    "\nExit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 rolled back, 4 in "
                    "hold,\n"
                    "5 no such node or it does not run, 6 not permitted.");

@@ -127,7 +127,7 @@ static const struct command commands[] = {
                                         "by\n`minisign -S -m FILE`; "
                                         "what `schedule set` says is an operator's own word, and is not."},
                 {.name = "upgrade",
-                                .usage = "[NODE] VERSION",
+                                .usage = "[NODE] VERSION --at HEIGHT | --now",
                                 .summary = "Arm an upgrade for a height, or run it now",
                                 .options = OPTION_AT | OPTION_NOW | OPTION_WAIT,
                                 .takes_node = true,
@@ -246,6 +246,8 @@ int main(int argc, char **argv) {
                 log_error("%s", error ? error : strerror(-r));
                 return EXIT_USAGE;
         }
+        if (arguments.version && !arguments.help)
+                return command_version(&arguments);
         if (!arguments.help)
                 return arguments.command->run(&arguments);
         if (arguments.command)
@@ -266,7 +268,7 @@ int command_run(const struct arguments *arguments) {
 }
 
 int command_check_config(const struct arguments *arguments) {
-        return command_check(arguments->words[0]);
+        return command_check(arguments->words[0], arguments->state_dir);
 }
 
 static bool find_role(int argc, char **argv, int *ret_status) {

@@ -121,6 +121,8 @@ static bool put_plan(FILE *out, const json_t *plan, const struct text_style *sty
         size_t i;
         put_text(out, "", plan, "node");
         put_text(out, "  ", plan, "release");
+        if (json_is_true(json_object_get(plan, "in_probation")))
+                (void)fputs(" (in probation)", out);
         if (json_is_integer(json_object_get(plan, "height")))
                 (void)fprintf(out, "  height %" JSON_INTEGER_FORMAT,
                                 json_integer_value(json_object_get(plan, "height")));

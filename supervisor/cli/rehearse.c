@@ -1,5 +1,6 @@
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "../lib/version.h"
 #include "commands.h"
 #include "node.h"
 #include "output.h"
@@ -19,9 +20,11 @@ struct outcome {
         bool is_proved;
         uint64_t took_us, memory_kb, size_before, size_after;
         char reason[512];
-        json_t *status; /* the last one */
+        json_int_t live_height; /* when the snapshot was about to be taken; -1: not known */
+        json_t *status;         /* the last one */
 };
 
+static int find_release(const struct node *node, const char *version);
 static int rehearse(const struct arguments *arguments, const struct node *node, const json_t *live,
                 struct rehearsal *rehearsal, struct outcome *outcome);
 static void watch(const struct arguments *arguments, struct rehearsal *rehearsal, struct outcome *outcome);
@@ -42,6 +45,9 @@ int command_rehearse(const struct arguments *arguments) {
                 log_error("only root can rehearse: try sudo");
                 return EXIT_NOT_PERMITTED;
         }
+        status = find_release(&node, arguments->words[0]);
+        if (status != 0)
+                return status;
         _cleanup_close_ int lock = open(node.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0) {
                 log_error("node %s cannot be rehearsed on: %s", node.name,
@@ -57,6 +63,29 @@ int command_rehearse(const struct arguments *arguments) {
         return status;
 }
 
+static int find_release(const struct node *node, const char *version) {
+        struct version parsed;
+        struct release release = {0};
+        char here[RELEASE_HERE_MAX];
+        if (version_parse(version, &parsed) < 0) {
+                log_error("%s is not a version: give one as `interrex release list` shows it, such as 1.7.1",
+                                version);
+                return EXIT_USAGE;
+        }
+        int r = release_load(node->releases, version, &release);
+        release_done(&release);
+        if (r == -ENOENT)
+                log_error("release %s is not here (%s): add it with `interrex release add %s %s PATH`, then "
+                          "rehearse it",
+                                version, release_here(node->releases, here, sizeof(here)), node->name,
+                                version);
+        else if (r < 0)
+                log_error("release %s cannot be read (%s): add it again with `interrex release add %s %s "
+                          "PATH`",
+                                version, strerror(-r), node->name, version);
+        return r < 0 ? EXIT_FAILED : 0;
+}
+
 static int rehearse(const struct arguments *arguments, const struct node *node, const json_t *live,
                 struct rehearsal *rehearsal, struct outcome *outcome) {
         _cleanup_free_ char *error = NULL;
@@ -66,6 +95,8 @@ static int rehearse(const struct arguments *arguments, const struct node *node, 
                        : -ENOENT;
         if (r >= 0)
                 r = rehearsal_snapshot(rehearsal, pid, &error);
+        const json_t *height = json_object_get(live, "height");
+        outcome->live_height = json_is_integer(height) ? json_integer_value(height) : -1;
         outcome->size_before = rehearsal_size(rehearsal);
         uint64_t begun_at = now_monotonic();
         if (r >= 0)
@@ -98,9 +129,8 @@ static bool has_ended(const json_t *status, struct outcome *outcome) {
         if (!phase)
                 return false;
         outcome->is_proved = strcmp(phase, "running") == 0;
-        /* One crash is enough: no next try makes it a good release. */
-        bool has_failed = strcmp(phase, "held") == 0 ||
-                          json_integer_value(json_object_get(status, "restarts")) > 0;
+        /* One start is enough, whether it crashed or was not healthy in time: no next try makes it a good release. */
+        bool has_failed = !outcome->is_proved && (reason || strcmp(phase, "held") == 0);
         if (has_failed)
                 text_copy(outcome->reason, sizeof(outcome->reason), reason ? reason : "it ended by itself");
         return outcome->is_proved || has_failed;
@@ -150,13 +180,26 @@ static char *last_of_log(const struct rehearsal *rehearsal) {
 static json_t *report_json(const struct arguments *arguments, const struct rehearsal *rehearsal,
                 const struct outcome *outcome) {
         json_t *height = json_object_get(outcome->status, "height");
-        return json_pack("{s:s, s:b, s:o, s:f, s:f, s:I, s:I, s:O?}", "release", arguments->words[0], "ok",
-                        outcome->is_proved, "reason",
+        return json_pack("{s:s, s:b, s:o, s:f, s:f, s:I, s:I, s:O?, s:o}", "release", arguments->words[0],
+                        "ok", outcome->is_proved, "reason",
                         outcome->is_proved ? json_null() : json_string(outcome->reason), "start_s",
                         (double)outcome->took_us / (double)USEC_PER_SEC, "frozen_s",
                         (double)rehearsal->frozen_us / (double)USEC_PER_SEC, "memory_bytes",
                         (json_int_t)outcome->memory_kb * 1024, "growth_bytes",
-                        (json_int_t)(outcome->size_after - outcome->size_before), "height", height);
+                        (json_int_t)(outcome->size_after - outcome->size_before), "height", height,
+                        "live_height",
+                        outcome->live_height < 0 ? json_null() : json_integer(outcome->live_height));
+}
+
+/* It is healthy, and has perhaps begun another chain. */
+static void warn_of_height(const struct outcome *outcome, const json_t *height) {
+        if (!json_is_integer(height) || json_integer_value(height) >= outcome->live_height)
+                return;
+        (void)printf("  warning: the live node stood at height %" JSON_INTEGER_FORMAT
+                     " before: either it had not written its newest blocks, or the release has not read "
+                     "this "
+                     "state and begins anew\n",
+                        outcome->live_height);
 }
 
 static int report(const struct arguments *arguments, const struct node *node,
@@ -180,6 +223,7 @@ static int report(const struct arguments *arguments, const struct node *node,
                         ((double)outcome->size_after - (double)outcome->size_before) / 1e6, frozen);
         if (json_is_integer(height))
                 (void)printf("  it read height %" JSON_INTEGER_FORMAT "\n", json_integer_value(height));
+        warn_of_height(outcome, height);
         if (!outcome->is_proved) {
                 _cleanup_free_ char *log = last_of_log(rehearsal);
                 (void)printf("  because %s\nthe end of its log:\n", outcome->reason);

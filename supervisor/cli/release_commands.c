@@ -43,14 +43,19 @@ int command_release_add(const struct arguments *arguments) {
 int command_release_manifest(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         struct release release = {0};
+        char here[RELEASE_HERE_MAX];
         int status = node_find(arguments, false, &node);
         if (status != 0)
                 return status;
         int r = release_load(node.releases, arguments->words[0], &release);
         if (r < 0) {
-                log_error("there is no release %s of node %s (%s); `interrex release list` shows what there "
-                          "is",
-                                arguments->words[0], node.name, strerror(-r));
+                if (r == -ENOENT)
+                        log_error("there is no release %s of node %s: %s", arguments->words[0], node.name,
+                                        release_here(node.releases, here, sizeof(here)));
+                else
+                        log_error("release %s of node %s cannot be read (%s); add it again with `interrex "
+                                  "release add`",
+                                        arguments->words[0], node.name, strerror(-r));
                 return EXIT_FAILED;
         }
         _cleanup_free_ char *text = release_canonical_text(&release);

@@ -54,10 +54,10 @@ static void put_swap_line(FILE *out, const struct journal_swap *swap, const stru
         char releases[sizeof(swap->from) + sizeof(swap->to) + 8];
         text_time(swap->started_at, started);
         format_height(swap->at_height, height, sizeof(height));
-        if (swap->ended_at) {
-                text_duration(swap->gap_us, gap);
+        if (swap->ended_at)
                 text_duration(swap->total_us, total);
-        }
+        if (swap->ended_at && journal_swap_has_gap(swap))
+                text_duration(swap->gap_us, gap);
         (void)snprintf(releases, sizeof(releases), "%s -> %s", swap->from, swap->to);
         (void)fprintf(out, "%5" PRIu64 "  %-19s  %-8s  %-25s  %10s  ", swap->id, started, swap->kind,
                         releases, height);
@@ -92,8 +92,10 @@ int render_report(const struct journal_swap *swap, const struct journal_step *st
                 text_duration(swap->prepared_us, prepared);
                 text_duration(swap->gap_us, gap);
                 text_duration(swap->total_us, total);
-                (void)fprintf(out, "timings:   prepared in %s, nobody accepted for %s, total %s\n", prepared,
-                                gap, total);
+                bool has_gap = journal_swap_has_gap(swap);
+                (void)fprintf(out, "timings:   prepared in %s, %s%s, total %s\n", prepared,
+                                has_gap ? "nobody accepted for " : "connections were accepted all along",
+                                has_gap ? gap : "", total);
         }
         if (*swap->reason) {
                 (void)fputs("reason:    ", out);

@@ -31,7 +31,8 @@ static json_t *swap_json(const struct journal_swap *swap) {
                         "mode", text_json(swap->mode), "started_at_us", number_or_null(swap->started_at, 0),
                         "ended_at_us", number_or_null(swap->ended_at, 0), "outcome",
                         text_or_null(swap->outcome), "reason", text_or_null(swap->reason), "prepared_ms",
-                        milliseconds(swap->prepared_us), "gap_ms", milliseconds(swap->gap_us), "total_ms",
+                        milliseconds(swap->prepared_us), "gap_ms",
+                        journal_swap_has_gap(swap) ? milliseconds(swap->gap_us) : json_null(), "total_ms",
                         milliseconds(swap->total_us), "snapshot", text_or_null(swap->snapshot));
 }
 

@@ -274,6 +274,19 @@ int adoption_take_stored(struct director *director, const char *name, int fd) {
         return 1;
 }
 
+void adoption_hide_datagrams(struct director *director, uint64_t generation, bool is_hidden) {
+        bool has_changed = false;
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
+                uint32_t n = director->groups[group].used ? count_members(director, group, generation) : 0;
+                if (n == 0 || director->groups[group].address.protocol != IPPROTO_UDP)
+                        continue;
+                (void) steering_set_members(director, group, generation, is_hidden ? 0 : n);
+                has_changed = true;
+        }
+        if (has_changed && is_hidden)
+                steering_settle();
+}
+
 void adoption_retire(struct director *director, uint64_t generation) {
         for (uint32_t group = 0; group < STEERING_GROUPS; group++)
                 if (director->groups[group].used && count_members(director, group, generation) > 0)

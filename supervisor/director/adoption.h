@@ -19,6 +19,10 @@ int adoption_add_own(struct director *director, uint64_t generation, size_t list
 /* A descriptor that the keeper had stored; 1 if it was an adopted socket (ownership taken). */
 int adoption_take_stored(struct director *director, const char *name, int fd);
 
+/* Flows that began with a generation stay with it, which is frozen and reads nothing: hidden, it gets no more datagrams, and
+ * what was on its way to it has arrived. */
+void adoption_hide_datagrams(struct director *director, uint64_t generation, bool is_hidden);
+
 /* Drops the generation's sockets. What waits in them migrates to the generation that is routed to. */
 void adoption_retire(struct director *director, uint64_t generation);
 

@@ -183,12 +183,12 @@ struct follow {
 /* The journal's row of the machine, with what the shell must remember beside it. */
 struct record {
         struct machine machine;
-        uint64_t swap;                               /* the journal's id of the swap under way; else of the last */
-        bool boundary_is_ours;                       /* the swap put its boundary into the schedule */
-        bool takes_lock;                             /* the node was seen to take a lock below its state directory */
-        char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
-        char signer_mark[64];                        /* by what the node was seen to sign; empty: by nothing */
-        uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
+        uint64_t swap;                           /* the journal's id of the swap under way; else of the last */
+        bool boundary_is_ours;                   /* the swap put its boundary into the schedule */
+        bool takes_lock;                         /* the node was seen to take a lock below its state directory */
+        char snapshot_kind[16];                  /* as planned last; empty: none is possible or wanted */
+        char signer_mark[64];                    /* by what the node was seen to sign; empty: by nothing */
+        uint64_t prepare_began_at, gap_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         struct gate_users gate_users;
         struct gate_halt halts[MACHINE_SLOTS]; /* by generation modulo their number */

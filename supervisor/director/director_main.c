@@ -190,6 +190,12 @@ static int resolve_state(struct director *director) {
         if (!directory)
                 return 0;
         director->state_directory = realpath(directory, NULL);
+        if (director->state_directory && config_place_is_taken(director->state_directory, director->directories.state)) {
+                log_error("state.directory %s cannot be the node's: interrex keeps the journal and the releases in %s, and a "
+                          "rollback would take them along; name a folder of the node's own",
+                                directory, director->directories.state);
+                return EXIT_USAGE;
+        }
         if (director->state_directory)
                 return 0;
         log_error("state.directory %s: %m; make it, owned by %s", directory,

@@ -81,8 +81,8 @@ int events_feed(struct director *director, const struct machine_event *event) {
         if (r <= 0)
                 return r;
         enum machine_phase before = director->record.machine.phase;
-        if (next.machine.phase == PHASE_QUIESCING && before != PHASE_QUIESCING)
-                next.quiesce_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
+        if (next.gap_began_at == 0 && machine_is_in_gap(&next.machine))
+                next.gap_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
         following_note(&next.follow, &director->record.machine, &next.machine, event);
         if (event->type == EVENT_RESTORED || event->type == EVENT_STATE_ACCEPTED)
                 watermark_forget(&next);

@@ -12,6 +12,9 @@
 #include <sys/inotify.h>
 #include <systemd/sd-id128.h>
 
+/* In which the last try of a release is looked for. */
+#define SWAPS_LOOKED_THROUGH 32
+
 /* Names this use of the machine's id, which is not to be told elsewhere. */
 #define ROLLING_ID SD_ID128_MAKE(3e, 58, 1d, 6c, 0a, 41, 4e, 7b, 92, 55, c8, 77, 1f, 0e, b3, 9d)
 
@@ -161,12 +164,57 @@ int following_pick_for(struct director *director, const struct boundary *boundar
         return r < 0 ? r : best < 0 ? -ENOENT : 0;
 }
 
+/* The one of the range that was tried last and is not tried again by itself. */
+static const char *tried_in_vain(const struct director *director, const struct range *range) {
+        const struct follow *follow = &director->record.follow;
+        struct version version;
+        for (uint32_t i = follow->n_failed; i > 0; i--)
+                if (follow->failed[i - 1].tries >= FOLLOW_TRIES_MAX &&
+                                version_parse(follow->failed[i - 1].release, &version) >= 0 &&
+                                (!range || range_allows(range, &version)))
+                        return follow->failed[i - 1].release;
+        return NULL;
+}
+
+/* " (last in swap 7, 2026-11-25 09:44 UTC)"; empty where the journal does not tell. */
+static void describe_last_try(const struct director *director, const char *release, char *text, size_t size) {
+        _cleanup_free_ struct journal_swap *swaps = NULL;
+        size_t n = 0;
+        char at[32];
+        struct tm utc;
+        text[0] = '\0';
+        if (journal_swap_list(director->journal, SWAPS_LOOKED_THROUGH, &swaps, &n) < 0)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                time_t ended_at = (time_t) (swaps[i].ended_at / USEC_PER_SEC);
+                if (strcmp(swaps[i].to, release) != 0 || swaps[i].ended_at == 0 || !gmtime_r(&ended_at, &utc) ||
+                                strftime(at, sizeof(at), "%Y-%m-%d %H:%M UTC", &utc) == 0)
+                        continue;
+                (void) snprintf(text, size, " (last in swap %lu, %s)", swaps[i].id, at);
+                return;
+        }
+}
+
+void following_describe_missing(struct director *director, const struct range *range, char *text, size_t size) {
+        const char *tried = tried_in_vain(director, range), *node = director->config->node;
+        char when[80];
+        if (!tried) {
+                (void) snprintf(text, size, "no release here is in that range: add one with `interrex release add %s VERSION PATH`",
+                                node);
+                return;
+        }
+        describe_last_try(director, tried, when, sizeof(when));
+        (void) snprintf(text, size,
+                        "no release here is in that range but %s, which has been tried in vain%s: try it again with `interrex upgrade "
+                        "%s %s --now`, or add another with `interrex release add %s VERSION PATH`",
+                        tried, when, node, tried, node);
+}
+
 bool following_describe(struct director *director, uint64_t height, char *text, size_t size) {
         char release[MACHINE_RELEASE_MAX];
         uint32_t tries;
         const struct range *range = schedule_range_at(&director->schedule, height);
-        const struct follow *follow = &director->record.follow;
-        char why[GATE_CHECK_TEXT_MAX] = "";
+        char why[GATE_CHECK_TEXT_MAX] = "", missing[MACHINE_REASON_MAX];
         int r = pick(director, height, NULL, release, sizeof(release), &tries);
         if (r == 0) {
                 (void) snprintf(text, size, "the schedule asks for %s at height %lu", range ? range->text : "any release", height);
@@ -179,12 +227,9 @@ bool following_describe(struct director *director, uint64_t height, char *text, 
                                 range ? range->text : "*", height, release, why);
                 return false;
         }
-        (void) snprintf(text, size,
-                        "the schedule asks for \"%s\" at height %lu, and no release here is in that range%s%s%s: add one with "
-                        "`interrex release add %s VERSION PATH`, and it is started at once",
-                        range ? range->text : "*", height, follow->n_failed ? " but " : "",
-                        follow->n_failed ? follow->failed[follow->n_failed - 1].release : "",
-                        follow->n_failed ? ", which has been tried in vain" : "", director->config->node);
+        following_describe_missing(director, range, missing, sizeof(missing));
+        (void) snprintf(text, size, "the schedule asks for \"%s\" at height %lu, and %s, and it is started at once",
+                        range ? range->text : "*", height, missing);
         return false;
 }
 

@@ -14,6 +14,9 @@ void following_evaluate(struct director *director);
 /* One sentence about who may run at HEIGHT. True: such a release is here and has not failed yet. */
 bool following_describe(struct director *director, uint64_t height, char *text, size_t size);
 
+/* "no release here is in that range", what was tried already and when, and what an operator can do. */
+void following_describe_missing(struct director *director, const struct range *range, char *text, size_t size);
+
 /* The release that would be begun with at HEIGHT. 1: it cannot, because the gate cannot be set in it.
  * -ENOENT: none is here, or each was tried in vain. */
 int following_pick(struct director *director, uint64_t height, char *release, size_t size);

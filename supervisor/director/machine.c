@@ -66,6 +66,26 @@ void renew_current(struct step *step) {
         m->current_is_gone = false;
 }
 
+bool machine_is_in_gap(const struct machine *m) {
+        if (m->kind == SWAP_NONE)
+                return false;
+        switch (m->phase) {
+        case PHASE_PREPARING:
+        case PHASE_GATING:
+        case PHASE_ABORTING:
+                return m->current_is_gone;
+        case PHASE_QUIESCING:
+        case PHASE_SNAPSHOTTING:
+        case PHASE_PROVING:
+        case PHASE_RETURNING:
+        case PHASE_RESTORING:
+        case PHASE_REVIVING:
+                return true;
+        default:
+                return false;
+        }
+}
+
 void finish(struct step *step, enum machine_outcome outcome) {
         struct machine *m = step->machine;
         m->outcome = outcome;

@@ -170,6 +170,9 @@ struct machine_settings {
 /* The state before anything ran. */
 struct machine machine_initial(void);
 
+/* A swap is under way, and nobody accepts connections: they wait. */
+bool machine_is_in_gap(const struct machine *machine);
+
 /* One step. Returns 1: handled; 0: the event means nothing in this phase; -EBUSY: a command that cannot be taken now
  * (the state is unchanged). */
 int machine_step(struct machine *machine, const struct machine_settings *settings, const struct machine_event *event,

@@ -35,6 +35,9 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
         if (missing) {
                 (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
                 event.text = text;
+        } else if (!*event.text) {
+                probing_describe_wait(director, text, sizeof(text));
+                event.text = text;
         }
         (void) events_feed(director, &event);
         return 0;
@@ -78,18 +81,32 @@ static void drain(struct director *director) {
         (void) sd_event_add_time_relative(director->event, &director->drain_timer, CLOCK_MONOTONIC, 0, 1000, on_drain, director);
 }
 
+/* A director that dies in probation leaves it to the next one. */
+static void write_gap_down(struct director *director) {
+        int r = journal_begin(director->journal);
+        if (r >= 0)
+                r = journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+        if (r >= 0)
+                r = journal_swap_update(director->journal, &director->swap);
+        if (r >= 0)
+                r = journal_commit(director->journal);
+        else
+                journal_abort(director->journal);
+        if (r < 0)
+                log_warning("how long nobody accepted in swap %lu could not be written to the journal", director->swap.id);
+}
+
 static void flip(struct director *director, uint64_t generation) {
         hold_before_flip(director, generation);
         int r = steering_flip(director, generation);
         hold_after_flip(director, generation);
         if (r < 0)
                 log_errno(r, "cannot steer to generation %lu", generation);
-        if (director->record.quiesce_began_at) {
-                director->swap.gap_us = now_monotonic() - director->record.quiesce_began_at;
-                director->record.quiesce_began_at = 0;
-        }
+        bool was_in_gap = planning_end_gap(director);
         if (r >= 0)
                 waiting_room_close(director);
+        if (was_in_gap)
+                write_gap_down(director);
 }
 
 /* Before it hears of its end, so that it gets no connection which it would take along. When the supervisor itself ends
@@ -157,10 +174,12 @@ static void perform_on_unit(struct director *director, const struct machine_acti
                 break;
         case ACTION_FREEZE:
                 connections_end(director, generation);
+                adoption_hide_datagrams(director, generation, true);
                 unit_control(director, generation, CGROUP_FREEZE);
                 break;
         case ACTION_THAW:
                 unit_control(director, generation, CGROUP_THAW);
+                adoption_hide_datagrams(director, generation, false);
                 break;
         case ACTION_CUT_OFF:
                 hold_cut_off(director, generation);

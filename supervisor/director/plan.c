@@ -21,7 +21,9 @@ char *plan_text(struct director *director) {
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
         char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700];
-        const char *before = machine->current_release;
+        /* Whom users are steered to is what the next boundary will find, unless probation takes it back. */
+        bool is_in_probation = machine->phase == PHASE_PROBATION || machine->phase == PHASE_DRAINING;
+        const char *runs = is_in_probation ? machine->candidate_release : machine->current_release, *before = runs;
         const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
         size_t n_pending = 0;
         for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
@@ -37,7 +39,8 @@ char *plan_text(struct director *director) {
                 before = releases[i];
         }
         (void) json_object_set_new(object, "node", json_string(director->config->node));
-        (void) json_object_set_new(object, "release", json_string(machine->current_release));
+        (void) json_object_set_new(object, "release", json_string(runs));
+        (void) json_object_set_new(object, "in_probation", json_boolean(is_in_probation));
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) height));
         (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
         (void) json_object_set_new(object, "state_directory",
@@ -150,7 +153,7 @@ static void put_rule(struct director *director, const struct boundary *boundary,
 /* Says in *BEFORE which release the next boundary will find. */
 static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before) {
         json_t *object = json_object(), *problems = json_array();
-        char release[MACHINE_RELEASE_MAX];
+        char release[MACHINE_RELEASE_MAX], missing[MACHINE_REASON_MAX];
         struct version version;
         const char *old = *before;
         bool stays = version_parse(old, &version) >= 0 && range_allows(&boundary->range, &version);
@@ -166,8 +169,8 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
                 *before = json_string_value(json_object_get(object, "release"));
         } else {
                 (void) json_object_set_new(object, "release", json_null());
-                problem(problems, "no release here is in \"%s\": add one with `interrex release add %s VERSION PATH`",
-                                boundary->range.text, director->config->node);
+                following_describe_missing(director, &boundary->range, missing, sizeof(missing));
+                problem(problems, "it asks for \"%s\", and %s", boundary->range.text, missing);
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)

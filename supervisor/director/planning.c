@@ -58,14 +58,19 @@ static uint64_t next_height(struct director *director) {
 static int check_release(struct director *director, const char *version, struct refusal *refusal) {
         struct release release = {0};
         struct version parsed;
+        char here[RELEASE_HERE_MAX];
         if (version_parse(version, &parsed) < 0)
                 return refuse(refusal, CONTROL_ERROR_USAGE, "%.100s is not a version; write it like 1.7.1", version);
         int r = release_load(director->releases_dir, version, &release);
         release_done(&release);
-        if (r < 0)
+        if (r == -ENOENT)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "release %.100s is not here (%s); add it with `interrex release add %s %.100s PATH`", version,
-                                strerror(-r), director->config->node, version);
+                                release_here(director->releases_dir, here, sizeof(here)), director->config->node, version);
+        if (r < 0)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "release %.100s cannot be read (%s); add it again with `interrex release add %s %.100s PATH`",
+                                version, strerror(-r), director->config->node, version);
         return 0;
 }
 
@@ -133,7 +138,7 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         director->record.swap = swap.id;
         director->swap = swap;
         director->record.prepare_began_at = now_monotonic();
-        director->record.quiesce_began_at = 0;
+        director->record.gap_began_at = 0;
         struct machine_event event = {.type = type,
                         .height = height,
                         .text = to,
@@ -273,6 +278,7 @@ int planning_first_release(struct director *director, char *release, size_t size
         const char *wanted = director->config->release;
         if (r >= 0 && !wanted && n == 1)
                 wanted = releases[0].text;
+        char here[RELEASE_HERE_MAX];
         bool found = false;
         for (size_t i = 0; r >= 0 && wanted && i < n; i++)
                 found = found || strcmp(releases[i].text, wanted) == 0;
@@ -283,8 +289,8 @@ int planning_first_release(struct director *director, char *release, size_t size
                                 director->config->node);
         else if (r >= 0 && wanted)
                 (void) snprintf(why, why_size,
-                                "release %s from the configuration is not here; add it with `interrex release add %s %s PATH`",
-                                wanted, director->config->node, wanted);
+                                "release %s from the configuration is not here (%s); add it with `interrex release add %s %s PATH`",
+                                wanted, release_here(director->releases_dir, here, sizeof(here)), director->config->node, wanted);
         else
                 (void) snprintf(why, why_size,
                                 "%zu releases are here and nothing says which one starts: write `release:` into the configuration",
@@ -313,8 +319,20 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         return denied < wanted ? denied : wanted;
 }
 
+bool planning_end_gap(struct director *director) {
+        uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
+        director->record.gap_began_at = 0;
+        /* What ended the swap may not have been written down; and after a reboot the clock has started anew. */
+        if (began_at == 0 || began_at > now || director->swap.ended_at != 0)
+                return false;
+        uint64_t gap_us = now - began_at;
+        director->swap.gap_us = gap_us > director->swap.gap_us ? gap_us : director->swap.gap_us;
+        return true;
+}
+
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason) {
         struct journal_swap *swap = &director->swap;
+        (void) planning_end_gap(director); /* with the old release about to be flipped to, or nobody for now */
         swap->ended_at = now_realtime();
         swap->total_us = swap->ended_at > swap->started_at ? swap->ended_at - swap->started_at : 0;
         text_copy(swap->outcome, sizeof(swap->outcome), outcome);

@@ -42,6 +42,10 @@ static bool is_asked(const struct director *director, size_t probe) {
         return probe < director->config->n_probes && director->config->probes[probe].kind != PROBE_HEIGHT;
 }
 
+static const char *name_of(const struct director *director, size_t probe) {
+        return probe == PROBES_MAX ? "height" : director->config->probes[probe].name;
+}
+
 static bool all_were_healthy(const struct director *director) {
         for (size_t i = 0; i <= PROBES_MAX; i++)
                 if (is_asked(director, i) && !director->watch.probes[i].was_healthy)
@@ -172,8 +176,7 @@ static bool is_healthy(struct director *director, uint64_t generation, size_t pr
                 state->last_failure[0] = '\0';
         } else {
                 state->failures++;
-                (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s",
-                                probe == PROBES_MAX ? "height" : director->config->probes[probe].name,
+                (void) snprintf(state->last_failure, sizeof(state->last_failure), "%.40s: %.400s", name_of(director, probe),
                                 result->healthy ? state->warning : result->text);
                 state->warning[0] = '\0';
         }
@@ -304,4 +307,18 @@ const char *probing_complaint(const struct director *director) {
                 if (is_asked(director, i) && director->watch.probes[i].failures > 0)
                         return director->watch.probes[i].last_failure;
         return "";
+}
+
+void probing_describe_wait(struct director *director, char *text, size_t size) {
+        const struct unit *unit = unit_find(director, director->watch.generation);
+        text[0] = '\0';
+        if (!director->watch.is_proving || !unit)
+                return;
+        for (size_t i = 0; i <= PROBES_MAX; i++)
+                if (is_asked(director, i) && !director->watch.probes[i].was_healthy) {
+                        (void) snprintf(text, size, "%.40s: it was asked and has not answered yet", name_of(director, i));
+                        return;
+                }
+        if (waits_for_ready(director, unit))
+                (void) snprintf(text, size, "it has told neither READY=1 nor a height");
 }

@@ -41,3 +41,6 @@ bool probing_is_subscribed(const struct director *director);
 
 /* A failure worth telling: what is not healthy just now; "" if all is well. */
 const char *probing_complaint(const struct director *director);
+
+/* What a proof still waits for that has neither failed nor done well; "" if nothing. */
+void probing_describe_wait(struct director *director, char *text, size_t size);

@@ -39,15 +39,19 @@ static json_t *next(struct director *director) {
                         return json_null();
                 (void) following_pick(director, at, release, sizeof(release));
         }
+        uint64_t gated_at = at;
+        if (at == MACHINE_NO_HEIGHT) /* at once; from a hold it begins with the height that the node is held at */
+                at = director->record.follow.held_at;
         json_t *object = json_object();
         const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
         uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(release));
-        gate_describe(director, machine->current_release, at, gate, sizeof(gate));
+        gate_describe(director, machine->current_release, gated_at, gate, sizeof(gate));
         (void) json_object_set_new(object, "gate",
-                        at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null() : json_string(gate));
+                        gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()
+                                                                                                  : json_string(gate));
         (void) json_object_set_new(object, "eta_s",
                         eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;
@@ -135,7 +139,9 @@ static json_t *last_swap(struct director *director) {
                                 swap->at_height == UINT64_MAX ? json_null() : number(swap->at_height));
                 (void) json_object_set_new(object, "outcome", json_string(swap->outcome));
                 (void) json_object_set_new(object, "reason", text_or_null(swap->reason));
-                (void) json_object_set_new(object, "gap_ms", json_real((double) swap->gap_us / (double) USEC_PER_MSEC));
+                (void) json_object_set_new(object, "gap_ms",
+                                journal_swap_has_gap(swap) ? json_real((double) swap->gap_us / (double) USEC_PER_MSEC)
+                                                           : json_null());
                 (void) json_object_set_new(object, "prepared_ms", json_real((double) swap->prepared_us / (double) USEC_PER_MSEC));
                 (void) json_object_set_new(object, "total_ms", json_real((double) swap->total_us / (double) USEC_PER_MSEC));
                 return object;
@@ -221,11 +227,22 @@ static void append_unstartable(const struct director *director, json_t *array) {
                 append(array, text);
 }
 
+/* What a hold waits for, where its reason is what went wrong. */
+static void append_missing(struct director *director, json_t *array) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t held_at = director->record.follow.held_at;
+        char text[MACHINE_REASON_MAX];
+        if (machine->phase == PHASE_HELD && held_at != MACHINE_NO_HEIGHT && !strstr(machine->reason, "the schedule asks for") &&
+                        !following_describe(director, held_at, text, sizeof(text)))
+                append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
         char text[400], signing[700];
         append_cut_off(director, array);
+        append_missing(director, array);
         append(array, director->near_miss);
         append(array, probing_complaint(director));
         for (size_t i = 0; i < config->n_probes; i++)

@@ -79,7 +79,8 @@ struct exec_config {
 };
 
 struct state_config {
-        char *directory; /* absolute; NULL: the node has no state on disk */
+        char *directory;         /* absolute; NULL: the node has no state on disk */
+        unsigned directory_line; /* where it stands in the file */
         bool overlap;
         enum fence_kind fence;
         enum snapshot_kind snapshot;
@@ -180,6 +181,10 @@ int config_parse(const char *text, size_t length, struct config **ret_config,
 void config_free(struct config *config);
 void config_free_at(struct config **config);
 void config_mistakes_done(struct config_mistakes *mistakes);
+
+/* Is DIRECTORY no place for a node's state, because interrex's own files are in it, or would be spoilt by the node?
+ * NODE_FOLDER is where interrex keeps this node's journal and releases. Both are absolute and without links. Pure. */
+bool config_place_is_taken(const char *directory, const char *node_folder);
 
 /* A node's name: [a-z0-9][a-z0-9_.-]*, at most NODE_NAME_MAX - 1 long; it becomes a folder and a cgroup. */
 bool node_name_is_valid(const char *name);

@@ -20,11 +20,29 @@ static bool repeat_last(struct group *group, uint64_t times);
 static uint64_t take_bounds(const char **at);
 static const char *skip_brackets(const char *at);
 
+/* What other kinds of regular expressions have: here such a letter would stand for itself, and nothing would ever match. The
+ * letters that mean something to the C library are left. */
+static bool has_foreign_escape(struct reader *reader, const yaml_node_t *value, const char *pattern) {
+        for (const char *c = pattern; (c = strchr(c, '\\')) && c[1]; c += 2) {
+                if (!isalpha((unsigned char)c[1]) || strchr("wWsSbB", c[1]))
+                        continue;
+                const char *right = c[1] == 'd'   ? "write [0-9]"
+                                    : c[1] == 'D' ? "write [^0-9]"
+                                                  : "write the character itself";
+                reader_wrong(reader, value, "POSIX extended regular expressions have no \\%c: %s", c[1],
+                                right);
+                return true;
+        }
+        return false;
+}
+
 /* False: a mistake, reported. */
 static bool compiles(
                 struct reader *reader, const yaml_node_t *value, const char *text, bool *ret_has_group) {
         regex_t compiled;
         char why[120];
+        if (has_foreign_escape(reader, value, text))
+                return false;
         if (!is_bearable(text)) {
                 reader_wrong(reader, value,
                                 "the repetitions (+ and {n,m}) in this pattern multiply too far; repeat "

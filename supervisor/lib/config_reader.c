@@ -1,10 +1,12 @@
 #include "config_reader.h"
 
+#include "nearness.h"
 #include <ctype.h>
 #include <stdarg.h>
 
 #define MISTAKES_MAX 1000
 #define ENTRIES_MAX 1024 /* of one list or mapping */
+#define KEYS_TEXT_MAX 512
 
 static void add_mistake(struct reader *reader, unsigned line, char *text);
 static void make_printable(char *text);
@@ -234,38 +236,29 @@ static const struct reader_key *find_key(const struct reader_key *keys, size_t n
         return NULL;
 }
 
-/* How many characters must be changed, added or left out to make the one the other (Levenshtein). */
-static unsigned distance(const char *a, const char *b) {
-        unsigned row[64];
-        size_t n = strlen(b);
-        INVARIANT(n < ELEMENTS(row));
-        for (unsigned j = 0; j <= n; j++)
-                row[j] = j;
-        for (unsigned i = 1; a[i - 1]; i++) {
-                unsigned diagonal = row[0];
-                row[0] = i;
-                for (size_t j = 1; j <= n; j++) {
-                        unsigned above = row[j], cost = diagonal + (a[i - 1] != b[j - 1]);
-                        diagonal = above;
-                        row[j] = cost < above + 1 ? cost : above + 1;
-                        if (row[j - 1] + 1 < row[j])
-                                row[j] = row[j - 1] + 1;
-                }
-        }
-        return row[n];
+/* Where none was nearly meant, all that there are. */
+static void list_keys(const struct reader_key *keys, size_t n_keys, char *list, size_t size) {
+        size_t used = 0;
+        for (size_t i = 0; i < n_keys && used < size; i++)
+                used += (size_t)snprintf(list + used, size - used, "%s%s", i ? ", " : "", keys[i].name);
 }
 
 static void unknown_key(struct reader *reader, const yaml_node_t *node, const char *key, const char *section,
                 const struct reader_key *keys, size_t n_keys) {
-        char beginning[64];
-        size_t best = 0;
-        const char *dot = *section ? "." : "";
-        text_copy(beginning, sizeof(beginning), key);
-        for (size_t i = 1; i < n_keys; i++)
-                if (distance(beginning, keys[i].name) < distance(beginning, keys[best].name))
-                        best = i;
-        reader_mistake(reader, reader_line(node), "unknown key \"%s%s%.60s\"; did you mean \"%s%s%s\"?",
-                        section, dot, key, section, dot, keys[best].name);
+        const char *dot = *section ? "." : "", *best = NULL;
+        char list[KEYS_TEXT_MAX] = "";
+        for (size_t i = 0; i < n_keys; i++)
+                if (nearness(key, keys[i].name) < (best ? nearness(key, best) : NEARNESS_FAR))
+                        best = keys[i].name;
+        if (best) {
+                reader_mistake(reader, reader_line(node),
+                                "unknown key \"%s%s%.60s\"; did you mean \"%s%s%s\"?", section, dot, key,
+                                section, dot, best);
+                return;
+        }
+        list_keys(keys, n_keys, list, sizeof(list));
+        reader_mistake(reader, reader_line(node), "unknown key \"%s%s%.60s\"; there are %s%s%s", section,
+                        dot, key, list, *section ? " in " : "", section);
 }
 
 static const char *text_of(const yaml_node_t *node) {

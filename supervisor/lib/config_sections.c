@@ -40,6 +40,16 @@ void take_exec(struct reader *reader, const yaml_node_t *value, void *target) {
                                 "`exec.command` is missing: the executable inside of a release");
 }
 
+/* A default is no word of the operator's: without a directory new releases wait at exec. */
+static void check_fence(struct reader *reader, const yaml_node_t *fence) {
+        if (fence && fence->type == YAML_SCALAR_NODE &&
+                        strcmp((const char *)fence->data.scalar.value, "lock") == 0)
+                reader_mistake(reader, reader_line(fence),
+                                "state.fence: lock needs state.directory: the node's lock is looked for "
+                                "below it; name it, or "
+                                "write `fence: exec`");
+}
+
 void take_state(struct reader *reader, const yaml_node_t *value, void *target) {
         static const struct reader_key keys[] = {
                         {"directory", take_directory, FIELD(state_config, directory)},
@@ -51,12 +61,16 @@ void take_state(struct reader *reader, const yaml_node_t *value, void *target) {
                         {"keep", take_kept, FIELD(state_config, keep)},
                         {"signer", take_signer, FIELD(state_config, signer)},
         };
-        const struct state_config *state = target;
+        struct state_config *state = target;
         unsigned line = reader->line;
         reader_section(reader, value, "state", keys, ELEMENTS(keys), target);
+        bool has_directory = reader_find(reader, value, "directory");
+        state->directory_line = reader_find_line(reader, value, "directory");
         bool on_disk = state->keep || state->snapshot == SNAPSHOT_BTRFS ||
                        state->snapshot == SNAPSHOT_REFLINK || state->snapshot == SNAPSHOT_COPY;
-        if (on_disk && !reader_find(reader, value, "directory"))
+        if (!has_directory)
+                check_fence(reader, reader_find(reader, value, "fence"));
+        if (on_disk && !has_directory)
                 reader_mistake(reader, line,
                                 "state.keep and state.snapshot need state.directory: where is the state?");
         if (state->signer == SIGNER_FILES && !state->keep)
@@ -131,12 +145,31 @@ static void take_release_path(struct reader *reader, const yaml_node_t *value, v
 static void take_signal(struct reader *reader, const yaml_node_t *value, void *target) {
         const char *text = reader_scalar(reader, value);
         const char *name = text && strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+        int found = 0;
         for (int number = 1; name && number < NSIG; number++)
-                if (sigabbrev_np(number) && strcmp(sigabbrev_np(number), name) == 0) {
-                        *(int *)target = number;
-                        return;
-                }
-        if (text)
+                if (sigabbrev_np(number) && strcmp(sigabbrev_np(number), name) == 0)
+                        found = number;
+        switch (found) {
+        case SIGSTOP:
+        case SIGTSTP:
+        case SIGTTIN:
+        case SIGTTOU:
+                reader_wrong(reader, value,
+                                "SIG%s stops a process without ending it; write SIGTERM, or what the node "
+                                "ends at",
+                                name);
+                return;
+        case SIGCONT:
+        case SIGCHLD:
+                reader_wrong(reader, value, "SIG%s ends no process; write SIGTERM, or what the node ends at",
+                                name);
+                return;
+        default:
+                break;
+        }
+        if (found)
+                *(int *)target = found;
+        else if (text)
                 reader_wrong(reader, value, "\"%.40s\" is not a signal's name; write it like SIGTERM", text);
 }
 
@@ -192,7 +225,19 @@ static void take_limits(struct reader *reader, const yaml_node_t *value, void *t
         reader->failed = reader->failed || !exec->limits;
 }
 
+/* "." and ".." as a part of the path: what lies beside it could not be named. */
+static bool has_dots(const char *path) {
+        for (const char *part = path; *part; part += strcspn(part, "/")) {
+                part += strspn(part, "/");
+                size_t length = strcspn(part, "/");
+                if ((length == 1 || length == 2) && strspn(part, ".") == length)
+                        return true;
+        }
+        return false;
+}
+
 static void take_directory(struct reader *reader, const yaml_node_t *value, void *target) {
+        char **directory = target;
         const char *text = reader_scalar(reader, value);
         if (text && *text && strspn(text, "/") == strlen(text))
                 reader_wrong(reader, value,
@@ -200,8 +245,12 @@ static void take_directory(struct reader *reader, const yaml_node_t *value, void
                                 "it");
         else if (text && strstr(text, "{state}"))
                 reader_wrong(reader, value, "{state} is this directory and cannot stand in its own name");
+        else if (text && has_dots(text))
+                reader_wrong(reader, value, "\"%.100s\" must be written without . and ..", text);
         else if (text)
                 take_path(reader, value, target);
+        for (size_t n = *directory ? strlen(*directory) : 0; n > 1 && (*directory)[n - 1] == '/'; n--)
+                (*directory)[n - 1] = '\0';
 }
 
 static void push_kept(struct reader *reader, const yaml_node_t *item, const char *text, void *target) {

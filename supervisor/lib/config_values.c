@@ -94,10 +94,12 @@ void take_command(struct reader *reader, const yaml_node_t *value, void *target)
         if (reader->mistakes.n > n_before || reader->failed)
                 return;
         /* A bare name is looked up in the standard folders; anything between would depend on where interrex was started. */
-        if (!command || (*command[0] != '/' && strchr(command[0], '/')))
+        if (!command || !*command[0] || (*command[0] != '/' && strchr(command[0], '/')))
                 reader_wrong(reader, value,
                                 "a command is a list that begins with a name or an absolute path, as in "
-                                "[\"/usr/bin/true\"]");
+                                "[\"/usr/bin/true\"]; a name is looked for in /usr/local/sbin, "
+                                "/usr/local/bin, /usr/sbin, "
+                                "/usr/bin, /sbin and /bin");
         else
                 *(char ***)target = TAKE_POINTER(command);
 }

@@ -9,7 +9,7 @@
 /* Methods (signatures: in -> out):
  *   Status       ""    -> "s"   the status object as JSON text
  *   Plan         ""    -> "s"   the boundaries ahead as JSON text
- *   Upgrade      "stb" -> "t"   version, height (CONTROL_HEIGHT_NONE: none), now; the swap's id
+ *   Upgrade      "stb" -> "t"   version, height (CONTROL_HEIGHT_NONE: none), now; one of the two; the swap's id
  *   Rollback     ""    -> "t"   the swap's id
  *   Restart      ""    -> "t"   the swap's id (a restart is a swap to the same release)
  *   Cancel       ""    -> ""

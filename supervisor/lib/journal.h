@@ -49,6 +49,12 @@ struct journal_swap {
         char snapshot[96]; /* its kind, "" if none */
 };
 
+/* gap_us was measured. A swap that took over has a gap, of 0 where two generations overlapped; one that did not has
+ * none where the old release was never told to end. */
+static inline bool journal_swap_has_gap(const struct journal_swap *swap) {
+        return swap->gap_us > 0 || strcmp(swap->outcome, "committed") == 0;
+}
+
 /* Inserts with a new id (ids only grow). */
 int journal_swap_begin(struct journal *journal, const struct journal_swap *swap, uint64_t *ret_id);
 /* Writes every field of the swap with that id. */

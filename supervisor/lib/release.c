@@ -250,6 +250,7 @@ static int publish(const struct addition *addition, bool manifest_is_there) {
 int release_remove(const char *releases_dir, const char *version, char **ret_error) {
         struct release release;
         struct release_names names;
+        char here[RELEASE_HERE_MAX];
         _cleanup_free_ char *error = NULL;
         int r = release_begin(version, &release);
         if (r < 0)
@@ -272,9 +273,8 @@ int release_remove(const char *releases_dir, const char *version, char **ret_err
         if (r == 0)
                 return 0;
         if (r == -ENOENT)
-                return fail_with(ret_error, r,
-                                "there is no release %s; `interrex release list` shows what there is",
-                                release.text);
+                return fail_with(ret_error, r, "there is no release %s (%s)", release.text,
+                                release_here(releases_dir, here, sizeof(here)));
         return fail_with(ret_error, r, "release %s cannot be removed from %s: %s", release.text,
                         releases_dir, strerror(-r));
 }

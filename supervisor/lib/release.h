@@ -42,6 +42,11 @@ int release_remove(const char *releases_dir, const char *version, char **ret_err
 int release_list(const char *releases_dir, struct release **ret_releases, size_t *ret_n);
 void release_list_free(struct release *releases, size_t n);
 
+#define RELEASE_HERE_MAX 320
+
+/* For whoever named one that is not here: "here are 1.0.0 and 1.1.0", the newest if they are many. Gives TEXT. */
+const char *release_here(const char *releases_dir, char *text, size_t size);
+
 /* Loads one manifest. -ENOENT; -EBADMSG: it is damaged. */
 int release_load(const char *releases_dir, const char *version, struct release *ret_release);
 void release_done(struct release *release);

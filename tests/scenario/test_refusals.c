@@ -84,7 +84,7 @@ SCENARIO(a_schedule_that_contradicts_what_has_run_is_refused) {
 
 SCENARIO(a_release_that_is_not_here_is_refused) {
         begin(s);
-        REFUSED(s, 1, SAYS("9.9.9", "release add"), "upgrade", s->node, "9.9.9", "--now");
+        REFUSED(s, 1, SAYS("9.9.9", "(here ", "1.0.0", "release add"), "upgrade", s->node, "9.9.9", "--now");
         REFUSED(s, 2, SAYS("latest", "version"), "upgrade", s->node, "latest", "--now");
         assert_untouched(s);
         scenario_stop(s);

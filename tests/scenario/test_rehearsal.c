@@ -43,8 +43,31 @@ SCENARIO(a_release_that_spoils_its_state_leaves_the_live_one_untouched) {
         scenario_add_testnode(s, "3.0.0", "--accept-never-answer");
         scenario_start_load(s, 200, 10);
         assert_says(s, 1, "2.0.0", "spoiled the state");
-        assert_says(s, 1, "3.0.0", "not healthy");
+        assert_says(s, 1, "3.0.0", "healthy within deadlines.prove: ");
         scenario_end_load_unharmed(s);
+        assert_left_nothing(s);
+}
+
+SCENARIO(a_release_that_begins_anew_is_warned_of) {
+        char elsewhere[160], faults[200];
+        begin(s);
+        (void)snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", s->directory);
+        (void)snprintf(faults, sizeof(faults), "--state %s", elsewhere);
+        assert_int_equal(mkdir(elsewhere, 0700), 0);
+        assert_int_equal(chmod(elsewhere, 0777), 0);
+        scenario_wait_height(s, 60, TIMEOUT_US);
+        scenario_add_testnode(s, "2.0.0", faults);
+        assert_says(s, 0, "2.0.0", "warning: the live node stood at height ");
+        assert_left_nothing(s);
+}
+
+SCENARIO(a_release_that_is_not_here_cannot_be_rehearsed) {
+        begin(s);
+        struct process_result result = scenario_cli(s, "rehearse", s->node, "9.9.9", NULL);
+        assert_int_equal(result.status, 1);
+        assert_non_null(strstr(result.error, "release 9.9.9 is not here (here is 1.0.0)"));
+        process_result_done(&result);
+        scenario_expect(s, 2, "rehearse", s->node, "newest", NULL);
         assert_left_nothing(s);
 }
 
@@ -77,6 +100,8 @@ int main(void) {
                         SCENARIO_TEST(a_release_is_tried_while_the_node_runs_on),
                         SCENARIO_TEST(a_snapshot_that_was_left_is_not_rehearsed_on),
                         SCENARIO_TEST(a_release_that_spoils_its_state_leaves_the_live_one_untouched),
+                        SCENARIO_TEST(a_release_that_begins_anew_is_warned_of),
+                        SCENARIO_TEST(a_release_that_is_not_here_cannot_be_rehearsed),
                         SCENARIO_TEST(a_rehearsal_reaches_nobody),
         };
         cmocka_set_test_filter(getenv("TEST"));

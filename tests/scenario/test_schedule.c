@@ -113,6 +113,23 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
 }
 
+/* Three tries later. */
+static bool says_how_to_try_again(const json_t *status, const void *command) {
+        const json_t *item;
+        size_t i;
+        json_array_foreach(json_object_get(status, "degraded"), i,
+                        item) if (strstr(json_string_value(item), command) &&
+                                  strstr(json_string_value(item), " UTC)")) return true;
+        return false;
+}
+
+static bool shows_what_is_under_way(const json_t *status, const void *release) {
+        const json_t *next = json_object_get(status, "next");
+        const char *shown = json_string_value(json_object_get(next, "release"));
+        return strcmp(scenario_text(status, "phase"), "held") != 0 && shown && strcmp(shown, release) == 0 &&
+               json_integer_value(json_object_get(next, "height")) == 30;
+}
+
 /* Reads go on at H-1 until the hotfix is added, and nobody has to ask for it. */
 SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         static const struct ledger_range ranges[] = {{1, 29, "1.0.0"}, {30, UINT64_MAX, "2.0.1"}};
@@ -128,12 +145,35 @@ SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         json_decref(status);
         scenario_wait_height(s, 29, TIMEOUT_US);
         scenario_assert_release(s, "1.0.0");
+        char again[96];
+        (void)snprintf(again, sizeof(again), "try it again with `interrex upgrade %s 2.0.0 --now`", s->node);
+        json_decref(scenario_wait_status(s, says_how_to_try_again, again, TIMEOUT_US));
+        scenario_expect(s, 1, "plan", s->node, NULL);
         scenario_add_testnode(s, "2.0.1", "");
+        json_decref(scenario_wait_status(s, shows_what_is_under_way, "2.0.1", TIMEOUT_US));
         scenario_wait_height(s, 40, TIMEOUT_US);
         scenario_end_load_unharmed(s);
         scenario_assert_release(s, "2.0.1");
         scenario_stop(s);
         scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+}
+
+/* Users are served by it already, and the boundary ahead will find it. */
+SCENARIO(the_plan_begins_with_the_release_in_probation) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .more = "probation: 60s\n"});
+        scenario_add_testnodes(s, 1, 2);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1000000", ">=2.0.0", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 3, TIMEOUT_US);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", NULL);
+        scenario_wait_phase(s, "probation", TIMEOUT_US);
+        struct process_result plan = scenario_cli(s, "plan", s->node, NULL);
+        if (!strstr(plan.output, "node  2.0.0 (in probation)  height ") ||
+                        !strstr(plan.output, "stays with 2.0.0"))
+                fail_msg("%s%s", plan.output, plan.error);
+        process_result_done(&plan);
+        scenario_stop(s);
 }
 
 SCENARIO(I3_whoever_is_killed_the_ledger_is_as_scheduled) {
@@ -160,6 +200,7 @@ int main(void) {
                         SCENARIO_TEST(I3_from_the_end_with_nothing_remembered),
                         SCENARIO_TEST(I3_what_may_not_run_is_not_even_started),
                         SCENARIO_TEST(I3_a_hotfix_is_taken_as_soon_as_it_is_added),
+                        SCENARIO_TEST(the_plan_begins_with_the_release_in_probation),
                         SCENARIO_TEST(I3_whoever_is_killed_the_ledger_is_as_scheduled),
         };
         cmocka_set_test_filter(getenv("TEST"));

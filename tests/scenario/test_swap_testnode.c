@@ -296,6 +296,10 @@ static void assert_swap(struct scenario *s, const char *release, const char *out
         assert_string_equal(scenario_text(status, "phase"), "running");
         assert_string_equal(scenario_text(status, "release"), release);
         assert_string_equal(scenario_text(status, "last_swap.outcome"), outcome);
+        /* Who was not taken over from never stopped; who had to come back did. */
+        const json_t *gap = json_object_get(json_object_get(status, "last_swap"), "gap_ms");
+        assert_int_equal(json_is_null(gap), strcmp(outcome, "aborted") == 0);
+        assert_true(json_is_null(gap) || strcmp(outcome, "rolled-back") != 0 || json_number_value(gap) > 1);
         json_decref(status);
 }
 

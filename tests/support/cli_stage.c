@@ -4,10 +4,12 @@
 #include "lib/journal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +17,8 @@
 #include <systemd/sd-bus.h>
 
 #include <cmocka.h>
+
+#define COMMAND_TIMEOUT_US (60 * USEC_PER_SEC)
 
 #define STATUS_TEXT                                                                                     \
         "{\"node\":\"anvil\",\"phase\":\"running\",\"release\":\"1.7.0\",\"generation\":3,\"pid\":812," \
@@ -128,10 +132,11 @@ struct stage {
 static int answer_swap(sd_bus_message *message, const struct stage *stage) {
         const char *version;
         char text[256];
+        const char *member = sd_bus_message_get_member(message);
         uint64_t height;
         int now;
-        if (!sd_bus_message_is_method_call(message, CONTROL_INTERFACE, "Upgrade")) {
-                note_call(stage->scratch, sd_bus_message_get_member(message));
+        if (strcmp(member, "Rollback") == 0 || strcmp(member, "Restart") == 0) {
+                note_call(stage->scratch, member);
                 return sd_bus_reply_method_return(message, "t", UINT64_C(7));
         }
         if (sd_bus_message_read(message, "stb", &version, &height, &now) < 0)
@@ -206,7 +211,11 @@ static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
                 note_call(stage->scratch, member);
                 return sd_bus_reply_method_return(message, "");
         }
-        return answer_swap(message, stage);
+        if (strcmp(member, "Upgrade") == 0 || strcmp(member, "Rollback") == 0 ||
+                        strcmp(member, "Restart") == 0)
+                return answer_swap(message, stage);
+        return sd_bus_error_setf(
+                        error, SD_BUS_ERROR_UNKNOWN_METHOD, "the director of this test has no %s", member);
 }
 
 static void serve(int connection, struct stage *stage) {
@@ -283,8 +292,38 @@ static void read_back(const struct scratch *s, const char *name, char text[OUTPU
         text[n] = '\0';
 }
 
+/* A director that gave up is not reaped here: the teardown does that. */
+static bool gave_up(pid_t director) {
+        siginfo_t end = {0};
+        return director > 0 && waitid(P_PID, (id_t)director, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               end.si_pid == director && (end.si_code != CLD_EXITED || end.si_status != 0);
+}
+
+/* While the test holds the listener, a command whose director is gone would wait for the next one for ever. */
+static void wait_for_end(struct scratch *s, pid_t pid) {
+        _cleanup_close_ int command = pidfd_open(pid, 0),
+                            director = s->director > 0 ? pidfd_open(s->director, 0) : -1;
+        struct pollfd ends[] = {{.fd = command, .events = POLLIN}, {.fd = director, .events = POLLIN}};
+        uint64_t deadline = now_monotonic() + COMMAND_TIMEOUT_US;
+        assert_true(command >= 0);
+        while (!(ends[0].revents & POLLIN)) {
+                bool is_late = now_monotonic() >= deadline;
+                if (is_late || gave_up(s->director)) {
+                        (void)kill(pid, SIGKILL);
+                        (void)waitpid(pid, NULL, 0);
+                        fail_msg("the command was ended, because %s",
+                                        is_late ? "it came to no end"
+                                                : "the director of the test gave up on what it was asked");
+                }
+                if (ends[1].revents)
+                        ends[1].fd = -1; /* it ended as it was told to */
+                (void)poll(ends, ELEMENTS(ends), COMMAND_TIMEOUT_US / USEC_PER_MSEC);
+        }
+}
+
 int stage_finish_cli(struct scratch *s, pid_t pid) {
         int status = 0;
+        wait_for_end(s, pid);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         read_back(s, "out", s->out);
         read_back(s, "err", s->err);

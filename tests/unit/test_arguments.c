@@ -74,8 +74,8 @@ static void options_may_stand_anywhere(void **state) {
 
 static void a_node_may_be_left_out(void **state) {
         (void)state;
-        assert_null(parse_right("upgrade 1.7.1").node);
-        assert_string_equal(parse_right("upgrade 1.7.1").words[0], "1.7.1");
+        assert_null(parse_right("upgrade 1.7.1 --now").node);
+        assert_string_equal(parse_right("upgrade 1.7.1 --now").words[0], "1.7.1");
         assert_null(parse_right("status").node);
         assert_string_equal(parse_right("status anvil").node, "anvil");
         struct arguments a = parse_right("release add 1.7.1 ./anvil --sha256 ab");
@@ -112,6 +112,8 @@ static void help_needs_nothing_else_to_be_right(void **state) {
         assert_true(a.help);
         assert_string_equal(a.command->name, "upgrade");
         assert_true(parse_right("--help").help);
+        assert_true(parse_right("--version").version);
+        assert_true(parse_right("upgrade --version").version);
         assert_null(parse_right("-h").command);
 }
 
@@ -129,6 +131,8 @@ static void mistakes_are_named(void **state) {
         assert_refused("upgrade", "more words");
         assert_refused("upgrade a b c", "fewer words");
         assert_refused("status a b c d e f g h i", "too many");
+        assert_refused("upgrade 1.7.1", "say --now, or --at HEIGHT");
+        assert_refused("upgrade anvil 1.7.1 --wait", "say --now, or --at HEIGHT");
         assert_refused("upgrade 1.7.1 --at", "--at needs a value");
         assert_refused("upgrade 1.7.1 --at soon", "not a height");
         assert_refused("upgrade 1.7.1 --at 99999999999999999999", "not a height");
@@ -139,6 +143,8 @@ static void mistakes_are_named(void **state) {
 static void what_is_nothing_like_a_command_has_no_nearest(void **state) {
         (void)state;
         assert_null(command_nearest(commands, ELEMENTS(commands), "xyz"));
+        assert_null(command_nearest(commands, ELEMENTS(commands), "post"));
+        assert_null(command_nearest(commands, ELEMENTS(commands), "undo"));
         assert_null(command_nearest(
                         commands, ELEMENTS(commands), "a-word-that-is-much-longer-than-any-command"));
         assert_string_equal(command_nearest(commands, ELEMENTS(commands), "repot")->name, "report");

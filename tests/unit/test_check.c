@@ -35,7 +35,7 @@ static int check_text(const char *text, bool by_stdin, char **ret_out, char **re
                 _cleanup_close_ int fd = open(paths[0], O_RDONLY | O_CLOEXEC);
                 assert_return_code(dup2(fd, 0), errno);
         }
-        int status = command_check(by_stdin ? "-" : paths[0]);
+        int status = command_check(by_stdin ? "-" : paths[0], "/tmp/interrex-state");
         (void)dup2(saved_stdin, 0);
         close_fd(saved_stdin);
         (void)fflush(NULL);
@@ -66,6 +66,10 @@ static void test_check_prints_every_mistake_with_file_and_line(void **state) {
                                         "/c.yaml:4: probation: \"x\" is not a duration"},
                         {HEAD "\nprobation: x\nfoo: 1\n", 2, "", "/c.yaml:5: unknown key \"foo\""},
                         {HEAD "\nprobation: x\nfoo: 1\n", 2, "", "2 mistakes in "},
+                        {HEAD "state:\n  directory: /tmp\n", 2, "",
+                                        "/c.yaml:4: state.directory: interrex keeps"},
+                        {HEAD "state:\n  directory: /tmp/interrex-state/a\n", 2, "",
+                                        "/c.yaml:4: state.directory: "},
                         {NULL, 2, "", "cannot read the configuration"}};
         (void)state;
         for (size_t i = 0; i < ELEMENTS(vectors); i++) {

@@ -30,8 +30,29 @@ static void mistakes_are_2_and_say_what_to_do(void **state) {
         stage_assert_says(s->out, "schedule import");
         assert_int_equal(stage_run_cli(s, "upgrade --help"), EXIT_DONE);
         stage_assert_says(s->out, "--at HEIGHT");
-        assert_int_equal(stage_run_cli(s, "version"), EXIT_DONE);
-        stage_assert_says(s->out, "interrex ");
+        static const char *const asking[] = {"version", "--version", "status --version"};
+        for (size_t i = 0; i < ELEMENTS(asking); i++) {
+                assert_int_equal(stage_run_cli(s, asking[i]), EXIT_DONE);
+                assert_string_equal(s->out, "interrex " INTERREX_VERSION "\n");
+        }
+}
+
+/* As when the supervisor is an older interrex. */
+static void what_a_director_does_not_know_is_told(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){0});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
+        stage_assert_says(s->err, "does not know this command: it is of another version");
+}
+
+static void an_upgrade_without_a_moment_is_not_begun(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){0});
+        assert_int_equal(stage_run_cli(s, "upgrade anvil 1.7.1 --wait"), EXIT_USAGE);
+        stage_assert_says(s->err, "say --now, or --at HEIGHT");
+        stage_assert_calls(s, "");
 }
 
 static void a_node_that_does_not_run_is_5(void **state) {
@@ -356,6 +377,8 @@ static void the_doctor_answers_in_json(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(mistakes_are_2_and_say_what_to_do),
+                        TEST(what_a_director_does_not_know_is_told),
+                        TEST(an_upgrade_without_a_moment_is_not_begun),
                         TEST(a_node_that_does_not_run_is_5),
                         TEST(of_several_nodes_one_must_be_named),
                         TEST(status_is_for_people_and_programs),

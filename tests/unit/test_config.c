@@ -212,6 +212,8 @@ static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
                         {"node: \"\"\nexec: {command: a}\n", 1, "must begin"},
                         {HEAD "release: 1.7\n", 3, "not a version"},
                         {HEAD "\n\nhieght: {source: notify}\n", 5, "did you mean \"height\"?"},
+                        {HEAD "foo: 1\n", 3, "unknown key \"foo\"; there are node, release, exec"},
+                        {HEAD "state: {type: a}\n", 3, "unknown key \"state.type\"; there are directory"},
                         {"node: a\nexec:\n  command: a\n  stop_timout: 1s\n", 4,
                                         "did you mean \"exec.stop_timeout\"?"},
                         {HEAD "node: b\n", 3, "\"node\" stands here twice, first in line 1"},

@@ -99,6 +99,34 @@ static void a_swap_commits(void **state) {
         assert_true(did(&life, ACTION_DROP_SNAPSHOT, 0));
 }
 
+/* Between the word to end and the flip nobody accepts, on the way there and on the way back. */
+static void a_gap_lasts_while_nobody_serves(void **state) {
+        struct life life = running();
+        (void)state;
+        assert_false(machine_is_in_gap(&life.machine));
+        (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
+        assert_false(machine_is_in_gap(&life.machine));
+        life = proving(false);
+        assert_true(machine_is_in_gap(&life.machine));
+        (void)feed(&life, EVENT_PROVED, 2, NULL);
+        assert_false(machine_is_in_gap(&life.machine));
+        (void)feed(&life, EVENT_UNHEALTHY, 2, "no progress");
+        assert_int_equal(life.machine.phase, PHASE_RETURNING);
+        assert_true(machine_is_in_gap(&life.machine));
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
+        assert_int_equal(life.machine.phase, PHASE_REVIVING);
+        assert_true(machine_is_in_gap(&life.machine));
+        (void)feed(&life, EVENT_PROVED, life.machine.current, NULL);
+        assert_false(machine_is_in_gap(&life.machine));
+        /* From a hold in which the node is dead it has begun already. */
+        life = running();
+        life.machine.phase = PHASE_HELD;
+        life.machine.current_is_gone = true;
+        assert_false(machine_is_in_gap(&life.machine));
+        (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
+        assert_true(machine_is_in_gap(&life.machine));
+}
+
 static void I2_the_fence_is_released_only_when_the_old_cgroup_is_empty(void **state) {
         struct life life = running();
         (void)state;
@@ -422,6 +450,7 @@ static void what_crashes_cut_off_is_started_again_and_given_up_in_the_end(void *
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(a_swap_commits),
+                        cmocka_unit_test(a_gap_lasts_while_nobody_serves),
                         cmocka_unit_test(I2_the_fence_is_released_only_when_the_old_cgroup_is_empty),
                         cmocka_unit_test(a_release_that_fails_before_the_flip_is_taken_back_with_the_state),
                         cmocka_unit_test(a_release_that_fails_before_the_fence_changes_nothing),

@@ -299,6 +299,27 @@ static void test_list(void **state) {
         release_list_free(releases, n);
 }
 
+static void assert_here(const struct scratch *scratch, const char *said) {
+        char here[RELEASE_HERE_MAX];
+        assert_string_equal(release_here(scratch->releases, here, sizeof(here)), said);
+}
+
+static void test_here(void **state) {
+        struct scratch *scratch = *state;
+        static const char *const more[] = {"1.0.0", "3.0.0", "4.0.0", "5.0.0", "6.0.0", "7.0.0"};
+        assert_here(scratch, "none is here yet");
+        assert_int_equal(add(scratch, "2.0.0", in(scratch, "node"), NULL, NULL, NULL), 0);
+        assert_here(scratch, "here is 2.0.0");
+        for (size_t i = 0; i < ELEMENTS(more); i++) {
+                assert_int_equal(add(scratch, more[i], in(scratch, "node"), NULL, NULL, NULL), 0);
+                if (i == 0)
+                        assert_here(scratch, "here are 1.0.0 and 2.0.0");
+                if (i == 1)
+                        assert_here(scratch, "here are 1.0.0, 2.0.0 and 3.0.0");
+        }
+        assert_here(scratch, "here are 2.0.0, 3.0.0, 4.0.0, 5.0.0, 6.0.0, 7.0.0 and 1 older");
+}
+
 static void rewrite(const struct scratch *scratch, const char *path, const char *text, mode_t mode) {
         const char *absolute = in(scratch, path);
         (void)chmod(absolute, 0600);
@@ -462,6 +483,7 @@ int main(void) {
                         CASE(test_mend),
                         CASE(test_remove),
                         CASE(test_list),
+                        CASE(test_here),
                         CASE(test_verify),
                         CASE(test_verify_descriptor),
                         CASE(test_refused),

@@ -228,6 +228,10 @@ static void programs_get_null_where_there_is_nothing(void **state) {
         assert_string_equal(json_string_value(json_object_get(item, "reason")), "bad ? byte");
         assert_true(json_real_value(json_object_get(item, "gap_ms")) > 12.4);
         json_decref(history);
+        swap.gap_us = 0; /* the old release never stopped accepting */
+        history = render_history_json(&swap, 1);
+        assert_true(json_is_null(json_object_get(json_array_get(history, 0), "gap_ms")));
+        json_decref(history);
         const struct journal_boundary boundary = {
                         .rule = {.at = 1300, .range = ">=1.7.1", .from = BOUNDARY_NO_WINDOW},
                         .height = UINT64_MAX};
