@@ -223,6 +223,7 @@ struct director {
         sd_event_source *keeper_source;
         int prober; /* -1 while there is none */
         sd_event_source *prober_source;
+        uint64_t prober_asked_at; /* monotonic: whether it still answers; 0: not asked, or it has answered */
         struct wire_message message, prober_message;
         struct wire_message *deferred; /* an array, allocated: messages are large */
         size_t n_deferred, next_deferred;

@@ -11,6 +11,7 @@
 #include "heights.h"
 #include "jobs.h"
 #include "keeper_link.h"
+#include "liveness.h"
 #include "perform.h"
 #include "planning.h"
 #include "probing.h"
@@ -278,6 +279,9 @@ void events_from_keeper(struct director *director, struct wire_message *message)
         case KEEPER_PROBER:
                 if (probing_connect(director, TAKE_FD(message->fds[0])) < 0)
                         log_error("cannot watch the prober's link");
+                break;
+        case KEEPER_PING:
+                liveness_on_ping(director);
                 break;
         case KEEPER_STOP: {
                 struct machine_event event = {.type = EVENT_STOP};

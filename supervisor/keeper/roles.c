@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "fence.h"
 #include "generation.h"
+#include "liveness.h"
 #include "requests.h"
 #include "store.h"
 #include <fcntl.h>
@@ -91,6 +92,8 @@ int roles_start_director(struct keeper *keeper) {
         if (r < 0)
                 return log_errno(r, "cannot start the director");
         r = sd_event_add_io(keeper->event, &keeper->director_source, keeper->director_link, EPOLLIN, requests_on_link, keeper);
+        if (r >= 0)
+                r = liveness_watch(keeper);
         if (r < 0)
                 return log_errno(r, "cannot watch the director");
         (void) tell_everything(keeper); /* a director that died meanwhile is reaped and started again */
@@ -181,9 +184,13 @@ int roles_reaped(struct keeper *keeper, const siginfo_t *how) {
         return r < 0 ? log_errno(r, "cannot start the prober again") : 1;
 }
 
+void roles_kill_prober(struct keeper *keeper) {
+        if (keeper->prober.pid > 0)
+                (void) kill(keeper->prober.pid, SIGKILL);
+}
+
 void roles_end(struct keeper *keeper) {
         if (keeper->director.pid > 0)
                 (void) kill(keeper->director.pid, SIGKILL);
-        if (keeper->prober.pid > 0)
-                (void) kill(keeper->prober.pid, SIGKILL);
+        roles_kill_prober(keeper);
 }
