@@ -156,10 +156,11 @@ struct follow {
 /* The journal's row of the machine, with what the shell must remember beside it. */
 struct record {
         struct machine machine;
-        uint64_t swap;                               /* the journal's id of the swap under way; else of the last */
-        bool boundary_is_ours;                       /* the swap put its boundary into the schedule */
-        bool takes_lock;                             /* the node was seen to take a lock below its state directory */
-        char snapshot_kind[16];                      /* as planned last; empty: none is possible or wanted */
+        uint64_t swap;          /* the journal's id of the swap under way; else of the last */
+        bool boundary_is_ours;  /* the swap put its boundary into the schedule */
+        bool takes_lock;        /* the node was seen to take a lock below its state directory */
+        char snapshot_kind[16]; /* as planned last; empty: none is possible or wanted */
+        bool journal_was_lost;  /* what the gate of the generation in force was set to is not known, and it stays so */
         uint64_t prepare_began_at, quiesce_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         struct gate_users gate_users;
@@ -248,6 +249,7 @@ struct director {
         struct machine_settings settings;
         struct record record;
         struct journal *journal;
+        char journal_complaint[512]; /* it is not where it was opened; "": it is */
         struct schedule schedule;
         uint64_t rolling_seed;     /* of this node on this machine: where in a window it goes over */
         uint64_t missing_said_for; /* the boundary for which the log said that no release is here */

@@ -10,6 +10,7 @@
 #include "gate_check.h"
 #include "heights.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "keeper_link.h"
 #include "liveness.h"
 #include "perform.h"
@@ -82,6 +83,9 @@ int events_feed(struct director *director, const struct machine_event *event) {
         enum machine_phase before = director->record.machine.phase;
         if (next.machine.phase == PHASE_QUIESCING && before != PHASE_QUIESCING)
                 next.quiesce_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
+        (void) journal_place_check(director);
+        next.journal_was_lost = next.journal_was_lost && next.machine.current == director->record.machine.current &&
+                                next.machine.phase != PHASE_STOPPED;
         following_note(&next.follow, &director->record.machine, &next.machine, event);
         if (event->type == EVENT_RESTORED || event->type == EVENT_STATE_ACCEPTED)
                 watermark_forget(&next);
@@ -305,6 +309,8 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         (void) boundaries_place_due(director, last_height + 1); /* it stands there */
         uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
         uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
+        if (journal_place_leaves_gate(director, unit->generation))
+                return false;
         if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)
                 return false;
         int r = gate_arm(director, unit->generation, boundary);

@@ -1,6 +1,7 @@
 #include "liveness.h"
 
 #include "../lib/log.h"
+#include "journal_place.h"
 #include "keeper_link.h"
 #include <poll.h>
 
@@ -30,6 +31,7 @@ static void judge_prober(struct director *director) {
 void liveness_on_ping(struct director *director) {
         keeper_tell(director, KEEPER_PONG, NULL, 0, NULL, 0);
         judge_prober(director);
+        (void) journal_place_check(director);
 }
 
 void liveness_note_prober(struct director *director) {

@@ -10,6 +10,7 @@
 #include "gate.h"
 #include "hold.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "keeper_link.h"
 #include "planning.h"
 #include "probing.h"
@@ -180,6 +181,8 @@ static void perform_on_unit(struct director *director, const struct machine_acti
 
 static void arm_gate(struct director *director, const struct machine_action *action) {
         struct machine_event failed = {.type = EVENT_GATE_FAILED, .generation = action->generation};
+        if (journal_place_leaves_gate(director, action->generation))
+                return;
         int r = gate_arm(director, action->generation, planning_gate_height(director, action->generation, action->value));
         if (r >= 0)
                 return;

@@ -8,6 +8,7 @@
 #include "gate.h"
 #include "hold.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "keeper_link.h"
 #include "perform.h"
 #include "planning.h"
@@ -193,6 +194,8 @@ void recovery_source_is_read(struct director *director) {
 int recovery_go_on(struct director *director) {
         /* A director may have died before it started anything under this keeper. */
         bool was_started = director->record.keeper_instance == director->welcome.instance;
+        if (journal_place_is_strange(director, was_started))
+                was_started = journal_place_begin_anew(director);
         director->record.keeper_instance = director->welcome.instance;
         return was_started ? resume(director) : start(director);
 }

@@ -1,5 +1,6 @@
 #include "roles.h"
 
+#include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "fence.h"
 #include "generation.h"
@@ -163,6 +164,13 @@ static int director_reaped(struct keeper *keeper, const siginfo_t *how) {
                                         how->si_status, strsignal(how->si_status));
                 keeper->is_ending = true;
                 (void) sd_event_exit(keeper->event, how->si_code == CLD_EXITED && how->si_status ? how->si_status : 1);
+                return 1;
+        }
+        /* Such as where the state directory is gone. The node goes on without one, but can only be stopped so. */
+        if (keeper->stop_was_asked && how->si_code == CLD_EXITED && has_lost_patience) {
+                log_error("the director does not come up to stop the node: ending everything now");
+                keeper->is_ending = true;
+                (void) sd_event_exit(keeper->event, EXIT_FAILED);
                 return 1;
         }
         log_death("director", how);
