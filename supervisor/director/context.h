@@ -69,6 +69,7 @@ enum job_kind {
         JOB_SNAPSHOT,
         JOB_RESTORE,
         JOB_DROP,
+        JOB_SWEEP,
         JOB_PLAN,
         JOB_PROBE,
         JOB_HEIGHT,

@@ -145,6 +145,8 @@ static int resume(struct director *director) {
                 planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome),
                                 director->record.machine.reason);
         (void) events_feed(director, &event);
+        if (director->record.journal_was_lost && director->record.machine.kind == SWAP_NONE)
+                jobs_sweep_snapshots(director);
         retire_leftovers(director);
         tell_what_was_missed(director);
         source_open(director);
