@@ -173,11 +173,12 @@ static bool is_sweeping(const struct director *director) {
         return false;
 }
 
-/* What a swap has not begun to change the state under is older than the state by now. */
+/* What a swap has not begun to change the state under is older than the state by now. While nothing may run on the state, an operator
+ * may want any of them back. */
 void jobs_sweep_snapshots(struct director *director) {
         const struct machine *machine = &director->record.machine;
         bool is_needed = machine->kind != SWAP_NONE && machine->past_fence;
-        if (director->state_directory)
+        if (director->state_directory && !machine->must_not_run)
                 (void) start_snapshot_job(director, JOB_SWEEP, is_needed ? "sweep" : "clear", director->record.swap, NULL);
 }
 

@@ -269,6 +269,8 @@ struct director {
 
         struct steering *steering;
         struct source source;
+        char stray[320]; /* who left its cgroup and keeps the state open; "": nobody is known to */
+        sd_event_source *stray_end;
         char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct aim_bpf *aim; /* NULL: not wanted, or not possible */
         char no_aim[200];    /* why it is not possible; "": it is */

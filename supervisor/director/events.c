@@ -16,6 +16,7 @@
 #include "perform.h"
 #include "planning.h"
 #include "probing.h"
+#include "stray.h"
 #include "unit.h"
 #include "watermark.h"
 #include <signal.h>
@@ -203,7 +204,7 @@ void events_ending_is_complete(struct director *director, struct unit *unit) {
                 (void) events_feed(director, &event);
         }
         unit = unit_find(director, generation);
-        if (unit && unit->exit_was_told && unit->is_empty && !unit->empty_was_told) {
+        if (unit && unit->exit_was_told && unit->is_empty && !unit->empty_was_told && !stray_keeps_state(director, unit)) {
                 unit->empty_was_told = true;
                 (void) events_feed_about(director, EVENT_EMPTY, generation, NULL);
         }

@@ -32,6 +32,10 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
         char text[200];
         (void) source;
         (void) usec;
+        /* Only while an end is waited for. */
+        event.flag = *director->stray != '\0';
+        if (event.flag)
+                event.text = director->stray;
         if (missing) {
                 (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
                 event.text = text;
