@@ -27,6 +27,11 @@ int snapshot_sweep(const struct state_config *state, const char *last, bool keep
         if (!swap_number(last, &last_number))
                 return fail_with(ret_error, -EINVAL, "%s is no name of a swap's snapshot", last);
         int r = find_all(&plain, &names, ret_error);
+        if (r == -EROFS || r == -ENOENT) { /* where nothing can be made, none was left */
+                free(*ret_error);
+                *ret_error = NULL;
+                return 0;
+        }
         for (size_t i = 0; r >= 0 && names && names[i]; i++) {
                 if (!swap_number(names[i], &number) || (number == last_number && keeps_last))
                         continue;
@@ -100,24 +105,33 @@ static void tell(const struct sweep *sweep, const struct archive *archive, const
                         archive->parent, aside);
 }
 
-static int set_aside(const struct sweep *sweep, const char *name) {
-        struct archive archive = {.state = sweep->state, .name = name, .ret_error = sweep->ret_error};
+static int move_aside(const struct sweep *sweep, const struct archive *archive) {
         char aside[ARCHIVE_NAME_MAX + 32];
-        int r = archive_open(&archive);
-        int present = r < 0 ? r : archive_has(&archive, archive.snapshot);
-        r = present > 0 ? -EEXIST : present;
+        int r = archive_has(archive, archive->snapshot);
+        if (r == 0)
+                return 0;
+        if (r > 0)
+                r = -EEXIST;
         for (unsigned i = 0; r == -EEXIST && i < SAME_NUMBER_MAX; i++) {
-                (void)snprintf(aside, sizeof(aside), ".%s.interrex-left-%s-%u", archive.live, name, i);
-                r = renameat2(archive.parent_fd, archive.snapshot, archive.parent_fd, aside,
+                (void)snprintf(aside, sizeof(aside), ".%s.interrex-left-%s-%u", archive->live, archive->name,
+                                i);
+                r = renameat2(archive->parent_fd, archive->snapshot, archive->parent_fd, aside,
                                     RENAME_NOREPLACE) < 0
                                     ? -errno
                                     : 1;
         }
-        if (r > 0)
-                tell(sweep, &archive, aside);
-        else if (r < 0 && archive.parent_fd >= 0)
-                r = fail_with(sweep->ret_error, r, "the snapshot %s in %s cannot be set aside: %s",
-                                archive.snapshot, archive.parent, strerror(-r));
+        if (r < 0)
+                return fail_with(sweep->ret_error, r, "the snapshot %s in %s cannot be set aside: %s",
+                                archive->snapshot, archive->parent, strerror(-r));
+        tell(sweep, archive, aside);
+        return 0;
+}
+
+static int set_aside(const struct sweep *sweep, const char *name) {
+        struct archive archive = {.state = sweep->state, .name = name, .ret_error = sweep->ret_error};
+        int r = archive_open(&archive);
+        if (r >= 0)
+                r = move_aside(sweep, &archive);
         archive_close(&archive);
         return r;
 }
