@@ -57,7 +57,8 @@ static int parse(int argc, char **argv, struct order *order, char **ret_error) {
                 return parse_verify(argc, argv, order, ret_error);
         bool is_plan = strcmp(order->verb, "plan") == 0, is_take = strcmp(order->verb, "take") == 0;
         if (!is_plan && !is_take && strcmp(order->verb, "restore") != 0 &&
-                        strcmp(order->verb, "remove") != 0)
+                        strcmp(order->verb, "remove") != 0 && strcmp(order->verb, "sweep") != 0 &&
+                        strcmp(order->verb, "clear") != 0)
                 return fail_with(ret_error, -EINVAL, "the archivist knows no verb \"%s\"", order->verb);
         if (argc < next + !is_plan + is_take)
                 return fail_with(ret_error, -EINVAL, "%s: the snapshot's name or kind is missing",
@@ -126,6 +127,9 @@ static int obey(const struct order *order, struct findings *findings, char **ret
                 return snapshot_take(&order->state, order->name, order->kind, ret_error);
         if (strcmp(order->verb, "restore") == 0)
                 return snapshot_restore(&order->state, order->name, ret_error);
+        if (strcmp(order->verb, "sweep") == 0 || strcmp(order->verb, "clear") == 0)
+                return snapshot_sweep(&order->state, order->name, strcmp(order->verb, "sweep") == 0,
+                                plan->reason, sizeof(plan->reason), ret_error);
         return snapshot_remove(&order->state, order->name, ret_error);
 }
 

@@ -52,10 +52,18 @@ int snapshot_restore(const struct state_config *state, const char *name, char **
  * crash. */
 int snapshot_remove(const struct state_config *state, const char *name, char **ret_error);
 
+/* Removes what swaps up to LAST ("swap-N") left beside the state directory; LAST's own unless KEEPS_LAST. Those of higher numbers
+ * were taken under a journal that is lost, and may be the only way back: a whole one is set aside under another name, and TEXT
+ * (else unchanged) names it. Nothing is done where a filesystem is mounted on the state directory. What a hook took is not known
+ * here. */
+int snapshot_sweep(const struct state_config *state, const char *last, bool keeps_last, char *text,
+                size_t size, char **ret_error);
+
 /* Role entry. argv: "archivist" VERB ... ; writes one JSON line to stdout: {"ok":bool,"error":string|null,
  * "kind":..., "reason":string, "files":n, "bytes":n, "extents":n, "estimated_us":n, "elapsed_us":n,
  * "signer_mark":string|null} (counts for plan only, the mark for plan and take); exit 0 or
- * 1. Verbs: plan, take NAME KIND, restore NAME, remove NAME (each followed by the state settings as flags:
+ * 1. Verbs: plan, take NAME KIND, restore NAME, remove NAME, sweep NAME (all but NAME), clear NAME (NAME too)
+ * (each followed by the state settings as flags:
  * --directory D
  * --keep F... --hook CMD... --copy-limit N --want KIND), and verify RELEASES_DIR VERSION COMMAND FD
  * (release_verify through the inherited descriptor). Gives up what it does not need before it touches a

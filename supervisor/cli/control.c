@@ -12,7 +12,7 @@
 
 static int connect_once(const struct node *node, int *ret_fd);
 static int connect_patiently(const struct node *node, int *ret_fd);
-static int start_bus(int fd, sd_bus **ret_bus);
+static int start_bus(int fd, uint64_t deadline, sd_bus **ret_bus);
 static int call(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,
                 sd_bus_message **ret_reply, control_fill fill, const void *arguments);
 
@@ -71,14 +71,22 @@ int control_ask_filled(const struct node *node, const char *method, uint64_t tim
         return ask(node, method, timeout_us, ret_error, ret_reply, fill, arguments);
 }
 
+/* Never 0, which would mean sd-bus's own limit. */
+static uint64_t time_left(uint64_t deadline) {
+        uint64_t now = now_monotonic();
+        return deadline == USEC_INFINITY ? USEC_INFINITY : deadline > now ? deadline - now : 1;
+}
+
 static int call(const struct node *node, const char *method, uint64_t timeout_us, sd_bus_error *ret_error,
                 sd_bus_message **ret_reply, control_fill fill, const void *arguments) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus =
+                        NULL; /* to flush it would wait for a director that hangs */
         int fd = -1;
+        uint64_t deadline = timeout_us ? now_monotonic() + timeout_us : USEC_INFINITY;
         int r = connect_patiently(node, &fd);
         if (r >= 0)
-                r = start_bus(fd, &bus);
+                r = start_bus(fd, deadline, &bus);
         if (r >= 0)
                 r = sd_bus_message_new_method_call(
                                 bus, &message, NULL, CONTROL_OBJECT, CONTROL_INTERFACE, method);
@@ -86,7 +94,7 @@ static int call(const struct node *node, const char *method, uint64_t timeout_us
                 r = fill(message, arguments);
         if (r < 0)
                 return is_broken(r) ? -ECONNRESET : r;
-        r = sd_bus_call(bus, message, timeout_us ? timeout_us : USEC_INFINITY, ret_error, ret_reply);
+        r = sd_bus_call(bus, message, time_left(deadline), ret_error, ret_reply);
         if (r >= 0)
                 return 0;
         if (is_broken(r))
@@ -101,8 +109,23 @@ static int call(const struct node *node, const char *method, uint64_t timeout_us
         return r;
 }
 
-static int start_bus(int fd, sd_bus **ret_bus) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+/* sd_bus_call() would count its time only from when the director has let us in. */
+static int wait_until_ready(sd_bus *bus, uint64_t deadline) {
+        int r;
+        while ((r = sd_bus_is_ready(bus)) == 0) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0 && now_monotonic() >= deadline)
+                        return -ETIMEDOUT;
+                if (r == 0)
+                        r = sd_bus_wait(bus, time_left(deadline));
+                if (r < 0 && r != -EINTR)
+                        return r;
+        }
+        return r;
+}
+
+static int start_bus(int fd, uint64_t deadline, sd_bus **ret_bus) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         _cleanup_close_ int owned = fd;
         int r = sd_bus_new(&bus);
         if (r < 0)
@@ -112,6 +135,8 @@ static int start_bus(int fd, sd_bus **ret_bus) {
                 return r;
         owned = -1;
         r = sd_bus_start(bus);
+        if (r >= 0)
+                r = wait_until_ready(bus, deadline);
         if (r < 0)
                 return r;
         *ret_bus = TAKE_POINTER(bus);
@@ -124,8 +149,12 @@ static int connect_once(const struct node *node, int *ret_fd) {
                 return -ENAMETOOLONG;
         text_copy(address.sun_path, sizeof(address.sun_path), node->control);
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        /* Once many wait already, a connection to a director that hangs would wait as well. */
+        const struct timeval limit = {.tv_sec = CONTROL_CALL_TIMEOUT_US / USEC_PER_SEC};
+        if (fd >= 0)
+                (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
         if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return errno == EPERM ? -EACCES : -errno;
+                return errno == EPERM ? -EACCES : errno == EAGAIN ? -ETIMEDOUT : -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -197,10 +226,14 @@ int control_explain(const struct node *node, int error, const sd_bus_error *remo
                                 node->name);
                 return EXIT_NOT_PERMITTED;
         case -ETIMEDOUT:
-                log_error("node %s is supervised, but its director does not answer: see what `interrex run` "
-                          "prints "
-                          "(journalctl -u interrex@%s)",
-                                node->name, node->name);
+                log_error("node %s is supervised, but its director (interrex-director) does not answer. The "
+                          "node goes on "
+                          "without it, and a director that hangs is killed and started again within about a "
+                          "minute: see "
+                          "then with `interrex status %s` whether what you asked for was done. If it stays "
+                          "so, see what "
+                          "`interrex run` prints (systemctl status interrex@%s, journalctl -u interrex@%s)",
+                                node->name, node->name, node->name, node->name);
                 return EXIT_FAILED;
         case -ECONNRESET:
                 log_error("the director of node %s was restarted while it was asked: look at `interrex "

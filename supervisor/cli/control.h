@@ -7,9 +7,11 @@
 
 /* How long a director that is being restarted is waited for. */
 #define CONTROL_CONNECT_TIMEOUT_US (5 * USEC_PER_SEC)
-#define CONTROL_CALL_TIMEOUT_US (30 * USEC_PER_SEC)
+/* Shorter than the keeper waits for a director that hangs, so that the operator is told what goes on. */
+#define CONTROL_CALL_TIMEOUT_US (25 * USEC_PER_SEC)
 
-/* Calls a method once. TIMEOUT_US 0: no limit. The reply is the caller's (sd_bus_message_unref).
+/* Calls a method once. TIMEOUT_US is for all of it, from the connection on; 0: no limit, because the answer comes when
+ * something is over. Then too it ends with the director, and one that hangs is killed by its keeper. The reply is the caller's (sd_bus_message_unref).
  * -ESRCH: nobody supervises the node. -EACCES: the socket may not be written. -ETIMEDOUT. -ECONNRESET: the
  * director went away after it was asked: the call may have had its effect or not. -EREMOTEIO: it refused;
  * see *ret_error. */

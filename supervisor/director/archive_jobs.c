@@ -59,7 +59,25 @@ static void fail_soon(struct director *director, enum machine_event_type type, c
         events_later(director, &event);
 }
 
+static bool is_sweeping(const struct director *director) {
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (director->jobs[i].kind == JOB_SWEEP)
+                        return true;
+        return false;
+}
+
+/* What a swap has not begun to change the state under is older than the state by now. While nothing may run on the state, an operator
+ * may want any of them back. */
+void jobs_sweep_snapshots(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        bool is_needed = machine->kind != SWAP_NONE && machine->past_fence;
+        if (director->state_directory && !machine->must_not_run)
+                (void) start_snapshot_job(director, JOB_SWEEP, is_needed ? "sweep" : "clear", director->record.swap, NULL);
+}
+
 void jobs_snapshot(struct director *director) {
+        if (is_sweeping(director))
+                return; /* it would be swept away: taken afterwards */
         if (!start_snapshot_job(director, JOB_SNAPSHOT, "take", director->record.swap, director->record.snapshot_kind))
                 fail_soon(director, EVENT_SNAPSHOT_FAILED, "no archivist could be started");
 }
@@ -89,6 +107,16 @@ static void looked(struct director *director, const json_t *answer, bool worked)
                 signing_note(director, mark);
 }
 
+static void swept(struct director *director, struct job *job, const char *told, const char *error) {
+        if (error)
+                log_warning("snapshots of earlier swaps could not be removed: %s", error);
+        else if (told && *told)
+                log_warning("%s", told);
+        job->kind = JOB_DROPPED;
+        if (director->record.machine.phase == PHASE_SNAPSHOTTING)
+                jobs_snapshot(director);
+}
+
 void archive_job_done(struct director *director, struct job *job, bool worked) {
         json_t *answer = json_loads(job->output, 0, NULL);
         const char *text = json_string_value(json_object_get(answer, "error"));
@@ -111,6 +139,9 @@ void archive_job_done(struct director *director, struct job *job, bool worked) {
         case JOB_RESTORE:
                 event.type = worked ? EVENT_RESTORED : EVENT_RESTORE_FAILED;
                 events_later(director, &event);
+                break;
+        case JOB_SWEEP:
+                swept(director, job, json_string_value(json_object_get(answer, "reason")), worked ? NULL : error);
                 break;
         default:
                 if (!worked)

@@ -7,6 +7,7 @@
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "journal_place.h"
 #include "planning.h"
 
 /* A boundary in time is placed so far ahead: the gate must be armed before it is reached. */
@@ -44,6 +45,8 @@ int boundaries_load(struct director *director) {
 int boundaries_set(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence,
                 struct refusal *ret_refusal) {
         _cleanup_(schedule_change_done) struct schedule_change change = {.rules = rules, .n = n, .sequence = sequence};
+        if (journal_place_check(director) < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s", director->journal_complaint);
         int r = schedule_change_read(director->journal, &change);
         if (r >= 0 && check(director, &change, ret_refusal) < 0)
                 return -1;
@@ -54,6 +57,7 @@ int boundaries_set(struct director *director, const struct boundary_rule *rules,
         if (r < 0)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the journal in %s cannot be written: %s; nothing was changed",
                                 director->directories.state, strerror(-r));
+        director->record.journal_was_lost = false; /* what the gate is to be set to is known again */
         apply(director);
         return 0;
 }
@@ -67,6 +71,8 @@ int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, str
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
                                 "the boundary at %s cannot go: the node is at %lu, and what has run under it cannot be undone",
                                 point, height);
+        if (journal_place_check(director) < 0)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "%s", director->journal_complaint);
         int r = journal_boundary_remove(director->journal, &rule);
         if (r == -ENOENT)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "there is no boundary at %s; see `interrex schedule show`",

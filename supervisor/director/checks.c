@@ -6,6 +6,7 @@
 #include "gate_node.h"
 #include "jobs.h"
 #include "keeper_link.h"
+#include "liveness.h"
 #include "probing.h"
 #include "selection.h"
 #include "steering.h"
@@ -257,6 +258,7 @@ static int on_prober(sd_event_source *source, int fd, uint32_t revents, void *us
         (void) revents;
         int r = wire_receive(director->prober, prober_answers, n_prober_answers, &director->prober_message);
         if (r > 0) {
+                liveness_note_prober(director);
                 dispatch(director, &director->prober_message);
                 wire_message_done(&director->prober_message);
         }
@@ -271,6 +273,7 @@ int probing_connect(struct director *director, int fd) {
         director->prober_source = sd_event_source_disable_unref(director->prober_source);
         close_fd(director->prober);
         director->prober = fd;
+        liveness_note_prober(director);
         for (size_t i = 0; i < CHECKS_MAX; i++)
                 if (director->checks[i].id != 0)
                         check_end(director, &director->checks[i]);

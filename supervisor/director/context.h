@@ -84,6 +84,7 @@ enum job_kind {
         JOB_SNAPSHOT,
         JOB_RESTORE,
         JOB_DROP,
+        JOB_SWEEP,
         JOB_PLAN,
         JOB_PROBE,
         JOB_HEIGHT,
@@ -183,11 +184,12 @@ struct follow {
 /* The journal's row of the machine, with what the shell must remember beside it. */
 struct record {
         struct machine machine;
-        uint64_t swap;                           /* the journal's id of the swap under way; else of the last */
-        bool boundary_is_ours;                   /* the swap put its boundary into the schedule */
-        bool takes_lock;                         /* the node was seen to take a lock below its state directory */
-        char snapshot_kind[16];                  /* as planned last; empty: none is possible or wanted */
-        char signer_mark[64];                    /* by what the node was seen to sign; empty: by nothing */
+        uint64_t swap;          /* the journal's id of the swap under way; else of the last */
+        bool boundary_is_ours;  /* the swap put its boundary into the schedule */
+        bool takes_lock;        /* the node was seen to take a lock below its state directory */
+        char snapshot_kind[16]; /* as planned last; empty: none is possible or wanted */
+        char signer_mark[64];   /* by what the node was seen to sign; empty: by nothing */
+        bool journal_was_lost;  /* what the gate of the generation in force was set to is not known, and it stays so */
         uint64_t prepare_began_at, gap_began_at; /* monotonic, of the swap under way; 0: not */
         struct follow follow;
         struct gate_users gate_users;
@@ -253,6 +255,7 @@ struct director {
         sd_event_source *keeper_source;
         int prober; /* -1 while there is none */
         sd_event_source *prober_source;
+        uint64_t prober_asked_at; /* monotonic: whether it still answers; 0: not asked, or it has answered */
         struct wire_message message, prober_message;
         struct wire_message *deferred; /* an array, allocated: messages are large */
         size_t n_deferred, next_deferred;
@@ -277,6 +280,7 @@ struct director {
         struct machine_settings settings;
         struct record record;
         struct journal *journal;
+        char journal_complaint[512]; /* it is not where it was opened; "": it is */
         struct schedule schedule;
         uint64_t rolling_seed;     /* of this node on this machine: where in a window it goes over */
         uint64_t missing_said_for; /* the boundary for which the log said that no release is here */
@@ -294,6 +298,8 @@ struct director {
 
         struct steering *steering;
         struct source source;
+        char stray[320]; /* who left its cgroup and keeps the state open; "": nobody is known to */
+        sd_event_source *stray_end;
         char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct aim_bpf *aim; /* NULL: not wanted, or not possible */
         char no_aim[200];    /* why it is not possible; "": it is */

@@ -132,8 +132,9 @@ static void fill_settings(struct director *director) {
 static int check_access(const char *path) {
         if (access(path, R_OK | W_OK | X_OK) >= 0)
                 return 0;
-        log_error("the director (uid %u) cannot use %s: %m; every folder above it must be open to others: chmod o+x", geteuid(),
-                        path);
+        log_error("the director (uid %u) cannot use %s: %m; %s", geteuid(), path,
+                        errno == ENOENT ? "put it back, or end the node by a second SIGTERM to its supervisor"
+                                        : "every folder above it must be open to others: chmod o+x");
         return EXIT_FAILED;
 }
 

@@ -11,11 +11,14 @@
 #include "gate_node.h"
 #include "heights.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "keeper_link.h"
+#include "liveness.h"
 #include "perform.h"
 #include "planning.h"
 #include "probing.h"
 #include "signing.h"
+#include "stray.h"
 #include "unit.h"
 #include "watermark.h"
 #include <signal.h>
@@ -83,6 +86,9 @@ int events_feed(struct director *director, const struct machine_event *event) {
         enum machine_phase before = director->record.machine.phase;
         if (next.gap_began_at == 0 && machine_is_in_gap(&next.machine))
                 next.gap_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
+        (void) journal_place_check(director);
+        next.journal_was_lost = next.journal_was_lost && next.machine.current == director->record.machine.current &&
+                                next.machine.phase != PHASE_STOPPED;
         following_note(&next.follow, &director->record.machine, &next.machine, event);
         if (event->type == EVENT_RESTORED || event->type == EVENT_STATE_ACCEPTED)
                 watermark_forget(&next);
@@ -223,7 +229,7 @@ void events_ending_is_complete(struct director *director, struct unit *unit) {
                 feed_in_turn(director, &event);
         }
         unit = unit_find(director, generation);
-        if (unit && unit->exit_was_told && unit->is_empty && !unit->empty_was_told) {
+        if (unit && unit->exit_was_told && unit->is_empty && !unit->empty_was_told && !stray_keeps_state(director, unit)) {
                 unit->empty_was_told = true;
                 feed_in_turn(director, &(struct machine_event){.type = EVENT_EMPTY, .generation = generation});
         }
@@ -308,6 +314,9 @@ void events_from_keeper(struct director *director, struct wire_message *message)
                 if (probing_connect(director, TAKE_FD(message->fds[0])) < 0)
                         log_error("cannot watch the prober's link");
                 break;
+        case KEEPER_PING:
+                liveness_on_ping(director);
+                break;
         case KEEPER_STOP: {
                 struct machine_event event = {.type = EVENT_STOP};
                 if (events_feed(director, &event) == 0 && director->record.machine.phase == PHASE_STOPPED)
@@ -330,6 +339,8 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         (void) boundaries_place_due(director, last_height + 1); /* it stands there */
         uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
         uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
+        if (journal_place_leaves_gate(director, unit->generation))
+                return false;
         if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)
                 return false;
         int r = gate_arm(director, unit->generation, boundary);

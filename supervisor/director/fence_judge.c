@@ -15,20 +15,11 @@ static void let_go_on(struct director *director, const struct keeper_fenced *fen
         keeper_tell(director, KEEPER_CONTINUE, &request, sizeof(request), NULL, 0);
 }
 
-/* By the path that the kernel knows the open file under; a duplicate is looked at, so the node cannot swap it. */
 static bool is_state_lock(const struct director *director, const struct keeper_fenced *fenced) {
-        char link[64], path[4096];
-        _cleanup_close_ int fd = -1;
+        char path[4096];
         int process = process_of_thread(fenced->thread);
-        size_t length = strlen(director->state_directory);
-        if (process < 0 || process_descriptor(process, (int) fenced->arguments[0], &fd) < 0)
-                return false;
-        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        ssize_t n = readlink(link, path, sizeof(path) - 1);
-        if (n <= 0)
-                return false;
-        path[n] = '\0';
-        return strncmp(path, director->state_directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+        return process >= 0 &&
+               process_file_is_below(process, (int) fenced->arguments[0], director->state_directory, path, sizeof(path)) > 0;
 }
 
 /* I3: without its gate it does not begin. */

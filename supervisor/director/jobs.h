@@ -11,6 +11,10 @@ void jobs_snapshot(struct director *director);
 void jobs_restore(struct director *director);
 void jobs_drop_snapshot(struct director *director, uint64_t swap);
 
+/* Of swaps that are over: a keeper that was killed, or the end of the supervisor, may have come before they were removed. What the
+ * journal knows nothing of is set aside. */
+void jobs_sweep_snapshots(struct director *director);
+
 /* Runs a command as the node's user. How it ended and what it printed go to probing_command_done(). -ENOENT: there is none of
  * this name; -EBUSY: too many run just now. */
 int jobs_run_command(struct director *director, enum job_kind kind, char *const *command, uint64_t generation, size_t probe,

@@ -67,7 +67,7 @@ enum machine_event_type {
         EVENT_PROBATION_PASSED,
         EVENT_STATE_IS_OLD,   /* generation finds an older state than the journal knows; flag: nothing runs yet; text */
         EVENT_STATE_ACCEPTED, /* an operator says that the state is the right one */
-        EVENT_DEADLINE,       /* the phase's deadline has passed */
+        EVENT_DEADLINE, /* the phase's deadline has passed; flag: what it waits for left its cgroup, where no kill reaches it */
         EVENTS,
 };
 

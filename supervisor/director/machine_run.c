@@ -51,6 +51,7 @@ int on_cold_start(struct step *step) {
                 finish(step, OUTCOME_ABORTED);
         } else {
                 forget_candidate(m);
+                m->snapshot_taken = false;                         /* the state goes on from it */
                 m->breaking = m->breaking && m->kind != SWAP_NONE; /* it may have been held at a boundary */
         }
         return m->must_not_run ? enter_held(step) : start_current(step);

@@ -220,12 +220,14 @@ int on_old_empty(struct step *step) {
 
 int on_quiesce_deadline(struct step *step) {
         struct machine *m = step->machine;
-        if (m->kills++ < 2) {
+        if (!step->event->flag && m->kills++ < 2) {
                 act(step, ACTION_KILL, m->current);
                 set_deadline(step, KILL_TIMEOUT_US);
                 return 1;
         }
-        because(step, "the old generation does not end although it was killed: a process in it waits in the kernel");
+        because(step, step->event->flag ? "the old generation does not end"
+                                        : "the old generation does not end although it was killed: a process in it waits in the "
+                                          "kernel");
         if (m->candidate_started && !m->candidate_is_gone)
                 act(step, ACTION_KILL, m->candidate);
         finish(step, OUTCOME_HELD);
@@ -335,12 +337,14 @@ int on_candidate_empty(struct step *step) {
 
 int on_kill_deadline(struct step *step) {
         struct machine *m = step->machine;
-        if (m->kills++ < 2) {
+        if (!step->event->flag && m->kills++ < 2) {
                 act(step, ACTION_KILL, m->candidate);
                 set_deadline(step, KILL_TIMEOUT_US);
                 return 1;
         }
-        because(step, "the new generation does not end although it was killed: a process in it waits in the kernel");
+        because(step, step->event->flag ? "the new generation does not end"
+                                        : "the new generation does not end although it was killed: a process in it waits in the "
+                                          "kernel");
         m->stuck = m->candidate;
         /* I3: nor may the old one run on this state later, when the machine has been started anew. The snapshot is kept for the
          * operator. */

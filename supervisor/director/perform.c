@@ -10,6 +10,7 @@
 #include "gate.h"
 #include "hold.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "keeper_link.h"
 #include "planning.h"
 #include "probing.h"
@@ -32,6 +33,10 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
         char text[200];
         (void) source;
         (void) usec;
+        /* Only while an end is waited for. */
+        event.flag = *director->stray != '\0';
+        if (event.flag)
+                event.text = director->stray;
         if (missing) {
                 (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
                 event.text = text;
@@ -200,6 +205,8 @@ static void perform_on_unit(struct director *director, const struct machine_acti
 
 static void arm_gate(struct director *director, const struct machine_action *action) {
         struct machine_event failed = {.type = EVENT_GATE_FAILED, .generation = action->generation};
+        if (journal_place_leaves_gate(director, action->generation))
+                return;
         int r = gate_arm(director, action->generation, planning_gate_height(director, action->generation, action->value));
         if (r >= 0)
                 return;

@@ -9,6 +9,7 @@
 #include "gate_check.h"
 #include "gate_node.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "unit.h"
 
 #define NEAR_US (15 * USEC_PER_SEC)
@@ -123,6 +124,8 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         struct journal_swap swap = {.at_height = director->record.follow.is_ours ? reference : height,
                         .started_at = now_realtime()};
         uint64_t before = director->record.swap;
+        if (journal_place_check(director) < 0)
+                return refuse(refusal, CONTROL_ERROR_REFUSED, "%s", director->journal_complaint);
         text_copy(swap.kind, sizeof(swap.kind), kind);
         text_copy(swap.from, sizeof(swap.from), machine->current_release);
         text_copy(swap.to, sizeof(swap.to), to);
@@ -257,6 +260,11 @@ int planning_restart(struct director *director, uint64_t *ret_swap, struct refus
         const struct machine *machine = &director->record.machine;
         if (!is_idle(director))
                 return refuse_busy(director, ret_refusal);
+        if (*machine->current_release == '\0')
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "which release runs is not known, so it cannot be started anew: name it, with `interrex upgrade %s "
+                                "VERSION --now`",
+                                director->config->node);
         if (!planning_allows(director, machine->current_release, next_height(director)))
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "the schedule does not allow %s at height %lu; upgrade instead",
                                 machine->current_release, next_height(director));

@@ -62,6 +62,21 @@ int process_of_thread(int thread) {
         return r < 0 ? r : (int) process;
 }
 
+int process_file_is_below(int process, int number, const char *directory, char *path, size_t size) {
+        char link[64];
+        _cleanup_close_ int fd = -1;
+        size_t length = strlen(directory);
+        int r = process_descriptor(process, number, &fd);
+        if (r < 0)
+                return r;
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, size - 1);
+        if (n < 0)
+                return -errno;
+        path[n] = '\0';
+        return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
 int process_descriptor(int process, int fd, int *ret_fd) {
         _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, process, 0);
         if (pidfd < 0)

@@ -9,6 +9,7 @@
 #include "gate_users.h"
 #include "hold.h"
 #include "jobs.h"
+#include "journal_place.h"
 #include "keeper_link.h"
 #include "perform.h"
 #include "planning.h"
@@ -147,6 +148,8 @@ static int resume(struct director *director) {
                 planning_finish_swap(director, machine_outcome_name(director->record.machine.outcome),
                                 director->record.machine.reason);
         (void) events_feed(director, &event);
+        if (director->record.journal_was_lost && director->record.machine.kind == SWAP_NONE)
+                jobs_sweep_snapshots(director);
         retire_leftovers(director);
         tell_what_was_missed(director);
         source_open(director);
@@ -195,6 +198,8 @@ void recovery_source_is_read(struct director *director) {
 int recovery_go_on(struct director *director) {
         /* A director may have died before it started anything under this keeper. */
         bool was_started = director->record.keeper_instance == director->welcome.instance;
+        if (journal_place_is_strange(director, was_started))
+                was_started = journal_place_begin_anew(director);
         director->record.keeper_instance = director->welcome.instance;
         gate_users_recover(director);
         return was_started ? resume(director) : start(director);

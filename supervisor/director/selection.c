@@ -4,6 +4,7 @@
 #include "../lib/release.h"
 #include "checks.h"
 #include "events.h"
+#include "jobs.h"
 #include "planning.h"
 #include "watermark.h"
 #include <dirent.h>
@@ -68,6 +69,8 @@ static int feed_start(struct director *director, const char *release, bool is_as
                 return -ENOENT;
         }
         int r = events_feed(director, &event);
+        if (r >= 0)
+                jobs_sweep_snapshots(director);
         return r < 0 ? r : 0;
 }
 

@@ -243,6 +243,10 @@ static json_t *degraded(struct director *director) {
         char text[400], signing[700];
         append_cut_off(director, array);
         append_missing(director, array);
+        append(array, director->journal_complaint);
+        if (director->record.journal_was_lost)
+                append(array, "the journal was lost, and the gate stays where it had been set: set the schedule again");
+        append(array, director->stray);
         append(array, director->near_miss);
         append(array, probing_complaint(director));
         for (size_t i = 0; i < config->n_probes; i++)

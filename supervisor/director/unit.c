@@ -243,6 +243,11 @@ void unit_control(struct director *director, uint64_t generation, enum keeper_cg
                 give_up_spawning(director, unit);
                 return;
         }
+        if (verb == CGROUP_KILL && unit->is_empty)
+                events_ending_is_complete(director, unit); /* who had left the cgroup may have ended, or let go */
+        unit = unit_find(director, generation);
+        if (!unit)
+                return;
         if (verb == CGROUP_KILL)
                 unit->was_killed = true;
         else

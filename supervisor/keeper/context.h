@@ -66,6 +66,8 @@ struct keeper {
         uint64_t instance;
         int director_link;
         sd_event_source *director_source;
+        sd_event_source *liveness_timer;
+        unsigned silences; /* limits that have passed since the director was asked; 1 is the one it still has */
         bool is_set_up, has_spawned, is_ready, is_ending;
         bool stop_was_asked;
         int stop_signal;

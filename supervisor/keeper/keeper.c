@@ -154,6 +154,7 @@ static void end(struct keeper *keeper) {
                 }
         }
         keeper->director_source = sd_event_source_disable_unref(keeper->director_source);
+        keeper->liveness_timer = sd_event_source_disable_unref(keeper->liveness_timer);
         keeper->event = sd_event_unref(keeper->event);
         free(keeper->cgroup_own_path);
         free(keeper);

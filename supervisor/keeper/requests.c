@@ -4,7 +4,9 @@
 #include "../lib/memory.h"
 #include "fence.h"
 #include "generation.h"
+#include "liveness.h"
 #include "park.h"
+#include "roles.h"
 #include "setup.h"
 #include "store.h"
 #include <fcntl.h>
@@ -144,6 +146,12 @@ static void handle(struct keeper *keeper, struct wire_message *message) {
                 break;
         case KEEPER_READY:
                 become_ready(keeper, body);
+                break;
+        case KEEPER_PONG:
+                liveness_on_answer(keeper);
+                break;
+        case KEEPER_KILL_PROBER:
+                roles_kill_prober(keeper);
                 break;
         case KEEPER_EXIT:
                 end(keeper, body);

@@ -1,8 +1,10 @@
 #include "roles.h"
 
+#include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "fence.h"
 #include "generation.h"
+#include "liveness.h"
 #include "requests.h"
 #include "store.h"
 #include <fcntl.h>
@@ -91,6 +93,8 @@ int roles_start_director(struct keeper *keeper) {
         if (r < 0)
                 return log_errno(r, "cannot start the director");
         r = sd_event_add_io(keeper->event, &keeper->director_source, keeper->director_link, EPOLLIN, requests_on_link, keeper);
+        if (r >= 0)
+                r = liveness_watch(keeper);
         if (r < 0)
                 return log_errno(r, "cannot watch the director");
         (void) tell_everything(keeper); /* a director that died meanwhile is reaped and started again */
@@ -162,6 +166,13 @@ static int director_reaped(struct keeper *keeper, const siginfo_t *how) {
                 (void) sd_event_exit(keeper->event, how->si_code == CLD_EXITED && how->si_status ? how->si_status : 1);
                 return 1;
         }
+        /* Such as where the state directory is gone. The node goes on without one, but can only be stopped so. */
+        if (keeper->stop_was_asked && how->si_code == CLD_EXITED && has_lost_patience) {
+                log_error("the director does not come up to stop the node: ending everything now");
+                keeper->is_ending = true;
+                (void) sd_event_exit(keeper->event, EXIT_FAILED);
+                return 1;
+        }
         log_death("director", how);
         int r = start_again(keeper, &keeper->director, on_retry_director);
         return r < 0 ? log_errno(r, "cannot start the director again") : 1;
@@ -181,9 +192,13 @@ int roles_reaped(struct keeper *keeper, const siginfo_t *how) {
         return r < 0 ? log_errno(r, "cannot start the prober again") : 1;
 }
 
+void roles_kill_prober(struct keeper *keeper) {
+        if (keeper->prober.pid > 0)
+                (void) kill(keeper->prober.pid, SIGKILL);
+}
+
 void roles_end(struct keeper *keeper) {
         if (keeper->director.pid > 0)
                 (void) kill(keeper->director.pid, SIGKILL);
-        if (keeper->prober.pid > 0)
-                (void) kill(keeper->prober.pid, SIGKILL);
+        roles_kill_prober(keeper);
 }

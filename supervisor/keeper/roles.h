@@ -10,4 +10,5 @@ int roles_start_prober(struct keeper *keeper);
 /* A role's process has ended; 1 if it was one. */
 int roles_reaped(struct keeper *keeper, const siginfo_t *how);
 
+void roles_kill_prober(struct keeper *keeper);
 void roles_end(struct keeper *keeper);

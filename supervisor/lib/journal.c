@@ -27,8 +27,23 @@ int journal_open(const char *path, bool create, struct journal **ret_journal) {
                 return -ENOMEM;
         }
         journal->database = database;
+        journal->path = strdup(path);
+        r = journal->path ? stat(path, &st) < 0 ? -errno : 0 : -ENOMEM;
+        if (r < 0) {
+                journal_close(journal);
+                return r;
+        }
+        journal->device = st.st_dev;
+        journal->inode = st.st_ino;
         *ret_journal = journal;
         return 0;
+}
+
+int journal_is_in_place(const struct journal *journal) {
+        struct stat st;
+        if (stat(journal->path, &st) < 0)
+                return -errno;
+        return st.st_dev == journal->device && st.st_ino == journal->inode ? 0 : -ESTALE;
 }
 
 void journal_close(struct journal *journal) {
@@ -37,6 +52,7 @@ void journal_close(struct journal *journal) {
         for (size_t i = 0; i < JOURNAL_STATEMENTS; i++)
                 (void)sqlite3_finalize(journal->statements[i]);
         close_database(journal->database);
+        free(journal->path);
         free(journal);
 }
 

@@ -18,6 +18,10 @@ int journal_open(const char *path, bool create, struct journal **ret_journal);
 void journal_close(struct journal *journal);
 void journal_close_at(struct journal **journal);
 
+/* Whether it still lies where it was opened, so that the next owner will find what is written. -ENOENT: it was moved away or
+ * removed. -ESTALE: another file lies there. */
+int journal_is_in_place(const struct journal *journal);
+
 /* One transaction around several writes: begin, ..., commit; the writes below may also stand alone. */
 int journal_begin(struct journal *journal);
 int journal_commit(struct journal *journal);

@@ -35,6 +35,8 @@ enum journal_statement {
 };
 
 struct journal {
+        char *path;
+        uint64_t device, inode; /* as opened */
         sqlite3 *database;
         sqlite3_stmt *statements[JOURNAL_STATEMENTS]; /* prepared at first use */
 };

@@ -25,6 +25,8 @@ const struct wire_type keeper_requests[] = {
                 REQUEST(KEEPER_UPROBE, keeper_uprobe, 1, 1),
                 REQUEST(KEEPER_OPEN, keeper_open, 0, 0),
                 REQUEST(KEEPER_CHOWN, keeper_chown, 1, 1),
+                EMPTY(KEEPER_PONG, 0, 0),
+                EMPTY(KEEPER_KILL_PROBER, 0, 0),
                 REQUEST(KEEPER_EXIT, keeper_status, 0, 0),
 };
 const size_t n_keeper_requests = ELEMENTS(keeper_requests);
@@ -42,6 +44,7 @@ const struct wire_type keeper_events[] = {
                 EMPTY(KEEPER_RESUME, 0, 0),
                 REQUEST(KEEPER_DONE, keeper_done, 0, 2),
                 REQUEST(KEEPER_STOP, keeper_stop, 0, 0),
+                EMPTY(KEEPER_PING, 0, 0),
 };
 const size_t n_keeper_events = ELEMENTS(keeper_events);
 

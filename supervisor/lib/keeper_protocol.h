@@ -30,7 +30,9 @@ enum keeper_message_type {
         KEEPER_UPROBE,   /* struct keeper_uprobe; 1 fd: the file -> DONE with the perf event's descriptor */
         KEEPER_OPEN,     /* struct keeper_open: read-only descriptor of a regular file -> DONE with it */
         KEEPER_CHOWN,    /* struct keeper_chown; 1 fd: this socket is to count as that user's -> DONE */
-        KEEPER_EXIT,     /* struct keeper_status: all is over, end with this exit status */
+        KEEPER_PONG,     /* no body: the answer to PING */
+        KEEPER_KILL_PROBER, /* no body: it does not answer; the next one is started as after any death */
+        KEEPER_EXIT,        /* struct keeper_status: all is over, end with this exit status */
 
         /* keeper -> director */
         KEEPER_WELCOME = 64, /* struct keeper_welcome; fds: the configuration, or (restart) none */
@@ -45,6 +47,7 @@ enum keeper_message_type {
         KEEPER_RESUME,  /* no body: everything known has been said */
         KEEPER_DONE,    /* struct keeper_done; 0..2 fds */
         KEEPER_STOP,    /* struct keeper_stop: the keeper was asked to end (SIGTERM, SIGINT) */
+        KEEPER_PING,    /* no body: answer with PONG, or count as hung */
 };
 
 struct keeper_setup {

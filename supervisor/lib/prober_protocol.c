@@ -2,6 +2,8 @@
 
 #define TYPE(name, body, least, most) \
         { name, sizeof(struct body), least, most, #name }
+#define EMPTY(name) \
+        { name, 0, 0, 0, #name }
 
 const struct wire_type prober_requests[] = {
                 TYPE(PROBER_CHECK, prober_check, 1, 1),
@@ -10,6 +12,7 @@ const struct wire_type prober_requests[] = {
                 TYPE(PROBER_WATCH_NOTIFY, prober_watch_notify, 1, 1),
                 TYPE(PROBER_READ_TEXT, prober_read_text, 1, 1),
                 TYPE(PROBER_FORGET, prober_forget, 0, 0),
+                EMPTY(PROBER_PING),
 };
 const size_t n_prober_requests = ELEMENTS(prober_requests);
 
@@ -21,5 +24,6 @@ const struct wire_type prober_answers[] = {
                 TYPE(PROBER_GATE, prober_gate, 0, 0),
                 TYPE(PROBER_HALTED, prober_height, 0, 0),
                 TYPE(PROBER_LOG_ENDED, prober_log_ended, 0, 0),
+                EMPTY(PROBER_PONG),
 };
 const size_t n_prober_answers = ELEMENTS(prober_answers);

@@ -22,6 +22,7 @@ enum prober_message_type {
         PROBER_WATCH_NOTIFY, /* struct prober_watch_notify; 1 fd: a bound AF_UNIX datagram socket */
         PROBER_READ_TEXT,    /* struct prober_read_text; 1 fd: file or pipe, read to its end or the limit */
         PROBER_FORGET,       /* struct prober_forget: drop the watches of a generation that is gone */
+        PROBER_PING,         /* no body: answer with PONG, or count as hung */
         /* prober -> director */
         PROBER_READY = 64, /* struct prober_ready: sandboxed, loop about to run */
         PROBER_RESULT,     /* struct prober_result: the answer to CHECK or READ_TEXT */
@@ -30,6 +31,7 @@ enum prober_message_type {
         PROBER_GATE,       /* struct prober_gate: the node asks its gate, and may stand there */
         PROBER_HALTED, /* struct prober_height: a log line told that the node stops by itself, and at which height */
         PROBER_LOG_ENDED, /* struct prober_log_ended: the pipe's last writer is gone; last lines */
+        PROBER_PONG,      /* no body: the answer to PING */
 };
 
 enum prober_check_kind {

@@ -68,7 +68,7 @@ struct notify_watch {
 
 /* What the director has not taken yet. Each check is answered once and each watch has few things to tell, of which only the newest
  * counts, so the room suffices. */
-#define OUTBOX_MAX (2 * CHECKS_MAX + 8 * WATCHES_MAX)
+#define OUTBOX_MAX (2 * CHECKS_MAX + 8 * WATCHES_MAX + 1)
 
 struct outgoing {
         uint32_t type;

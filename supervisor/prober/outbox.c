@@ -40,7 +40,8 @@ static void keep(struct prober *prober, uint32_t type, const void *body, size_t 
         INVARIANT(size <= sizeof(place->body));
         place->type = type;
         place->size = size;
-        memcpy(place->body, body, size);
+        if (size > 0)
+                memcpy(place->body, body, size);
         (void)sd_event_source_set_io_events(prober->link_source, EPOLLIN | EPOLLOUT);
 }
 
@@ -48,6 +49,8 @@ static void keep(struct prober *prober, uint32_t type, const void *body, size_t 
 static bool takes_the_place(const struct outgoing *older, uint32_t type, const void *body) {
         if (older->type != type)
                 return false;
+        if (type == PROBER_PONG)
+                return true;
         if (type == PROBER_HEIGHT || type == PROBER_HALTED)
                 return ((const struct prober_height *)older->body)->generation ==
                        ((const struct prober_height *)body)->generation;

@@ -125,6 +125,9 @@ static void dispatch(struct prober *prober, struct wire_message *message) {
                 watch_forget_log(prober, ((const struct prober_forget *)body)->generation);
                 watch_forget_notify(prober, ((const struct prober_forget *)body)->generation);
                 break;
+        case PROBER_PING:
+                prober_tell(prober, PROBER_PONG, NULL, 0);
+                break;
         default:
                 close_fd(fd);
         }

@@ -108,7 +108,7 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
                         "  command: %s\n"
                         "  args: [--listen, \"127.0.0.1:%d\", --state, \"{state}\", --block-ms, "
                         "\"%u\"%s%s%s]\n"
-                        "  user: nobody\n"
+                        "%s"
                         "  stop_timeout: 5s\n"
                         "  %s\n"
                         "%s"
@@ -116,7 +116,9 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
                         "%s%s%s%s%s%s\n",
                         s->node, release, command, SCENARIO_PORT,
                         testnode->block_ms ? testnode->block_ms : 50, lock, testnode->arguments ? ", " : "",
-                        testnode->arguments ? testnode->arguments : "", testnode->exec ? testnode->exec : "",
+                        testnode->arguments ? testnode->arguments : "",
+                        unless_given(testnode->exec, "user", "  user: nobody\n"),
+                        testnode->exec ? testnode->exec : "",
                         unless_given(more, "listen", "listen: [\"tcp:127.0.0.1:8545\"]\n"), s->data,
                         testnode->state ? testnode->state : "fence: lock",
                         unless_given(more, "height",

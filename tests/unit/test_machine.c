@@ -447,6 +447,24 @@ static void what_crashes_cut_off_is_started_again_and_given_up_in_the_end(void *
         assert_int_equal(life.machine.phase, PHASE_PREPARING);
 }
 
+/* No kill reaches it, so there is nothing to wait for. */
+static void I2_what_left_its_cgroup_holds_the_node_at_the_first_deadline(void **state) {
+        struct life life = running();
+        struct machine_event late = {.type = EVENT_DEADLINE, .flag = true, .text = "process 7 (d) left"};
+        (void)state;
+        assert_int_equal(feed_at(&life, "2.0.0", MACHINE_NO_HEIGHT, false), 1);
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_AT_FENCE, 2, NULL);
+        (void)feed(&life, EVENT_EXITED, 1, "");
+        assert_int_equal(life.machine.phase, PHASE_QUIESCING);
+        life.actions.n = 0;
+        assert_int_equal(machine_step(&life.machine, &life.settings, &late, &life.actions), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_false(did(&life, ACTION_PASS, 2));
+        assert_true(did(&life, ACTION_KILL, 2));
+        assert_string_equal(life.machine.reason, "the old generation does not end: process 7 (d) left");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(a_swap_commits),
@@ -472,6 +490,7 @@ int main(void) {
                                         at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off),
                         cmocka_unit_test(I3_a_gate_that_only_tells_does_not_hold_the_old_release),
                         cmocka_unit_test(what_crashes_cut_off_is_started_again_and_given_up_in_the_end),
+                        cmocka_unit_test(I2_what_left_its_cgroup_holds_the_node_at_the_first_deadline),
         };
         return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "server.h"
 #include "sockets.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <interrex/interrex.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,10 +14,12 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 64
 
+static void leave_stray(const struct options *options);
 static void wait_until_started(const struct options *options, const sigset_t *signals);
 static size_t start_workers(struct server_start *start, int workers[WORKERS_MAX]);
 static int open_notify(const struct options *options);
@@ -33,6 +36,7 @@ int main(int argc, char **argv) {
         if (options.ignore_term)
                 (void)signal(SIGTERM, SIG_IGN);
         struct chain *chain = chain_open(&options);
+        leave_stray(&options);
 
         sigemptyset(&signals);
         sigaddset(&signals, SIGINT);
@@ -62,6 +66,25 @@ int main(int argc, char **argv) {
         chain_settle(chain);
         (void)dprintf(STDOUT_FILENO, "stopped version=%s\n", options.version);
         _exit(status); /* not exit(): the committing thread is still there, perhaps stopped for good */
+}
+
+/* It has what the node has open, the lock included, and no parent that would wait for it. */
+static void leave_stray(const struct options *options) {
+        int child = options->stray ? fork() : -1;
+        if (child > 0)
+                (void)waitpid(child, NULL, 0);
+        if (child != 0)
+                return;
+        if (fork() != 0)
+                _exit(0);
+        int procs = open(options->stray, O_WRONLY | O_CLOEXEC);
+        if (procs < 0 || write(procs, "0", 1) != 1) {
+                (void)fprintf(stderr, "testnode: %s: %s\n", options->stray, strerror(errno));
+                _exit(1);
+        }
+        (void)prctl(PR_SET_NAME, "stray");
+        for (;;)
+                (void)pause();
 }
 
 /* A stop that comes while the node still starts ends it, as it would end any program. */

@@ -65,6 +65,8 @@ static const struct option_row rows[] = {
                 ROW("--signatures", TEXT, signatures,
                                 "file that tells what it signed; STATE/signed is its memory"),
                 ROW("--dial", TEXT, dial, "IP:PORT to connect to from the listening port"),
+                ROW("--stray", TEXT, stray,
+                                "cgroup.procs of a cgroup that a daemon of the node's moves itself to"),
                 ROW("--follow", TEXT, follow, "IP:PORT of another test node: only what it has is committed"),
                 ROW("--halt-height", NUMBER, halt_height, "exit with status 0 behind this block"),
                 ROW("--upgrade-at", NUMBER, upgrade_at,

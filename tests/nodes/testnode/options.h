@@ -11,7 +11,7 @@
 struct options {
         const char *listen[LISTEN_MAX]; /* IP:PORT or [IP]:PORT */
         size_t n_listen;
-        const char *state, *version, *lock, *udp, *unix_path, *dial, *signatures, *follow;
+        const char *state, *version, *lock, *udp, *unix_path, *dial, *signatures, *follow, *stray;
         uint64_t block_ms, start_ms, stop_ms, exit_after_ms, reopen_ms; /* 0: not */
         uint64_t compatible_until, lie_from, lie_until;                 /* heights */
         uint64_t exit_at_once;                                          /* NUMBER_UNSET: not */
