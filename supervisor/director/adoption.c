@@ -25,16 +25,24 @@ static void address_of(const struct socket_address *from, struct address *ret_ad
                         from->family == AF_INET6 ? "]" : "", from->port);
 }
 
+/* Of two wildcards the one of the socket's family, and only where it is not held the other one: many nodes bind both, each with
+ * a socket of its own, and some write one and bind the other. */
 static size_t find_held(const struct director *director, const struct address *address) {
         struct address plain = *address;
+        size_t found = SIZE_MAX;
         address_unmap(&plain);
         struct held_address key = steering_held_form(&plain);
         for (size_t i = 0; i < director->config->n_listen; i++) {
-                struct held_address held = steering_held_form(&director->config->listen[i]);
-                if (director->config->listen[i].transport != TRANSPORT_UNIX && memcmp(&held, &key, sizeof(key)) == 0)
+                const struct address *listen = &director->config->listen[i];
+                struct held_address held = steering_held_form(listen);
+                if (listen->transport == TRANSPORT_UNIX || memcmp(&held, &key, sizeof(key)) != 0)
+                        continue;
+                if (listen->family == plain.family)
                         return i;
+                if (found == SIZE_MAX)
+                        found = i;
         }
-        return SIZE_MAX;
+        return found;
 }
 
 /* 0.0.0.0 where 127.0.0.1 is held, or the other way round, is nearly always a mistake in one of the two files. */
@@ -290,14 +298,28 @@ void adoption_retire(struct director *director, uint64_t generation) {
                 }
 }
 
+/* One that is bound to [::] without IPV6_V6ONLY takes what comes to 0.0.0.0 as well. */
+static bool serves_both_families(const struct director *director, const struct member *member, const struct address *wildcard) {
+        const struct listen_group *group = &director->groups[member->group];
+        const struct address *held = &director->config->listen[group->listen];
+        int only_v6 = 1;
+        socklen_t length = sizeof(only_v6);
+        return group->address.family == AF_INET6 && address_is_wildcard(held) && wildcard->family == AF_INET &&
+               address_is_wildcard(wildcard) && held->transport == wildcard->transport && held->port == wildcard->port &&
+               getsockopt(member->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &length) == 0 && !only_v6;
+}
+
 const struct address *adoption_missing(struct director *director, uint64_t generation) {
         for (size_t i = 0; i < director->config->n_listen; i++) {
-                bool found = director->config->listen[i].transport == TRANSPORT_UNIX;
-                for (size_t j = 0; !found && j < MEMBERS_MAX; j++)
-                        found = director->members[j].generation == generation &&
-                                director->groups[director->members[j].group].listen == i;
+                const struct address *listen = &director->config->listen[i];
+                bool found = listen->transport == TRANSPORT_UNIX;
+                for (size_t j = 0; !found && j < MEMBERS_MAX; j++) {
+                        const struct member *member = &director->members[j];
+                        found = member->generation == generation &&
+                                (director->groups[member->group].listen == i || serves_both_families(director, member, listen));
+                }
                 if (!found)
-                        return &director->config->listen[i];
+                        return listen;
         }
         return NULL;
 }

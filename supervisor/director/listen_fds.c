@@ -8,13 +8,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static int make_inet(const struct address *address, int *ret_fd) {
+/* Beside a socket for 0.0.0.0 one for [::] has IPv6 alone, so that each connection has one way. */
+static bool is_for_one_family(const struct config *config, const struct address *address) {
+        struct address other = {.transport = address->transport, .family = AF_INET, .port = address->port};
+        return address->family == AF_INET6 && address_is_wildcard(address) &&
+               address_stands_in(config->listen, config->n_listen, &other);
+}
+
+static int make_inet(const struct config *config, const struct address *address, int *ret_fd) {
         struct sockaddr_storage sockaddr;
-        int one = 1, type = address->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
+        int one = 1, only_v6 = is_for_one_family(config, address),
+            type = address->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
         socklen_t length = address_to_sockaddr(address, &sockaddr);
         _cleanup_close_ int fd = socket(address->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
                         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+                        (address->family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof(only_v6)) < 0) ||
                         bind(fd, (struct sockaddr *) &sockaddr, length) < 0 ||
                         (type == SOCK_STREAM && listen(fd, LISTENER_BACKLOG) < 0))
                 return -errno;
@@ -63,7 +72,7 @@ int listen_fds_make(struct director *director, const struct unit *unit, int *ret
                         continue;
                 }
                 _cleanup_close_ int fd = -1;
-                int r = make_inet(&director->config->listen[i], &fd);
+                int r = make_inet(director->config, &director->config->listen[i], &fd);
                 if (r < 0)
                         return r;
                 ret_fds[i] = fd;
