@@ -31,6 +31,16 @@ static int make_inet(const struct config *config, const struct address *address,
         return 0;
 }
 
+/* What a node before this one left there goes. This may run as root: nothing but a socket is removed. */
+static int clear_path(const char *path) {
+        struct stat st;
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -ENOTSOCK;
+        return unlink(path) < 0 ? -errno : 0;
+}
+
 /* A path can have one socket only, so all generations share it: the queue belongs to nobody and outlives each of them. */
 static int make_unix(struct director *director, size_t index, int *ret_fd) {
         const struct address *address = &director->config->listen[index];
@@ -41,8 +51,10 @@ static int make_unix(struct director *director, size_t index, int *ret_fd) {
                 *ret_fd = director->unix_fds[index];
                 return 0;
         }
+        int r = clear_path(address->path);
+        if (r < 0)
+                return r;
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void) unlink(address->path);
         if (fd < 0 || bind(fd, (struct sockaddr *) &sockaddr, length) < 0 || listen(fd, LISTENER_BACKLOG) < 0 ||
                         chmod(address->path, 0666) < 0)
                 return -errno;
@@ -52,11 +64,23 @@ static int make_unix(struct director *director, size_t index, int *ret_fd) {
         return 0;
 }
 
+static int log_obstacle(const char *path) {
+        struct stat st = {0};
+        (void) lstat(path, &st);
+        log_error("%s is %s: it is not replaced by the node's socket; move it away, or write another path in `listen`", path,
+                        S_ISREG(st.st_mode)   ? "a file"
+                        : S_ISDIR(st.st_mode) ? "a folder"
+                        : S_ISLNK(st.st_mode) ? "a symbolic link"
+                                              : "there, and no socket");
+        return -ENOTSOCK;
+}
+
 int listen_fds_make_unix(struct director *director) {
         for (size_t i = 0; i < director->config->n_listen && i < ELEMENTS(director->unix_fds); i++) {
                 int fd, r = director->config->listen[i].transport == TRANSPORT_UNIX ? make_unix(director, i, &fd) : 0;
                 if (r < 0)
-                        return log_errno(r, "cannot make the socket %s", director->config->listen[i].path);
+                        return r == -ENOTSOCK ? log_obstacle(director->config->listen[i].path)
+                                              : log_errno(r, "cannot make the socket %s", director->config->listen[i].path);
         }
         return 0;
 }
