@@ -81,11 +81,74 @@ SCENARIO(I7_a_release_that_was_changed_is_not_run) {
         scenario_assert_order(s, (const char *const[]){"1.0.0", NULL});
 }
 
+/* A server of Python's whose start-up script writes as many do. */
+static void add_script(struct scenario *s, const char *version) {
+        char path[320];
+        (void)snprintf(path, sizeof(path), "%s/start-%s", s->directory, version);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        (void)fputs("#!/bin/sh\nset -e\n"
+                    "echo from stdout > /dev/stdout\n"
+                    "( while :; do echo from stderr of \"$0\" > /dev/stderr; sleep 0.1; done ) &\n"
+                    "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8545\n",
+                        file);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(chmod(path, 0755), 0);
+        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+}
+
+static void wait_logged(struct scenario *s, const char *words, off_t from) {
+        uint64_t deadline = now_monotonic() + process_patience(SCENARIO_START_TIMEOUT_US);
+        _cleanup_close_ int fd = open(s->log, O_RDONLY | O_CLOEXEC);
+        for (;;) {
+                _cleanup_free_ char *text = read_whole_fd(fd);
+                assert_non_null(text);
+                if (strstr(text + from, words))
+                        return;
+                if (now_monotonic() > deadline || process_ends_within(&s->supervisor, 20 * USEC_PER_MSEC))
+                        fail_msg("the log does not say \"%s\"", words);
+        }
+}
+
+static off_t log_size(struct scenario *s) {
+        struct stat status;
+        assert_int_equal(stat(s->log, &status), 0);
+        return status.st_size;
+}
+
+SCENARIO(a_node_of_another_user_may_open_its_output_anew) {
+        scenario_need("/usr/bin/python3");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\n"
+                        "exec: {command: start, user: nobody, stop_timeout: 2s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "probes:\n"
+                        "  - {name: own, kind: exec, command: [/bin/sh, -c, \"echo fine > /dev/stdout || "
+                        "exit 1\"], every: 200ms}\n"
+                        "probation: 1s\n",
+                        s->node, s->data);
+        add_script(s, "1.0.0");
+        add_script(s, "2.0.0");
+        scenario_start(s);
+        wait_logged(s, "from stdout", 0);
+        wait_logged(s, "from stderr", 0);
+        off_t before = log_size(s);
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        assert_true(scenario_wait_role(s, "interrex-director", director, SCENARIO_START_TIMEOUT_US) > 0);
+        wait_logged(s, "from stderr", before);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_assert_release(s, "2.0.0");
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I7_who_parses_the_network_may_do_nothing),
                         SCENARIO_TEST(I7_who_decides_is_not_root),
                         SCENARIO_TEST(I7_a_release_that_was_changed_is_not_run),
+                        SCENARIO_TEST(a_node_of_another_user_may_open_its_output_anew),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("privileges", tests, NULL, NULL);
 }
