@@ -254,20 +254,31 @@ int adoption_take_bound(struct director *director, const struct unit *unit, int 
         return 1;
 }
 
+/* The addresses of the groups are in the kernel's map, whether or not a generation has sockets there just now; the waiting room's
+ * sockets are stored under the groups' numbers. */
+void adoption_take_groups(struct director *director) {
+        struct socket_address at = {0};
+        uint32_t group = 0;
+        for (bool is_first = true; steering_next_group(director, &at, is_first, &group) >= 0; is_first = false) {
+                struct address address;
+                if (group >= STEERING_GROUPS)
+                        continue;
+                address_of(&at, &address);
+                size_t listen_index = find_held(director, &address);
+                director->groups[group] = (struct listen_group){.used = true,
+                                .address = at,
+                                .listen = listen_index == SIZE_MAX ? 0 : listen_index};
+        }
+}
+
 int adoption_take_stored(struct director *director, const char *name, int fd) {
         struct member member = {.fd = fd};
-        struct address address = {0};
-        struct socket_address key;
         if (sscanf(name, "socket.%lu.%u.%u.%lx", &member.generation, &member.group, &member.index, &member.cookie) != 4)
                 return 0;
-        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || address_of_socket(fd, &address) < 0) {
+        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || !director->groups[member.group].used) {
                 close_fd(fd);
                 return 1;
         }
-        kernel_address(&address, &key);
-        size_t listen_index = find_held(director, &address);
-        director->groups[member.group] =
-                        (struct listen_group){.used = true, .address = key, .listen = listen_index == SIZE_MAX ? 0 : listen_index};
         for (size_t i = 0; i < MEMBERS_MAX; i++)
                 if (director->members[i].generation == 0) {
                         director->members[i] = member;

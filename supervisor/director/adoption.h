@@ -16,6 +16,9 @@ bool adoption_is_held(const struct director *director, const struct address *add
 /* A socket that interrex itself made for a generation (LISTEN_FDS). Takes ownership. */
 int adoption_add_own(struct director *director, uint64_t generation, size_t listen, int fd);
 
+/* Takes over which group of the steering maps is which address, before the sockets that are stored. */
+void adoption_take_groups(struct director *director);
+
 /* A descriptor that the keeper had stored; 1 if it was an adopted socket (ownership taken). */
 int adoption_take_stored(struct director *director, const char *name, int fd);
 

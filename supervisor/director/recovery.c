@@ -70,6 +70,8 @@ static int open_kernel_side(struct director *director, struct stored_socket *soc
                         if (r < 0)
                                 log_errno(r, "cannot hold %s", director->config->listen[i].text);
                 }
+        if (r >= 0)
+                adoption_take_groups(director);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 (void) adoption_take_stored(director, sockets[i].name, sockets[i].fd);
         return r;

@@ -279,6 +279,17 @@ int steering_set_group(struct director *director, uint32_t group, const struct s
         return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.groups), address, &group, BPF_ANY);
 }
 
+int steering_next_group(struct director *director, struct socket_address *address, bool is_first, uint32_t *ret_group) {
+        int map = bpf_map__fd(get(director)->steer->maps.groups);
+        struct socket_address next;
+        int r = bpf_map_get_next_key(map, is_first ? NULL : address, &next);
+        if (r >= 0)
+                r = bpf_map_lookup_elem(map, &next, ret_group);
+        if (r >= 0)
+                *address = next;
+        return r;
+}
+
 int steering_aim(struct director *director, uint16_t port, uint64_t generation) {
         uint32_t key = port, slot = steering_slot(generation);
         return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.probe_ports), &key, &slot, BPF_ANY);

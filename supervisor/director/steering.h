@@ -38,6 +38,9 @@ int steering_unset_waiting(struct director *director, uint32_t group);
 
 int steering_set_group(struct director *director, uint32_t group, const struct socket_address *address);
 
+/* The groups that are set, also by directors before this one: the address behind *ADDRESS, or the first. -ENOENT: no more. */
+int steering_next_group(struct director *director, struct socket_address *address, bool is_first, uint32_t *ret_group);
+
 /* New connections of ours from this source port go to the generation. */
 int steering_aim(struct director *director, uint16_t port, uint64_t generation);
 void steering_unaim(struct director *director, uint16_t port);
