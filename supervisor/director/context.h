@@ -268,6 +268,8 @@ struct director {
         char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct aim_bpf *aim; /* NULL: not wanted, or not possible */
         char no_aim[200];    /* why it is not possible; "": it is */
+        int notify_program_fd, notify_writers_fd; /* the filter of notify sockets and its map; -1: none */
+        char no_notify_filter[160];               /* why there is none; "": there is, or none is wanted */
         struct gate *gate;
         struct gate_check gate_checks[GATE_CHECKS_MAX];
         size_t n_gate_checks; /* so far; the oldest are overwritten */

@@ -39,6 +39,7 @@ int director_main(int argc, char **argv) {
         if (link < 0 || !director)
                 return EXIT_FAILED;
         director->prober = director->parent_cgroup_fd = director->control_fd = -1;
+        director->notify_program_fd = director->notify_writers_fd = -1;
         director->verified_fd[0] = director->verified_fd[1] = -1;
         for (size_t i = 0; i < ELEMENTS(director->unix_fds); i++)
                 director->unix_fds[i] = -1;

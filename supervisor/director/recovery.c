@@ -9,6 +9,7 @@
 #include "hold.h"
 #include "jobs.h"
 #include "keeper_link.h"
+#include "notify_socket.h"
 #include "perform.h"
 #include "planning.h"
 #include "port_owner.h"
@@ -52,7 +53,8 @@ static void take_stored(struct director *director, struct wire_message *message,
                 sockets[(*n)++].fd = fd;
         } else if (!steering_adopt_stored(director, name, fd) && !waiting_room_take_stored(director, name, fd) &&
                         !gate_adopt_stored(director, name, fd) && !hold_adopt_stored(director, name, fd) &&
-                        !control_adopt_stored(director, name, fd) && !jobs_adopt_stored(director, name, fd))
+                        !notify_socket_adopt_stored(director, name, fd) && !control_adopt_stored(director, name, fd) &&
+                        !jobs_adopt_stored(director, name, fd))
                 take_unit_descriptor(director, name, fd);
 }
 
@@ -60,6 +62,7 @@ static int open_kernel_side(struct director *director, struct stored_socket *soc
         int r = steering_open(director);
         if (r >= 0) {
                 aiming_open(director);
+                notify_socket_open(director);
                 r = gate_open(director);
         }
         if (r >= 0)

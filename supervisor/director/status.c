@@ -232,6 +232,7 @@ static json_t *degraded(struct director *director) {
                 append(array, text);
         }
         append(array, director->no_aim);
+        append(array, director->no_notify_filter);
         append_later_locks(director, array);
         append_source(director, array);
         if (director->prober < 0)

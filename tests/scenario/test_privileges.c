@@ -2,7 +2,11 @@
 #include "support/scenario.h"
 
 #include <fcntl.h>
+#include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 /* A field of /proc/PID/status, as a number of the base. */
 static uint64_t status_of(int pid, const char *field, int base) {
@@ -142,11 +146,83 @@ SCENARIO(a_node_of_another_user_may_open_its_output_anew) {
         scenario_stop(s);
 }
 
+/* Tells its height by processes of its own that are gone at once: 7, and 8 when it is asked to go on. */
+static void add_teller(struct scenario *s) {
+        char path[320];
+        (void)snprintf(path, sizeof(path), "%s/teller", s->directory);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        (void)fputs("#!/bin/sh\n"
+                    "tell() { /usr/bin/python3 -c 'import os, socket, sys\n"
+                    "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), "
+                    "os.environ[\"NOTIFY_SOCKET\"])' \"$1\"; }\n"
+                    "tell X_INTERREX_HEIGHT=7\n"
+                    "( until [ -e go ]; do sleep 0.05; done; systemd-notify X_INTERREX_HEIGHT=8 ) &\n"
+                    "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8545\n",
+                        file);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(chmod(path, 0755), 0);
+        scenario_expect(s, 0, "release", "add", s->node, "1.0.0", path, NULL);
+}
+
+/* As root, and as the node's own user. */
+static void tell_from_outside(struct scenario *s, const char *text) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        const struct passwd *nobody = getpwnam("nobody");
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s/notify.1", s->run_dir, s->node);
+        for (unsigned i = 0; i < 2; i++) {
+                int status;
+                pid_t pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0) {
+                        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                        if (i == 1 && setresuid(nobody->pw_uid, nobody->pw_uid, nobody->pw_uid) < 0)
+                                _exit(1);
+                        _exit(sendto(fd, text, strlen(text), 0, (struct sockaddr *)&address,
+                                              sizeof(address)) < 0);
+                }
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_int_equal(status, 0);
+        }
+}
+
+static void assert_height(struct scenario *s, int64_t height) {
+        json_t *status = scenario_status(s);
+        assert_non_null(status);
+        assert_int_equal(scenario_number(status, "height"), height);
+        assert_int_equal(json_array_size(json_object_get(status, "degraded")), 0);
+        json_decref(status);
+}
+
+SCENARIO(I7_only_the_node_tells_its_height) {
+        char go[160];
+        scenario_need("/usr/bin/python3");
+        scenario_need("/usr/bin/systemd-notify");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\n"
+                        "exec: {command: teller, user: nobody, stop_timeout: 2s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\n"
+                        "height: {source: notify}\n",
+                        s->node, s->data);
+        add_teller(s);
+        scenario_start(s);
+        scenario_wait_height(s, 7, SCENARIO_START_TIMEOUT_US);
+        tell_from_outside(s, "X_INTERREX_HEIGHT=9");
+        assert_false(process_ends_within(&s->supervisor, USEC_PER_SEC));
+        assert_height(s, 7);
+        (void)snprintf(go, sizeof(go), "%s/go", s->data);
+        _cleanup_close_ int fd = open(go, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+        scenario_wait_height(s, 8, SCENARIO_START_TIMEOUT_US);
+        assert_height(s, 8);
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I7_who_parses_the_network_may_do_nothing),
                         SCENARIO_TEST(I7_who_decides_is_not_root),
                         SCENARIO_TEST(I7_a_release_that_was_changed_is_not_run),
+                        SCENARIO_TEST(I7_only_the_node_tells_its_height),
                         SCENARIO_TEST(a_node_of_another_user_may_open_its_output_anew),
         };
         cmocka_set_test_filter(getenv("TEST"));
