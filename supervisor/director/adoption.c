@@ -9,6 +9,7 @@
 #include "probing.h"
 #include "process_sockets.h"
 #include "steering.h"
+#include "unheld.h"
 #include "unit.h"
 #include "waiting_room.h"
 #include <arpa/inet.h>
@@ -27,7 +28,7 @@ static void address_of(const struct socket_address *from, struct address *ret_ad
 
 /* Of two wildcards the one of the socket's family, and only where it is not held the other one: many nodes bind both, each with
  * a socket of its own, and some write one and bind the other. */
-static size_t find_held(const struct director *director, const struct address *address) {
+size_t adoption_find_held(const struct director *director, const struct address *address) {
         struct address plain = *address;
         size_t found = SIZE_MAX;
         address_unmap(&plain);
@@ -43,6 +44,10 @@ static size_t find_held(const struct director *director, const struct address *a
                         found = i;
         }
         return found;
+}
+
+bool adoption_is_held(const struct director *director, const struct address *address) {
+        return adoption_find_held(director, address) != SIZE_MAX;
 }
 
 /* 0.0.0.0 where 127.0.0.1 is held, or the other way round, is nearly always a mistake in one of the two files. */
@@ -168,15 +173,15 @@ static int adopt(struct director *director, const struct unit *unit, const struc
         if (address->protocol == IPPROTO_TCP && listen(fd, LISTENER_BACKLOG) < 0)
                 return -errno;
         r = place(director, &member);
-        if (r >= 0)
+        if (r >= 0 || r == -ENOSPC)
                 drop_stale(director, unit, member.group, cookie);
-        return r;
+        return r == -ENOSPC ? place(director, &member) : r;
 }
 
 void adoption_on_listen(struct director *director, const struct listen_event *event) {
         struct address address;
         address_of(&event->address, &address);
-        size_t listen_index = find_held(director, &address);
+        size_t listen_index = adoption_find_held(director, &address);
         if (listen_index == SIZE_MAX) {
                 note_near_miss(director, &address);
                 return;
@@ -187,6 +192,10 @@ void adoption_on_listen(struct director *director, const struct listen_event *ev
                 if (unit->generation == 0 || unit->cgroup_fd < 0 || process_socket_find(unit->cgroup_fd, event->cookie, &fd) < 0)
                         continue;
                 int r = adopt(director, unit, &event->address, listen_index, event->cookie, fd);
+                if (r == -ENOSPC) {
+                        unheld_note(director, unit->generation);
+                        return;
+                }
                 if (r < 0) {
                         log_errno(r, "cannot hold %s of generation %lu: its connections are not protected", address.text,
                                         unit->generation);
@@ -231,17 +240,13 @@ static int address_of_socket(int fd, struct address *ret_address) {
                         ret_address);
 }
 
-bool adoption_is_held(const struct director *director, const struct address *address) {
-        return find_held(director, address) != SIZE_MAX;
-}
-
 int adoption_take_bound(struct director *director, const struct unit *unit, int fd) {
         struct address address = {0};
         struct socket_address key;
         int r = address_of_socket(fd, &address);
         if (r < 0)
                 return r;
-        size_t listen_index = find_held(director, &address);
+        size_t listen_index = adoption_find_held(director, &address);
         if (listen_index == SIZE_MAX) {
                 note_near_miss(director, &address);
                 return 0;
@@ -264,7 +269,7 @@ void adoption_take_groups(struct director *director) {
                 if (group >= STEERING_GROUPS)
                         continue;
                 address_of(&at, &address);
-                size_t listen_index = find_held(director, &address);
+                size_t listen_index = adoption_find_held(director, &address);
                 director->groups[group] = (struct listen_group){.used = true,
                                 .address = at,
                                 .listen = listen_index == SIZE_MAX ? 0 : listen_index};

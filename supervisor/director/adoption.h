@@ -11,6 +11,8 @@ void adoption_on_listen(struct director *director, const struct listen_event *ev
  * TCP sockets listen; 0: its address is none of ours. */
 int adoption_take_bound(struct director *director, const struct unit *unit, int fd);
 
+/* Which of `listen` the address is, in any notation; SIZE_MAX: none. */
+size_t adoption_find_held(const struct director *director, const struct address *address);
 bool adoption_is_held(const struct director *director, const struct address *address);
 
 /* A socket that interrex itself made for a generation (LISTEN_FDS). Takes ownership. */

@@ -47,6 +47,7 @@ struct unit {
         struct plausible known;
         uint64_t doubt_said_at;
         bool says_ready;
+        bool has_unheld, unheld_was_said; /* it has more sockets on an address than can be held */
 };
 
 /* One adopted socket. */
@@ -279,6 +280,7 @@ struct director {
         struct shared_page gate_pages[UNITS_MAX];
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
+        sd_event_source *unheld_timer;
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */
 
         struct watch watch;

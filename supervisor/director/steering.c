@@ -21,7 +21,7 @@ struct steering {
         struct ring_buffer *events;
         sd_event_source *events_source;
         int stored_maps[16]; /* in the order of stored_map_names; -1: a first start */
-        bool links_are_stored;
+        bool links_are_stored, is_reading;
 };
 
 /* What must outlive the director: the route and the sockets in it, and events nobody has read. */
@@ -116,12 +116,21 @@ static void do_without_hooks(struct director *director, int error) {
         log_warning("%s: its sockets are found by seccomp notifications instead", director->no_hooks);
 }
 
+void steering_read_events(struct director *director) {
+        struct steering *steering = get(director);
+        /* What an event brings about may ask again; the kernel's library reads the same event once more then. */
+        if (!steering->events || steering->is_reading)
+                return;
+        steering->is_reading = true;
+        (void) ring_buffer__consume(steering->events);
+        steering->is_reading = false;
+}
+
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct director *director = userdata;
         (void) source;
         (void) fd;
         (void) revents;
-        (void) ring_buffer__consume(director->steering->events);
+        steering_read_events(userdata);
         return 0;
 }
 

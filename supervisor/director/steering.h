@@ -9,6 +9,9 @@ int steering_open(struct director *director);
 /* A descriptor that the keeper had stored; 1 if it was one of the steering's (ownership taken). */
 int steering_adopt_stored(struct director *director, const char *name, int fd);
 
+/* What has been told of sockets so far is adopted when this returns, unless it is just being read. */
+void steering_read_events(struct director *director);
+
 int steering_hold(struct director *director, const struct address *address);
 
 /* One atomic write: all addresses of the node at once. */
