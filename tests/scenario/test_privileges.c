@@ -194,8 +194,7 @@ static void assert_height(struct scenario *s, int64_t height) {
         json_decref(status);
 }
 
-SCENARIO(I7_only_the_node_tells_its_height) {
-        char go[160];
+static void configure_teller(struct scenario *s) {
         scenario_need("/usr/bin/python3");
         scenario_need("/usr/bin/systemd-notify");
         scenario_configure(s,
@@ -205,6 +204,11 @@ SCENARIO(I7_only_the_node_tells_its_height) {
                         "height: {source: notify}\n",
                         s->node, s->data);
         add_teller(s);
+}
+
+SCENARIO(I7_only_the_node_tells_its_height) {
+        char go[160];
+        configure_teller(s);
         scenario_start(s);
         scenario_wait_height(s, 7, SCENARIO_START_TIMEOUT_US);
         tell_from_outside(s, "X_INTERREX_HEIGHT=9");
@@ -217,12 +221,31 @@ SCENARIO(I7_only_the_node_tells_its_height) {
         scenario_stop(s);
 }
 
+static bool says_unguarded(const json_t *status, const void *userdata) {
+        const char *text = json_string_value(json_array_get(json_object_get(status, "degraded"), 0));
+        (void)userdata;
+        return text && strstr(text, "any process on this machine");
+}
+
+/* A kernel that does not tell its types cannot guard the socket: the node runs, and it is said. */
+SCENARIO(a_notify_socket_that_cannot_be_guarded_is_told) {
+        static const char *const prefix[] = {"unshare", "--mount", "/bin/sh", "-c",
+                        "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"", "sh", NULL};
+        s->prefix = prefix;
+        configure_teller(s);
+        scenario_start(s);
+        scenario_wait_height(s, 7, SCENARIO_START_TIMEOUT_US);
+        json_decref(scenario_wait_status(s, says_unguarded, NULL, SCENARIO_START_TIMEOUT_US));
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I7_who_parses_the_network_may_do_nothing),
                         SCENARIO_TEST(I7_who_decides_is_not_root),
                         SCENARIO_TEST(I7_a_release_that_was_changed_is_not_run),
                         SCENARIO_TEST(I7_only_the_node_tells_its_height),
+                        SCENARIO_TEST(a_notify_socket_that_cannot_be_guarded_is_told),
                         SCENARIO_TEST(a_node_of_another_user_may_open_its_output_anew),
         };
         cmocka_set_test_filter(getenv("TEST"));
