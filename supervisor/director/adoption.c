@@ -126,12 +126,31 @@ static void drop_member(struct director *director, struct member *member) {
 }
 
 /* A listener that the node has closed while it opened another one would only collect connections that nobody takes. */
-static void drop_stale(struct director *director, const struct unit *unit, uint32_t group, uint64_t new_cookie) {
-        for (size_t i = 0; i < MEMBERS_MAX; i++) {
-                struct member *member = &director->members[i];
-                if (member->generation == unit->generation && member->group == group && member->cookie != new_cookie &&
-                                !process_socket_is_held(unit->cgroup_fd, member->cookie))
-                        drop_member(director, member);
+static void drop_stale(struct director *director, uint32_t group, uint64_t generation) {
+        const struct unit *unit = unit_find(director, generation);
+        struct member *members[STEERING_MEMBERS];
+        uint64_t cookies[STEERING_MEMBERS];
+        bool found[STEERING_MEMBERS] = {false};
+        size_t n = 0;
+        for (size_t i = 0; i < MEMBERS_MAX && n < STEERING_MEMBERS; i++)
+                if (director->members[i].generation == generation && director->members[i].group == group) {
+                        members[n] = &director->members[i];
+                        cookies[n++] = director->members[i].cookie;
+                }
+        /* I1: whose processes have ended has none of them, and what waits in them must not be lost. */
+        if (n < 2 || !unit || process_sockets_mark(unit->cgroup_fd, cookies, found, n) <= 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (!found[i])
+                        drop_member(director, members[i]);
+}
+
+void adoption_drop_stale(struct director *director) {
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
+                uint64_t generation = director->groups[group].opened_by;
+                director->groups[group].opened_by = 0;
+                if (generation != 0)
+                        drop_stale(director, group, generation);
         }
 }
 
@@ -173,9 +192,13 @@ static int adopt(struct director *director, const struct unit *unit, const struc
         if (address->protocol == IPPROTO_TCP && listen(fd, LISTENER_BACKLOG) < 0)
                 return -errno;
         r = place(director, &member);
-        if (r >= 0 || r == -ENOSPC)
-                drop_stale(director, unit, member.group, cookie);
-        return r == -ENOSPC ? place(director, &member) : r;
+        if (r == -ENOSPC) {
+                drop_stale(director, member.group, unit->generation);
+                r = place(director, &member);
+        }
+        if (r >= 0)
+                director->groups[member.group].opened_by = unit->generation;
+        return r;
 }
 
 void adoption_on_listen(struct director *director, const struct listen_event *event) {
@@ -255,6 +278,7 @@ int adoption_take_bound(struct director *director, const struct unit *unit, int 
         r = adopt(director, unit, &key, listen_index, process_socket_cookie(fd), fd);
         if (r < 0)
                 return r;
+        adoption_drop_stale(director);
         probing_listener_changed(director, unit->generation);
         return 1;
 }

@@ -7,6 +7,10 @@
 /* A socket in the node's cgroup began to listen or was bound. */
 void adoption_on_listen(struct director *director, const struct listen_event *event);
 
+/* Gives up what generations have closed of the addresses on which they have opened others since this was called last. It looks
+ * through all descriptors of their processes, so it is called for many sockets at once. */
+void adoption_drop_stale(struct director *director);
+
 /* The same, told by other means: FD is a duplicate of a socket that is bound. 1: it is held from now on (ownership taken),
  * TCP sockets listen; 0: its address is none of ours. */
 int adoption_take_bound(struct director *director, const struct unit *unit, int fd);

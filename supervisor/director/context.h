@@ -61,7 +61,8 @@ struct member {
 struct listen_group {
         bool used;
         struct socket_address address;
-        size_t listen; /* which configured address it belongs to */
+        size_t listen;      /* which configured address it belongs to */
+        uint64_t opened_by; /* the generation that has opened sockets there since its others were looked for; 0: none */
 };
 
 enum job_kind {

@@ -124,6 +124,7 @@ void steering_read_events(struct director *director) {
         steering->is_reading = true;
         (void) ring_buffer__consume(steering->events);
         steering->is_reading = false;
+        adoption_drop_stale(director);
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

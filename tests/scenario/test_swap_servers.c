@@ -119,6 +119,40 @@ SCENARIO(I1_nginx_with_more_listeners_than_can_be_held) {
         scenario_stop(s);
 }
 
+/* Each of many processes has a listener of its own; to adopt them all takes no time that clients or deadlines would notice. */
+SCENARIO(I6_sixty_processes_with_a_listener_each) {
+        char program[320];
+        scenario_need("/usr/bin/python3");
+        write_file(s, "sixty", 0755,
+                        "#!/usr/bin/python3\n"
+                        "import os, signal, socket\n"
+                        "for i in range(60):\n"
+                        "    if os.fork() == 0:\n"
+                        "        listener = socket.socket()\n"
+                        "        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
+                        "        listener.bind(('127.0.0.1', 8545))\n"
+                        "        listener.listen()\n"
+                        "        signal.pause()\n"
+                        "while True: signal.pause()\n");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\nexec: {command: sixty, user: nobody, stop_timeout: "
+                        "1s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\nprobation: "
+                        "1s\n",
+                        s->node, s->data);
+        (void)snprintf(program, sizeof(program), "%s/sixty", s->directory);
+        start(s, program);
+        /* The director answers while they are opened. */
+        for (unsigned i = 0; i < 20; i++) {
+                uint64_t asked_at = now_monotonic();
+                json_decref(scenario_status(s));
+                assert_true(now_monotonic() - asked_at < process_patience(10 * USEC_PER_SEC));
+        }
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_assert_release(s, "2.0.0");
+        scenario_stop(s);
+}
+
 SCENARIO(gunicorn_with_workers) {
         scenario_need("/usr/bin/gunicorn");
         write_file(s, "application.py", 0644,
@@ -175,6 +209,7 @@ int main(void) {
                         SCENARIO_TEST(nginx_with_workers_that_share_a_listener),
                         SCENARIO_TEST(nginx_with_a_listener_for_each_worker),
                         SCENARIO_TEST(I1_nginx_with_more_listeners_than_can_be_held),
+                        SCENARIO_TEST(I6_sixty_processes_with_a_listener_each),
                         SCENARIO_TEST(gunicorn_with_workers),
                         SCENARIO_TEST(nodejs_http_server),
                         SCENARIO_TEST(nginx_beside_its_successor),
