@@ -83,6 +83,14 @@ struct gate_event {
         __u32 unused;
 };
 
+#define NOTIFY_SOCKETS 64
+
+/* Who may write to a notify socket: processes in the cgroup of this name in that one, and below it. */
+struct notify_writer {
+        __u64 parent;
+        char cgroup[32];
+};
+
 /* What becomes of a packet or call of a generation that is cut off: each is in exactly one. */
 enum hold_way {
         HOLD_SERVED_IN,   /* to a served address */

@@ -17,12 +17,14 @@ static void look_at_version(struct findings *findings);
 static void try_pidfd_getfd(struct findings *findings);
 static void try_seccomp(struct findings *findings);
 static void look_at_uprobes(struct findings *findings);
+static void look_at_types(struct findings *findings);
 
 void doctor_kernel(struct findings *findings) {
         look_at_version(findings);
         try_pidfd_getfd(findings);
         try_seccomp(findings);
         look_at_uprobes(findings);
+        look_at_types(findings);
 }
 
 /* Distributions carry features back, so an old number alone is no reason to give up: the other rows decide.
@@ -96,4 +98,14 @@ static void look_at_uprobes(struct findings *findings) {
                                 "use a kernel with CONFIG_UPROBE_EVENTS, and mount /sys; or another "
                                 "gate.kind",
                                 "no exact gate for nodes as they are: `gate.kind: uprobe` does not work");
+}
+
+static void look_at_types(struct findings *findings) {
+        if (access("/sys/kernel/btf/vmlinux", R_OK) == 0)
+                findings_add(findings, "kernel types", FINDING_OK, NULL,
+                                "only the node itself can write to its notify socket");
+        else
+                findings_add(findings, "kernel types", FINDING_DEGRADED,
+                                "use a kernel with CONFIG_DEBUG_INFO_BTF, and mount /sys",
+                                "any process on this machine can write to a node's notify socket (%m)");
 }

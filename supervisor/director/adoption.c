@@ -9,6 +9,7 @@
 #include "probing.h"
 #include "process_sockets.h"
 #include "steering.h"
+#include "unheld.h"
 #include "unit.h"
 #include "waiting_room.h"
 #include <arpa/inet.h>
@@ -25,16 +26,28 @@ static void address_of(const struct socket_address *from, struct address *ret_ad
                         from->family == AF_INET6 ? "]" : "", from->port);
 }
 
-static size_t find_held(const struct director *director, const struct address *address) {
+/* Of two wildcards the one of the socket's family, and only where it is not held the other one: many nodes bind both, each with
+ * a socket of its own, and some write one and bind the other. */
+size_t adoption_find_held(const struct director *director, const struct address *address) {
         struct address plain = *address;
+        size_t found = SIZE_MAX;
         address_unmap(&plain);
         struct held_address key = steering_held_form(&plain);
         for (size_t i = 0; i < director->config->n_listen; i++) {
-                struct held_address held = steering_held_form(&director->config->listen[i]);
-                if (director->config->listen[i].transport != TRANSPORT_UNIX && memcmp(&held, &key, sizeof(key)) == 0)
+                const struct address *listen = &director->config->listen[i];
+                struct held_address held = steering_held_form(listen);
+                if (listen->transport == TRANSPORT_UNIX || memcmp(&held, &key, sizeof(key)) != 0)
+                        continue;
+                if (listen->family == plain.family)
                         return i;
+                if (found == SIZE_MAX)
+                        found = i;
         }
-        return SIZE_MAX;
+        return found;
+}
+
+bool adoption_is_held(const struct director *director, const struct address *address) {
+        return adoption_find_held(director, address) != SIZE_MAX;
 }
 
 /* 0.0.0.0 where 127.0.0.1 is held, or the other way round, is nearly always a mistake in one of the two files. */
@@ -113,12 +126,31 @@ static void drop_member(struct director *director, struct member *member) {
 }
 
 /* A listener that the node has closed while it opened another one would only collect connections that nobody takes. */
-static void drop_stale(struct director *director, const struct unit *unit, uint32_t group, uint64_t new_cookie) {
-        for (size_t i = 0; i < MEMBERS_MAX; i++) {
-                struct member *member = &director->members[i];
-                if (member->generation == unit->generation && member->group == group && member->cookie != new_cookie &&
-                                !process_socket_is_held(unit->cgroup_fd, member->cookie))
-                        drop_member(director, member);
+static void drop_stale(struct director *director, uint32_t group, uint64_t generation) {
+        const struct unit *unit = unit_find(director, generation);
+        struct member *members[STEERING_MEMBERS];
+        uint64_t cookies[STEERING_MEMBERS];
+        bool found[STEERING_MEMBERS] = {false};
+        size_t n = 0;
+        for (size_t i = 0; i < MEMBERS_MAX && n < STEERING_MEMBERS; i++)
+                if (director->members[i].generation == generation && director->members[i].group == group) {
+                        members[n] = &director->members[i];
+                        cookies[n++] = director->members[i].cookie;
+                }
+        /* I1: whose processes have ended has none of them, and what waits in them must not be lost. */
+        if (n < 2 || !unit || process_sockets_mark(unit->cgroup_fd, cookies, found, n) <= 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (!found[i])
+                        drop_member(director, members[i]);
+}
+
+void adoption_drop_stale(struct director *director) {
+        for (uint32_t group = 0; group < STEERING_GROUPS; group++) {
+                uint64_t generation = director->groups[group].opened_by;
+                director->groups[group].opened_by = 0;
+                if (generation != 0)
+                        drop_stale(director, group, generation);
         }
 }
 
@@ -160,15 +192,19 @@ static int adopt(struct director *director, const struct unit *unit, const struc
         if (address->protocol == IPPROTO_TCP && listen(fd, LISTENER_BACKLOG) < 0)
                 return -errno;
         r = place(director, &member);
+        if (r == -ENOSPC) {
+                drop_stale(director, member.group, unit->generation);
+                r = place(director, &member);
+        }
         if (r >= 0)
-                drop_stale(director, unit, member.group, cookie);
+                director->groups[member.group].opened_by = unit->generation;
         return r;
 }
 
 void adoption_on_listen(struct director *director, const struct listen_event *event) {
         struct address address;
         address_of(&event->address, &address);
-        size_t listen_index = find_held(director, &address);
+        size_t listen_index = adoption_find_held(director, &address);
         if (listen_index == SIZE_MAX) {
                 note_near_miss(director, &address);
                 return;
@@ -179,6 +215,10 @@ void adoption_on_listen(struct director *director, const struct listen_event *ev
                 if (unit->generation == 0 || unit->cgroup_fd < 0 || process_socket_find(unit->cgroup_fd, event->cookie, &fd) < 0)
                         continue;
                 int r = adopt(director, unit, &event->address, listen_index, event->cookie, fd);
+                if (r == -ENOSPC) {
+                        unheld_note(director, unit->generation);
+                        return;
+                }
                 if (r < 0) {
                         log_errno(r, "cannot hold %s of generation %lu: its connections are not protected", address.text,
                                         unit->generation);
@@ -223,17 +263,13 @@ static int address_of_socket(int fd, struct address *ret_address) {
                         ret_address);
 }
 
-bool adoption_is_held(const struct director *director, const struct address *address) {
-        return find_held(director, address) != SIZE_MAX;
-}
-
 int adoption_take_bound(struct director *director, const struct unit *unit, int fd) {
         struct address address = {0};
         struct socket_address key;
         int r = address_of_socket(fd, &address);
         if (r < 0)
                 return r;
-        size_t listen_index = find_held(director, &address);
+        size_t listen_index = adoption_find_held(director, &address);
         if (listen_index == SIZE_MAX) {
                 note_near_miss(director, &address);
                 return 0;
@@ -242,24 +278,36 @@ int adoption_take_bound(struct director *director, const struct unit *unit, int 
         r = adopt(director, unit, &key, listen_index, process_socket_cookie(fd), fd);
         if (r < 0)
                 return r;
+        adoption_drop_stale(director);
         probing_listener_changed(director, unit->generation);
         return 1;
 }
 
+/* The addresses of the groups are in the kernel's map, whether or not a generation has sockets there just now; the waiting room's
+ * sockets are stored under the groups' numbers. */
+void adoption_take_groups(struct director *director) {
+        struct socket_address at = {0};
+        uint32_t group = 0;
+        for (bool is_first = true; steering_next_group(director, &at, is_first, &group) >= 0; is_first = false) {
+                struct address address;
+                if (group >= STEERING_GROUPS)
+                        continue;
+                address_of(&at, &address);
+                size_t listen_index = adoption_find_held(director, &address);
+                director->groups[group] = (struct listen_group){.used = true,
+                                .address = at,
+                                .listen = listen_index == SIZE_MAX ? 0 : listen_index};
+        }
+}
+
 int adoption_take_stored(struct director *director, const char *name, int fd) {
         struct member member = {.fd = fd};
-        struct address address = {0};
-        struct socket_address key;
         if (sscanf(name, "socket.%lu.%u.%u.%lx", &member.generation, &member.group, &member.index, &member.cookie) != 4)
                 return 0;
-        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || address_of_socket(fd, &address) < 0) {
+        if (member.group >= STEERING_GROUPS || member.index >= STEERING_MEMBERS || !director->groups[member.group].used) {
                 close_fd(fd);
                 return 1;
         }
-        kernel_address(&address, &key);
-        size_t listen_index = find_held(director, &address);
-        director->groups[member.group] =
-                        (struct listen_group){.used = true, .address = key, .listen = listen_index == SIZE_MAX ? 0 : listen_index};
         for (size_t i = 0; i < MEMBERS_MAX; i++)
                 if (director->members[i].generation == 0) {
                         director->members[i] = member;
@@ -303,14 +351,28 @@ void adoption_retire(struct director *director, uint64_t generation) {
                 }
 }
 
+/* One that is bound to [::] without IPV6_V6ONLY takes what comes to 0.0.0.0 as well. */
+static bool serves_both_families(const struct director *director, const struct member *member, const struct address *wildcard) {
+        const struct listen_group *group = &director->groups[member->group];
+        const struct address *held = &director->config->listen[group->listen];
+        int only_v6 = 1;
+        socklen_t length = sizeof(only_v6);
+        return group->address.family == AF_INET6 && address_is_wildcard(held) && wildcard->family == AF_INET &&
+               address_is_wildcard(wildcard) && held->transport == wildcard->transport && held->port == wildcard->port &&
+               getsockopt(member->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &length) == 0 && !only_v6;
+}
+
 const struct address *adoption_missing(struct director *director, uint64_t generation) {
         for (size_t i = 0; i < director->config->n_listen; i++) {
-                bool found = director->config->listen[i].transport == TRANSPORT_UNIX;
-                for (size_t j = 0; !found && j < MEMBERS_MAX; j++)
-                        found = director->members[j].generation == generation &&
-                                director->groups[director->members[j].group].listen == i;
+                const struct address *listen = &director->config->listen[i];
+                bool found = listen->transport == TRANSPORT_UNIX;
+                for (size_t j = 0; !found && j < MEMBERS_MAX; j++) {
+                        const struct member *member = &director->members[j];
+                        found = member->generation == generation &&
+                                (director->groups[member->group].listen == i || serves_both_families(director, member, listen));
+                }
                 if (!found)
-                        return &director->config->listen[i];
+                        return listen;
         }
         return NULL;
 }

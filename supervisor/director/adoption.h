@@ -7,14 +7,23 @@
 /* A socket in the node's cgroup began to listen or was bound. */
 void adoption_on_listen(struct director *director, const struct listen_event *event);
 
+/* Gives up what generations have closed of the addresses on which they have opened others since this was called last. It looks
+ * through all descriptors of their processes, so it is called for many sockets at once. */
+void adoption_drop_stale(struct director *director);
+
 /* The same, told by other means: FD is a duplicate of a socket that is bound. 1: it is held from now on (ownership taken),
  * TCP sockets listen; 0: its address is none of ours. */
 int adoption_take_bound(struct director *director, const struct unit *unit, int fd);
 
+/* Which of `listen` the address is, in any notation; SIZE_MAX: none. */
+size_t adoption_find_held(const struct director *director, const struct address *address);
 bool adoption_is_held(const struct director *director, const struct address *address);
 
 /* A socket that interrex itself made for a generation (LISTEN_FDS). Takes ownership. */
 int adoption_add_own(struct director *director, uint64_t generation, size_t listen, int fd);
+
+/* Takes over which group of the steering maps is which address, before the sockets that are stored. */
+void adoption_take_groups(struct director *director);
 
 /* A descriptor that the keeper had stored; 1 if it was an adopted socket (ownership taken). */
 int adoption_take_stored(struct director *director, const char *name, int fd);

@@ -52,6 +52,7 @@ struct unit {
         struct plausible known;
         uint64_t doubt_said_at;
         bool says_ready;
+        bool has_unheld, unheld_was_said; /* it has more sockets on an address than can be held */
 };
 
 /* One adopted socket. */
@@ -65,7 +66,8 @@ struct member {
 struct listen_group {
         bool used;
         struct socket_address address;
-        size_t listen; /* which configured address it belongs to */
+        size_t listen;      /* which configured address it belongs to */
+        uint64_t opened_by; /* the generation that has opened sockets there since its others were looked for; 0: none */
 };
 
 /* A release whose command was verified through this descriptor. */
@@ -303,6 +305,8 @@ struct director {
         char no_hooks[160];  /* why the cgroup has no kernel programs, so that sockets are found by seccomp; "": it has */
         struct aim_bpf *aim; /* NULL: not wanted, or not possible */
         char no_aim[200];    /* why it is not possible; "": it is */
+        int notify_program_fd, notify_writers_fd; /* the filter of notify sockets and its map; -1: none */
+        char no_notify_filter[160];               /* why there is none; "": there is, or none is wanted */
         struct gate *gate;
         struct gate_check gate_checks[GATE_CHECKS_MAX];
         size_t n_gate_checks; /* so far; the oldest are overwritten */
@@ -313,6 +317,7 @@ struct director {
         struct shared_page gate_pages[UNITS_MAX];
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
+        sd_event_source *unheld_timer;
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */
 
         struct watch watch;

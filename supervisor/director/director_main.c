@@ -42,6 +42,7 @@ int director_main(int argc, char **argv) {
         director->prober = director->parent_cgroup_fd = director->control_fd = -1;
         for (size_t i = 0; i < ELEMENTS(director->verified); i++)
                 director->verified[i].fd = -1;
+        director->notify_program_fd = director->notify_writers_fd = -1;
         for (size_t i = 0; i < ELEMENTS(director->unix_fds); i++)
                 director->unix_fds[i] = -1;
         for (size_t i = 0; i < ELEMENTS(director->waiting_fds); i++)

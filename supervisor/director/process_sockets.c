@@ -51,9 +51,32 @@ int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd) {
         return -ENOENT;
 }
 
-bool process_socket_is_held(int cgroup_fd, uint64_t cookie) {
-        _cleanup_close_ int fd = -1;
-        return process_socket_find(cgroup_fd, cookie, &fd) == 0;
+/* The number of those that are found, 0 where the process is gone. */
+static size_t mark_in_process(int pid, const uint64_t *cookies, bool *found, size_t n) {
+        uint64_t table_size = 0;
+        size_t n_found = 0;
+        _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        if (pidfd < 0 || read_status(pid, "FDSize:", &table_size) < 0)
+                return 0;
+        for (uint64_t number = 0; number < table_size; number++) {
+                _cleanup_close_ int fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) number, 0);
+                uint64_t cookie = fd < 0 ? 0 : process_socket_cookie(fd);
+                for (size_t i = 0; cookie != 0 && i < n; i++)
+                        if (cookies[i] == cookie && !found[i]) {
+                                found[i] = true;
+                                n_found++;
+                        }
+        }
+        return n_found;
+}
+
+int process_sockets_mark(int cgroup_fd, const uint64_t *cookies, bool *found, size_t n) {
+        _cleanup_free_ int *pids = NULL;
+        size_t n_pids = 0, n_found = 0;
+        int r = cgroup_processes(cgroup_fd, &pids, &n_pids);
+        for (size_t i = 0; r >= 0 && i < n_pids && n_found < n; i++)
+                n_found += mark_in_process(pids[i], cookies, found, n);
+        return r < 0 ? r : (int) n_found;
 }
 
 int process_of_thread(int thread) {

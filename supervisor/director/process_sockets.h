@@ -6,7 +6,8 @@
 /* A duplicate of the socket. -ENOENT: no process of the cgroup has it. */
 int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd);
 
-bool process_socket_is_held(int cgroup_fd, uint64_t cookie);
+/* Sets FOUND of those of the N cookies whose sockets a process in the cgroup has; returns how many. */
+int process_sockets_mark(int cgroup_fd, const uint64_t *cookies, bool *found, size_t n);
 
 /* 0: not a socket. */
 uint64_t process_socket_cookie(int fd);

@@ -11,6 +11,7 @@
 #include "jobs.h"
 #include "journal_place.h"
 #include "keeper_link.h"
+#include "notify_socket.h"
 #include "perform.h"
 #include "planning.h"
 #include "port_owner.h"
@@ -55,7 +56,8 @@ static void take_stored(struct director *director, struct wire_message *message,
                 sockets[(*n)++].fd = fd;
         } else if (!steering_adopt_stored(director, name, fd) && !waiting_room_take_stored(director, name, fd) &&
                         !gate_adopt_stored(director, name, fd) && !hold_adopt_stored(director, name, fd) &&
-                        !control_adopt_stored(director, name, fd) && !verification_adopt_stored(director, name, fd))
+                        !notify_socket_adopt_stored(director, name, fd) && !control_adopt_stored(director, name, fd) &&
+                        !verification_adopt_stored(director, name, fd))
                 take_unit_descriptor(director, name, fd);
 }
 
@@ -63,6 +65,7 @@ static int open_kernel_side(struct director *director, struct stored_socket *soc
         int r = steering_open(director);
         if (r >= 0) {
                 aiming_open(director);
+                notify_socket_open(director);
                 r = gate_open(director);
         }
         if (r >= 0)
@@ -73,6 +76,8 @@ static int open_kernel_side(struct director *director, struct stored_socket *soc
                         if (r < 0)
                                 log_errno(r, "cannot hold %s", director->config->listen[i].text);
                 }
+        if (r >= 0)
+                adoption_take_groups(director);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 (void) adoption_take_stored(director, sockets[i].name, sockets[i].fd);
         return r;

@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "adoption.h"
 #include "process_sockets.h"
+#include "unheld.h"
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -65,7 +66,9 @@ bool socket_watch_judge(struct director *director, const struct unit *unit, cons
         if (process < 0 || process_descriptor(process, (int) fenced->arguments[0], &fd) < 0 || process_socket_cookie(fd) == 0)
                 return false;
         int r = fenced->call == SYS_bind ? on_bind(director, unit, fenced, process, &fd) : on_listen(director, unit, &fd);
-        if (r < 0)
+        if (r == -ENOSPC)
+                unheld_note(director, unit->generation);
+        else if (r < 0)
                 log_errno(r, "generation %lu: a socket that it %s is not held", unit->generation,
                                 fenced->call == SYS_bind ? "binds" : "listens on");
         return r > 0;

@@ -12,6 +12,7 @@
 #include "signing.h"
 #include "source.h"
 #include "steering.h"
+#include "unheld.h"
 #include "unit.h"
 #include "waiting_room.h"
 #include <jansson.h>
@@ -154,6 +155,10 @@ static void append(json_t *array, const char *text) {
                 (void) json_array_append_new(array, json_string(text));
 }
 
+static void append_to(const char *text, void *userdata) {
+        append(userdata, text);
+}
+
 static void append_later_locks(struct director *director, json_t *array) {
         const struct unit *unit = unit_find(director, director->record.machine.serving);
         char text[200];
@@ -261,7 +266,9 @@ static json_t *degraded(struct director *director) {
                 append(array, text);
         }
         append(array, director->no_aim);
+        append(array, director->no_notify_filter);
         append_later_locks(director, array);
+        unheld_describe(director, director->record.machine.serving, append_to, array);
         append_source(director, array);
         if (director->prober < 0)
                 append(array, "the prober is being restarted: nothing is probed just now");

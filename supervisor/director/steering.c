@@ -21,7 +21,7 @@ struct steering {
         struct ring_buffer *events;
         sd_event_source *events_source;
         int stored_maps[16]; /* in the order of stored_map_names; -1: a first start */
-        bool links_are_stored;
+        bool links_are_stored, is_reading;
 };
 
 /* What must outlive the director: the route and the sockets in it, and events nobody has read. */
@@ -116,12 +116,22 @@ static void do_without_hooks(struct director *director, int error) {
         log_warning("%s: its sockets are found by seccomp notifications instead", director->no_hooks);
 }
 
+void steering_read_events(struct director *director) {
+        struct steering *steering = get(director);
+        /* What an event brings about may ask again; the kernel's library reads the same event once more then. */
+        if (!steering->events || steering->is_reading)
+                return;
+        steering->is_reading = true;
+        (void) ring_buffer__consume(steering->events);
+        steering->is_reading = false;
+        adoption_drop_stale(director);
+}
+
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct director *director = userdata;
         (void) source;
         (void) fd;
         (void) revents;
-        (void) ring_buffer__consume(director->steering->events);
+        steering_read_events(userdata);
         return 0;
 }
 
@@ -277,6 +287,17 @@ int steering_unset_waiting(struct director *director, uint32_t group) {
 
 int steering_set_group(struct director *director, uint32_t group, const struct socket_address *address) {
         return bpf_map_update_elem(bpf_map__fd(get(director)->steer->maps.groups), address, &group, BPF_ANY);
+}
+
+int steering_next_group(struct director *director, struct socket_address *address, bool is_first, uint32_t *ret_group) {
+        int map = bpf_map__fd(get(director)->steer->maps.groups);
+        struct socket_address next;
+        int r = bpf_map_get_next_key(map, is_first ? NULL : address, &next);
+        if (r >= 0)
+                r = bpf_map_lookup_elem(map, &next, ret_group);
+        if (r >= 0)
+                *address = next;
+        return r;
 }
 
 int steering_aim(struct director *director, uint16_t port, uint64_t generation) {

@@ -9,6 +9,9 @@ int steering_open(struct director *director);
 /* A descriptor that the keeper had stored; 1 if it was one of the steering's (ownership taken). */
 int steering_adopt_stored(struct director *director, const char *name, int fd);
 
+/* What has been told of sockets so far is adopted when this returns, unless it is just being read. */
+void steering_read_events(struct director *director);
+
 int steering_hold(struct director *director, const struct address *address);
 
 /* One atomic write: all addresses of the node at once. */
@@ -37,6 +40,9 @@ int steering_set_waiting(struct director *director, uint32_t group, int socket);
 int steering_unset_waiting(struct director *director, uint32_t group);
 
 int steering_set_group(struct director *director, uint32_t group, const struct socket_address *address);
+
+/* The groups that are set, also by directors before this one: the address behind *ADDRESS, or the first. -ENOENT: no more. */
+int steering_next_group(struct director *director, struct socket_address *address, bool is_first, uint32_t *ret_group);
 
 /* New connections of ours from this source port go to the generation. */
 int steering_aim(struct director *director, uint16_t port, uint64_t generation);

@@ -6,14 +6,12 @@
 #include "hold.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
+#include "notify_socket.h"
 #include "probing.h"
 #include "spawn_request.h"
 #include "verification.h"
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #define LOG_PIPE_SIZE (1024 * 1024)
 
@@ -44,23 +42,18 @@ struct unit *unit_get(struct director *director, uint64_t generation) {
         return NULL;
 }
 
-static void drop_stored(struct director *director, const char *what, uint64_t generation) {
-        char name[KEEPER_NAME_MAX];
-        (void) snprintf(name, sizeof(name), "%s.%lu", what, generation);
-        keeper_drop(director, name);
-}
-
 void unit_forget(struct director *director, struct unit *unit) {
         struct keeper_forget forget = {.generation = unit->generation, .kind = SPAWN_GENERATION};
+        char name[KEEPER_NAME_MAX];
         probing_forget(director, unit->generation);
         gate_forget(director, unit->generation);
-        drop_stored(director, "log", unit->generation);
-        drop_stored(director, "notify", unit->generation);
+        (void) snprintf(name, sizeof(name), "log.%lu", unit->generation);
+        keeper_drop(director, name);
+        notify_socket_forget(director, unit);
         keeper_tell(director, KEEPER_FORGET, &forget, sizeof(forget), NULL, 0);
         unit->pidfd = close_fd(unit->pidfd);
         unit->cgroup_fd = close_fd(unit->cgroup_fd);
         unit->log_fd = close_fd(unit->log_fd);
-        unit->notify_fd = close_fd(unit->notify_fd);
         unit->generation = 0;
 }
 
@@ -111,27 +104,6 @@ static int make_log_pipe(struct director *director, struct unit *unit, int *ret_
         return 0;
 }
 
-static int make_notify_socket(struct director *director, struct unit *unit, char *path, size_t size) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        char name[KEEPER_NAME_MAX];
-        (void) snprintf(path, size, "%s/notify.%lu", director->directories.run, unit->generation);
-        if (strlen(path) >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-        text_copy(address.sun_path, sizeof(address.sun_path), path);
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void) unlink(path);
-        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || chmod(path, 0666) < 0)
-                return -errno;
-        unit->notify_fd = TAKE_FD(fd);
-        (void) snprintf(name, sizeof(name), "notify.%lu", unit->generation);
-        keeper_store(director, name, unit->notify_fd);
-        return 0;
-}
-
-static bool wants_notify(const struct config *config) {
-        return config->height.source == HEIGHT_NOTIFY || config->gate.kind == GATE_NOTIFY;
-}
-
 /* Which fence holds: a node that was never seen to take a lock below its state directory is stopped before exec, because
  * it would run past a fence made of locks without noticing it. */
 static enum keeper_fence choose_fence(const struct director *director, const struct unit *unit) {
@@ -157,9 +129,9 @@ static int clone_unit(struct director *director, struct unit *unit, char *why, s
                 return -ENOMEM;
         (void) snprintf(why, size, "cannot make its output pipe");
         r = make_log_pipe(director, unit, &output);
-        if (r >= 0 && wants_notify(director->config)) {
+        if (r >= 0) {
                 (void) snprintf(why, size, "cannot make its notify socket in %s", director->directories.run);
-                r = make_notify_socket(director, unit, notify, sizeof(notify));
+                r = notify_socket_make(director, unit, notify, sizeof(notify));
         }
         if (r < 0)
                 return r;

@@ -12,11 +12,14 @@
 #define END_TIMEOUT_US (10 * USEC_PER_SEC)
 
 static void cgroup_name(uint32_t kind, uint64_t number, char *name, size_t size) {
-        static const char *const kinds[] = {[SPAWN_GENERATION] = "gen",
-                        [SPAWN_HELPER] = "helper",
+        static const char *const kinds[] = {[SPAWN_HELPER] = "helper",
                         [SPAWN_ARCHIVIST] = "archivist",
                         [SPAWN_FETCHER] = "fetcher",
                         [SPAWN_READER] = "reader"};
+        if (kind == SPAWN_GENERATION) {
+                (void) snprintf(name, size, KEEPER_GENERATION_CGROUP, number);
+                return;
+        }
         INVARIANT(kind < ELEMENTS(kinds) && kinds[kind]);
         (void) snprintf(name, size, "%s-%lu", kinds[kind], number);
 }

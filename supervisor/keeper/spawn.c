@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define ENVIRONMENT_RESERVE 3 /* LISTEN_PID, the end, one spare */
@@ -170,6 +171,13 @@ static void set_limits(const struct keeper_spawn *request, int status_fd) {
         }
 }
 
+/* Opening /dev/stderr opens the pipe anew, which only its owner may. Pipes only: no file changes hands for the director. */
+static void give_output(const struct keeper_spawn *request, int status_fd) {
+        struct stat st;
+        if (fstat(STDOUT_FILENO, &st) < 0 || (S_ISFIFO(st.st_mode) && fchown(STDOUT_FILENO, request->uid, request->gid) < 0))
+                fail(status_fd, "giving it its output");
+}
+
 static void change_user(const struct keeper *keeper, const struct keeper_spawn *request, int status_fd) {
         gid_t groups[ELEMENTS(request->groups)];
         bool is_ours = request->kind == SPAWN_FETCHER || request->kind == SPAWN_READER;
@@ -221,6 +229,8 @@ static _Noreturn void run_child(struct keeper *keeper, const struct spawn_plan *
                         fail(status_fd, "cutting it off from other networks");
                 }
         }
+        if (request->kind == SPAWN_GENERATION || request->kind == SPAWN_HELPER)
+                give_output(request, status_fd);
         if (request->kind != SPAWN_ARCHIVIST)
                 change_user(keeper, request, status_fd);
         /* As the node's own user, because root may not be let into a directory that the user may enter. */

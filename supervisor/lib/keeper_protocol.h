@@ -73,6 +73,9 @@ enum keeper_spawn_kind {
         SPAWN_READER,
 };
 
+/* Below the generations' parent cgroup, by its number. */
+#define KEEPER_GENERATION_CGROUP "gen-%lu"
+
 enum keeper_fence { SPAWN_NO_FENCE, SPAWN_FENCE_LOCK, SPAWN_FENCE_EXEC };
 
 struct keeper_limit {

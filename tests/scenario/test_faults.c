@@ -2,7 +2,9 @@
  * as it would have. */
 #include "support/scenario.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #define ROLE_TIMEOUT_US (10 * USEC_PER_SEC)
 #define SYNCS_OF_A_SWAP 14
@@ -173,6 +175,91 @@ SCENARIO(I5_the_keeper_is_killed_in_a_swap) {
         scenario_assert_ranges(s, NULL, 0);
 }
 
+/* A node of two ports: at its first run it dies when it has opened one of them, later it opens the other one first. Told to stop
+ * it takes both from all who hold them, answers what it has, and takes its time. */
+static void add_two_ports(struct scenario *s, const char *version) {
+        static const char program[] =
+                        "#!/usr/bin/python3\n"
+                        "import http.server, os, signal, socket, threading, time\n"
+                        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+                        "    protocol_version = 'HTTP/1.1'\n"
+                        "    def do_POST(self):\n"
+                        "        self.rfile.read(int(self.headers['Content-Length']))\n"
+                        "        self.send_response(200)\n"
+                        "        self.send_header('Content-Length', '2')\n"
+                        "        self.send_header('Connection', 'close')\n"
+                        "        self.end_headers()\n"
+                        "        self.wfile.write(b'{}')\n"
+                        "    def log_message(self, *arguments): pass\n"
+                        "def stop(*arguments):\n"
+                        "    for server in servers: server.socket.shutdown(socket.SHUT_RDWR)\n"
+                        "    time.sleep(0.5)\n"
+                        "    os._exit(0)\n"
+                        "signal.signal(signal.SIGTERM, stop)\n"
+                        "is_first = not os.path.exists('began')\n"
+                        "open('began', 'w').close()\n"
+                        "servers = []\n"
+                        "while not is_first and not os.path.exists('go'): time.sleep(0.02)\n"
+                        "for port in [8545] if is_first else [8546, 8545]:\n"
+                        "    servers.append(http.server.ThreadingHTTPServer(('127.0.0.1', port), Handler))\n"
+                        "for server in servers:\n"
+                        "    threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+                        "while True: signal.pause()\n";
+        char path[320];
+        (void)snprintf(path, sizeof(path), "%s/two-ports-%s", s->directory, version);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fputs(program, file) >= 0);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(chmod(path, 0755), 0);
+        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+}
+
+static bool has_a_listener(const json_t *status, const void *userdata) {
+        (void)userdata;
+        return json_array_size(json_object_get(status, "listeners")) == 1;
+}
+
+static bool is_begun_again(const json_t *status, const void *userdata) {
+        return json_is_integer(json_object_get(status, "pid")) &&
+               scenario_number(status, "generation") > *(const int64_t *)userdata;
+}
+
+/* A director that finds no socket of any generation still knows whose the waiting room's are. */
+SCENARIO(I1_the_director_is_killed_while_no_generation_has_sockets) {
+        char go[160];
+        scenario_need("/usr/bin/python3");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\n"
+                        "exec: {command: two-ports, user: nobody, stop_timeout: 5s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\", \"tcp:127.0.0.1:8546\"]\n"
+                        "state: {directory: %s, fence: exec}\n"
+                        "restart: {backoff: [100ms]}\nprobation: 300ms\n",
+                        s->node, s->data);
+        add_two_ports(s, "1.0.0");
+        add_two_ports(s, "2.0.0");
+        scenario_start_supervisor(s);
+        json_t *status = scenario_wait_status(s, has_a_listener, NULL, SCENARIO_START_TIMEOUT_US);
+        int64_t generation = scenario_number(status, "generation");
+        scenario_kill((int)scenario_number(status, "pid"));
+        json_decref(status);
+        json_decref(scenario_wait_status(s, is_begun_again, &generation, SCENARIO_START_TIMEOUT_US));
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        assert_true(scenario_wait_role(s, "interrex-director", director, ROLE_TIMEOUT_US) > 0);
+        (void)snprintf(go, sizeof(go), "%s/go", s->data);
+        _cleanup_close_ int fd = open(go, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+        assert_true(fd >= 0);
+        scenario_wait_phase(s, "running", SCENARIO_START_TIMEOUT_US);
+
+        s->target = "127.0.0.1:8546";
+        scenario_start_load(s, 100, 0);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
+        scenario_end_load_unharmed(s);
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I5_the_director_is_killed_at_every_sync_of_an_exclusive_swap),
@@ -181,6 +268,7 @@ int main(void) {
                         SCENARIO_TEST(I1_the_director_is_killed_again_and_again_in_overlap_mode),
                         SCENARIO_TEST(I1_the_prober_is_killed_again_and_again),
                         SCENARIO_TEST(I1_the_node_is_killed),
+                        SCENARIO_TEST(I1_the_director_is_killed_while_no_generation_has_sockets),
                         SCENARIO_TEST(I5_the_keeper_is_killed_in_a_swap),
         };
         cmocka_set_test_filter(getenv("TEST"));

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define HEIGHT_TIMEOUT_US (20 * USEC_PER_SEC)
@@ -45,6 +46,42 @@ SCENARIO(a_port_that_somebody_else_has_is_named_with_its_owner) {
         scenario_add_testnode(s, "1.0.0", "");
         (void)snprintf(pid, sizeof(pid), "%d", getpid());
         REFUSED(s, 1, SAYS("127.0.0.1:8545", pid, "test_refusals"), "run", s->config);
+}
+
+/* What a socket of that path would replace is somebody's data; a socket that a node left is not. */
+SCENARIO(a_file_in_the_place_of_a_socket_is_left_alone) {
+        char path[160], listen[256], text[8] = "";
+        struct stat there;
+        (void)snprintf(path, sizeof(path), "%s/place", s->data);
+        (void)snprintf(listen, sizeof(listen), "listen: [\"tcp:127.0.0.1:8545\", \"unix:%s\"]", path);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .arguments = "--listen-fds",
+                                                       .exec = "listen_fds: true",
+                                                       .more = listen});
+        scenario_add_testnode(s, "1.0.0", "");
+        _cleanup_close_ int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_int_equal(write(file, "data", 4), 4);
+        REFUSED(s, 1, SAYS(path, "a file", "move it away"), "run", s->config);
+        assert_int_equal(pread(file, text, sizeof(text), 0), 4);
+        assert_true(lstat(path, &there) == 0 && S_ISREG(there.st_mode) && there.st_nlink == 1);
+        assert_int_equal(unlink(path), 0);
+
+        assert_int_equal(mkdir(path, 0700), 0);
+        REFUSED(s, 1, SAYS(path, "a folder"), "run", s->config);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(symlink("elsewhere", path), 0);
+        REFUSED(s, 1, SAYS(path, "a symbolic link"), "run", s->config);
+        assert_int_equal(unlink(path), 0);
+
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        text_copy(address.sun_path, sizeof(address.sun_path), path);
+        _cleanup_close_ int left = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(left, (struct sockaddr *)&address, sizeof(address)), 0);
+        left = close_fd(left);
+        scenario_start(s);
+        _cleanup_close_ int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+        scenario_stop(s);
 }
 
 SCENARIO(a_second_run_of_a_node_is_refused) {
@@ -194,6 +231,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(every_mistake_of_a_configuration_is_named_with_its_line),
                         SCENARIO_TEST(a_port_that_somebody_else_has_is_named_with_its_owner),
+                        SCENARIO_TEST(a_file_in_the_place_of_a_socket_is_left_alone),
                         SCENARIO_TEST(a_second_run_of_a_node_is_refused),
                         SCENARIO_TEST(an_upgrade_while_one_is_under_way_is_refused),
                         SCENARIO_TEST(a_height_that_has_passed_is_refused),

@@ -2,6 +2,7 @@
  * answer is. */
 #include "support/scenario.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 static void write_file(struct scenario *s, const char *name, mode_t mode, const char *text) {
@@ -14,11 +15,16 @@ static void write_file(struct scenario *s, const char *name, mode_t mode, const 
         assert_int_equal(chmod(path, mode), 0);
 }
 
-/* Two releases of the same program, one after the other and back. */
-static void swap_under_load(struct scenario *s, const char *program) {
+/* Two releases of the same program. */
+static void start(struct scenario *s, const char *program) {
         scenario_expect(s, 0, "release", "add", s->node, "1.0.0", program, NULL);
         scenario_expect(s, 0, "release", "add", s->node, "2.0.0", program, NULL);
         scenario_start(s);
+}
+
+/* One after the other and back. */
+static void swap_under_load(struct scenario *s, const char *program) {
+        start(s, program);
         scenario_start_load(s, 300, 20);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
@@ -28,17 +34,17 @@ static void swap_under_load(struct scenario *s, const char *program) {
         scenario_stop(s);
 }
 
-static void swap_nginx(struct scenario *s, const char *listen, const char *state) {
+static void configure_nginx(struct scenario *s, unsigned workers, const char *listen, const char *state) {
         char text[1024];
         scenario_need("/usr/sbin/nginx");
         (void)snprintf(text, sizeof(text),
-                        "worker_processes 2;\npid %s/nginx.pid;\nerror_log stderr;\nevents {}\n"
+                        "worker_processes %u;\npid %s/nginx.pid;\nerror_log stderr;\nevents {}\n"
                         "http {\n  access_log off;\n  client_body_temp_path %s/body;\n  proxy_temp_path "
                         "%s/proxy;\n"
                         "  fastcgi_temp_path %s/fastcgi;\n  uwsgi_temp_path %s/uwsgi;\n  scgi_temp_path "
                         "%s/scgi;\n"
                         "  server { %s location / { return 200 '{}'; } }\n}\n",
-                        s->data, s->data, s->data, s->data, s->data, s->data, listen);
+                        workers, s->data, s->data, s->data, s->data, s->data, s->data, listen);
         write_file(s, "nginx.conf", 0644, text);
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
@@ -50,6 +56,10 @@ static void swap_nginx(struct scenario *s, const char *listen, const char *state
                         "200, every: 100ms}\n"
                         "probation: 1s\n",
                         s->node, s->directory, s->data, state);
+}
+
+static void swap_nginx(struct scenario *s, const char *listen, const char *state) {
+        configure_nginx(s, 2, listen, state);
         swap_under_load(s, "/usr/sbin/nginx");
 }
 
@@ -67,6 +77,80 @@ SCENARIO(nginx_with_a_listener_for_each_worker) {
 
 SCENARIO(nginx_beside_its_successor_with_a_listener_for_each_worker) {
         swap_nginx(s, "listen 127.0.0.1:8545 reuseport;", "overlap: true");
+}
+
+static bool says(const json_t *status, const void *words) {
+        const json_t *text;
+        size_t i;
+        json_array_foreach(json_object_get(status, "degraded"), i, text) {
+                if (strstr(json_string_value(text), words))
+                        return true;
+        }
+        return false;
+}
+
+static void wait_logged(struct scenario *s, const char *words) {
+        uint64_t deadline = now_monotonic() + process_patience(SCENARIO_START_TIMEOUT_US);
+        _cleanup_close_ int fd = open(s->log, O_RDONLY | O_CLOEXEC);
+        for (;;) {
+                _cleanup_free_ char *text = read_whole_fd(fd);
+                if (text && strstr(text, words))
+                        return;
+                if (now_monotonic() > deadline || process_ends_within(&s->supervisor, 20 * USEC_PER_MSEC))
+                        fail_msg("the log does not say \"%s\"", words);
+        }
+}
+
+/* More listeners than can be held: it is said how many, also by the next director, and nobody is refused all the same. */
+SCENARIO(I1_nginx_with_more_listeners_than_can_be_held) {
+        static const char words[] = "6 of the node's 70 sockets on tcp:127.0.0.1:8545 are not held";
+        configure_nginx(s, 70, "listen 127.0.0.1:8545 reuseport;", "fence: exec");
+        start(s, "/usr/sbin/nginx");
+        json_decref(scenario_wait_status(s, says, words, SCENARIO_START_TIMEOUT_US));
+        wait_logged(s, words);
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        assert_true(scenario_wait_role(s, "interrex-director", director, SCENARIO_START_TIMEOUT_US) > 0);
+        json_decref(scenario_wait_status(s, says, words, SCENARIO_START_TIMEOUT_US));
+        scenario_start_load(s, 300, 20);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_end_load_unharmed(s);
+        json_decref(scenario_wait_status(s, says, words, SCENARIO_START_TIMEOUT_US));
+        scenario_stop(s);
+}
+
+/* Each of many processes has a listener of its own; to adopt them all takes no time that clients or deadlines would notice. */
+SCENARIO(I6_sixty_processes_with_a_listener_each) {
+        char program[320];
+        scenario_need("/usr/bin/python3");
+        write_file(s, "sixty", 0755,
+                        "#!/usr/bin/python3\n"
+                        "import os, signal, socket\n"
+                        "for i in range(60):\n"
+                        "    if os.fork() == 0:\n"
+                        "        listener = socket.socket()\n"
+                        "        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
+                        "        listener.bind(('127.0.0.1', 8545))\n"
+                        "        listener.listen()\n"
+                        "        signal.pause()\n"
+                        "while True: signal.pause()\n");
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\nexec: {command: sixty, user: nobody, stop_timeout: "
+                        "1s}\n"
+                        "listen: [\"tcp:127.0.0.1:8545\"]\nstate: {directory: %s, fence: exec}\nprobation: "
+                        "1s\n",
+                        s->node, s->data);
+        (void)snprintf(program, sizeof(program), "%s/sixty", s->directory);
+        start(s, program);
+        /* The director answers while they are opened. */
+        for (unsigned i = 0; i < 20; i++) {
+                uint64_t asked_at = now_monotonic();
+                json_decref(scenario_status(s));
+                assert_true(now_monotonic() - asked_at < process_patience(10 * USEC_PER_SEC));
+        }
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_assert_release(s, "2.0.0");
+        scenario_stop(s);
 }
 
 SCENARIO(gunicorn_with_workers) {
@@ -124,6 +208,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(nginx_with_workers_that_share_a_listener),
                         SCENARIO_TEST(nginx_with_a_listener_for_each_worker),
+                        SCENARIO_TEST(I1_nginx_with_more_listeners_than_can_be_held),
+                        SCENARIO_TEST(I6_sixty_processes_with_a_listener_each),
                         SCENARIO_TEST(gunicorn_with_workers),
                         SCENARIO_TEST(nodejs_http_server),
                         SCENARIO_TEST(nginx_beside_its_successor),

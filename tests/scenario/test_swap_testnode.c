@@ -276,6 +276,7 @@ int main(void) {
                         SCENARIO_TEST(upgrades_after_director_and_prober_were_killed),
                         SCENARIO_TEST(goes_back_when_the_operator_says_so),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("swaps of the test node", tests, NULL, NULL);
 }
 

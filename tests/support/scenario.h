@@ -33,6 +33,7 @@ struct scenario {
         char cgroup_name[64];
         const char *const *prefix; /* words before `interrex run`, NULL-terminated; NULL: none */
         const char *get;           /* what the load asks for; NULL: the height by JSON-RPC */
+        const char *target;        /* whom it asks; NULL: 127.0.0.1:SCENARIO_PORT */
         struct process supervisor, load;
         int load_output_fd;
         bool passed;
@@ -110,7 +111,7 @@ void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_
 const char *scenario_text(const json_t *object, const char *path);
 int64_t scenario_number(const json_t *object, const char *path);
 
-/* The load generator against 127.0.0.1:SCENARIO_PORT; what it saw is the caller's. */
+/* The load generator; what it saw is the caller's. */
 void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive);
 json_t *scenario_stop_load(struct scenario *s);
 

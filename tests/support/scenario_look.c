@@ -89,9 +89,11 @@ int64_t scenario_number(const json_t *object, const char *path) {
 }
 
 void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive) {
-        char program[4096], target[32], rate_text[16], keepalive_text[16];
+        char program[4096], target[64], rate_text[16], keepalive_text[16];
         (void)snprintf(program, sizeof(program), "%s/load", s->nodes);
         (void)snprintf(target, sizeof(target), "127.0.0.1:%d", SCENARIO_PORT);
+        if (s->target)
+                text_copy(target, sizeof(target), s->target);
         (void)snprintf(rate_text, sizeof(rate_text), "%u", rate);
         (void)snprintf(keepalive_text, sizeof(keepalive_text), "%u", keepalive);
         const char *arguments[] = {program, "--target", target, "--rate", rate_text, "--keepalive",
