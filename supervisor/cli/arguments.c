@@ -60,6 +60,7 @@ static const struct option_form option_forms[] = {
                 {"--at", OPTION_AT, true},
                 {"--sha256", OPTION_SHA256, true},
                 {"--signature", OPTION_SIGNATURE, true},
+                {"--at-gate", OPTION_AT_GATE, false},
                 {"--state-dir", 0, true},
                 {"--run-dir", 0, true},
                 {"--version", 0, false},
@@ -78,6 +79,8 @@ static int store_option(struct arguments *arguments, const struct option_form *f
                 arguments->now = true;
         else if (strcmp(name, "--once") == 0)
                 arguments->once = true;
+        else if (strcmp(name, "--at-gate") == 0)
+                arguments->at_gate = true;
         else if (strcmp(name, "--sha256") == 0)
                 arguments->sha256 = value;
         else if (strcmp(name, "--signature") == 0)

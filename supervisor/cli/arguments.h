@@ -15,6 +15,7 @@ enum option {
         OPTION_SHA256 = 1 << 4,
         OPTION_ONCE = 1 << 5,
         OPTION_SIGNATURE = 1 << 6,
+        OPTION_AT_GATE = 1 << 7,
 };
 
 struct arguments;
@@ -40,7 +41,7 @@ struct arguments {
         size_t n_words;
         const char *sha256, *signature;
         uint64_t at; /* valid if has_at */
-        bool has_at, now, wait, json, once, help, version;
+        bool has_at, now, wait, json, once, at_gate, help, version;
 };
 
 /* Reads ARGV (argv[0] is skipped). Options may stand anywhere; "--" ends them. STATE_DIR and RUN_DIR are

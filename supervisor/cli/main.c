@@ -186,13 +186,15 @@ static const struct command commands[] = {
                                 .usage = "[NODE] VERSION",
                                 .summary = "Try a release on a copy of the live state, cut off from the "
                                            "network",
-                                .options = OPTION_JSON,
+                                .options = OPTION_JSON | OPTION_AT_GATE,
                                 .takes_node = true,
                                 .words_min = 1,
                                 .words_max = 1,
                                 .run = command_rehearse,
                                 .help = "The node runs on; for a copy or a reflink it stands still while "
                                         "that is made. Must be root.\n"
+                                        "--at-gate: give up when the node stands at its gate no more, as "
+                                        "a swap with `rehearse: at-gate` does.\n"
                                         "Exit status 1: the release does not do, with the reason and the "
                                         "end of its log."},
                 {.name = "import cosmovisor",

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #define LOOK_MS 50
+#define LOOKS_AT_LIVE 10             /* between two looks at the live node */
 #define SPARE_US (10 * USEC_PER_SEC) /* for everything but preparing and proving */
 #define LOG_SHOWN 2000
 
@@ -27,7 +28,8 @@ struct outcome {
 static int find_release(const struct node *node, const char *version);
 static int rehearse(const struct arguments *arguments, const struct node *node, const json_t *live,
                 struct rehearsal *rehearsal, struct outcome *outcome);
-static void watch(const struct arguments *arguments, struct rehearsal *rehearsal, struct outcome *outcome);
+static void watch(const struct arguments *arguments, const struct node *live, struct rehearsal *rehearsal,
+                struct outcome *outcome);
 static int report(const struct arguments *arguments, const struct node *node,
                 const struct rehearsal *rehearsal, const struct outcome *outcome);
 
@@ -49,7 +51,8 @@ int command_rehearse(const struct arguments *arguments) {
         if (status != 0)
                 return status;
         _cleanup_close_ int lock = open(node.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0) {
+        /* One of a swap that was given up ends by itself. */
+        if (lock < 0 || flock(lock, arguments->at_gate ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
                 log_error("node %s cannot be rehearsed on: %s", node.name,
                                 errno == EWOULDBLOCK ? "another rehearsal is under way; wait for its end"
                                                      : strerror(errno));
@@ -105,7 +108,7 @@ static int rehearse(const struct arguments *arguments, const struct node *node, 
                 log_error("nothing was rehearsed: %s", error ? error : strerror(-r));
                 return EXIT_FAILED;
         }
-        watch(arguments, rehearsal, outcome);
+        watch(arguments, node, rehearsal, outcome);
         outcome->took_us = now_monotonic() - begun_at;
         outcome->size_after = rehearsal_size(rehearsal);
         return 0;
@@ -136,7 +139,17 @@ static bool has_ended(const json_t *status, struct outcome *outcome) {
         return outcome->is_proved || has_failed;
 }
 
-static void watch(const struct arguments *arguments, struct rehearsal *rehearsal, struct outcome *outcome) {
+/* The swap that asked for it may have been cancelled. */
+static bool has_left_gate(const struct arguments *arguments, const struct node *live, unsigned look) {
+        _cleanup_(output_json_done) json_t *status = NULL;
+        if (!arguments->at_gate || look % LOOKS_AT_LIVE != 0 || status_ask(live, &status) != 0)
+                return false;
+        const char *phase = json_string_value(json_object_get(status, "phase"));
+        return phase && strcmp(phase, "gating") != 0;
+}
+
+static void watch(const struct arguments *arguments, const struct node *live, struct rehearsal *rehearsal,
+                struct outcome *outcome) {
         struct arguments there = *arguments;
         struct pollfd ended = {.fd = rehearsal->pidfd, .events = POLLIN};
         const struct deadline_config *deadlines = &rehearsal->config->deadlines;
@@ -145,7 +158,12 @@ static void watch(const struct arguments *arguments, struct rehearsal *rehearsal
         there.run_dir = rehearsal->run_dir;
         there.node = rehearsal->config->node;
         text_copy(outcome->reason, sizeof(outcome->reason), "it was not healthy within deadlines.prove");
-        while (now_monotonic() < deadline) {
+        for (unsigned look = 0; now_monotonic() < deadline; look++) {
+                if (has_left_gate(arguments, live, look)) {
+                        text_copy(outcome->reason, sizeof(outcome->reason),
+                                        "the node stands at its gate no more");
+                        return;
+                }
                 _cleanup_(node_done) struct node node = {0};
                 if (poll(&ended, 1, LOOK_MS) == 1) {
                         text_copy(outcome->reason, sizeof(outcome->reason), "its supervisor ended");

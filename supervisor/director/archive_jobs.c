@@ -117,6 +117,39 @@ static void swept(struct director *director, struct job *job, const char *told, 
                 jobs_snapshot(director);
 }
 
+/* As an operator's command would, and by it: it needs all of root's rights, and talks to this director as he does. */
+void jobs_rehearse(struct director *director) {
+        const char *release = director->record.machine.candidate_release;
+        char state[sizeof(director->directories.state)], run[sizeof(director->directories.run)];
+        text_copy(state, sizeof(state), director->directories.state);
+        text_copy(run, sizeof(run), director->directories.run);
+        *strrchr(state, '/') = *strrchr(run, '/') = '\0';
+        const char *arguments[] = {"interrex", "rehearse", director->config->node, release, "--at-gate", "--json", "--state-dir",
+                        state, "--run-dir", run, NULL};
+        log_info("generation %lu stands at its gate: %s is rehearsed on a snapshot of its state", director->record.machine.current,
+                        release);
+        struct job *job = jobs_start_archivist(director, JOB_REHEARSE, (char *const *) arguments, -1);
+        if (job)
+                job->for_generation = director->record.machine.candidate;
+        else
+                fail_soon(director, EVENT_REHEARSAL_FAILED, "no process could be started for it");
+}
+
+static void rehearsed(struct director *director, const struct job *job, const json_t *answer, bool worked) {
+        const char *reason = json_string_value(json_object_get(answer, "reason"));
+        struct machine_event event = {.type = worked ? EVENT_REHEARSED : EVENT_REHEARSAL_FAILED,
+                        .text = worked   ? NULL
+                                : reason ? reason
+                                         : "it could not be made; the log says why"};
+        if (job->for_generation != director->record.machine.candidate)
+                return; /* of a swap that was given up */
+        if (worked)
+                log_info("%s has proved itself on a snapshot, %.3f s after its start; the node stood still for %.3f s",
+                                director->record.machine.candidate_release, json_number_value(json_object_get(answer, "start_s")),
+                                json_number_value(json_object_get(answer, "frozen_s")));
+        events_later(director, &event);
+}
+
 void archive_job_done(struct director *director, struct job *job, bool worked) {
         json_t *answer = json_loads(job->output, 0, NULL);
         const char *text = json_string_value(json_object_get(answer, "error"));
@@ -139,6 +172,9 @@ void archive_job_done(struct director *director, struct job *job, bool worked) {
         case JOB_RESTORE:
                 event.type = worked ? EVENT_RESTORED : EVENT_RESTORE_FAILED;
                 events_later(director, &event);
+                break;
+        case JOB_REHEARSE:
+                rehearsed(director, job, answer, worked);
                 break;
         case JOB_SWEEP:
                 swept(director, job, json_string_value(json_object_get(answer, "reason")), worked ? NULL : error);

@@ -217,8 +217,8 @@ static int check(struct director *director, const struct schedule_change *change
 /* The swap that the schedule began is not what it asks for any more, and nothing has been changed for it yet. */
 static bool is_obsolete(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        bool can_be_cancelled =
-                        machine->phase == PHASE_ARMED || machine->phase == PHASE_PREPARING || machine->phase == PHASE_GATING;
+        bool can_be_cancelled = machine->phase == PHASE_ARMED || machine->phase == PHASE_PREPARING ||
+                                machine->phase == PHASE_GATING || machine->phase == PHASE_REHEARSING;
         return director->record.follow.is_ours && can_be_cancelled && machine->boundary != MACHINE_NO_HEIGHT &&
                (planning_allows(director, machine->current_release, machine->boundary) ||
                                !planning_allows(director, machine->candidate_release, machine->boundary));

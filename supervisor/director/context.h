@@ -88,6 +88,7 @@ enum job_kind {
         JOB_DROP,
         JOB_SWEEP,
         JOB_PLAN,
+        JOB_REHEARSE,
         JOB_PROBE,
         JOB_HEIGHT,
         JOB_FETCH,
@@ -100,7 +101,7 @@ struct job {
         enum job_kind kind;
         uint64_t number;
         uint32_t spawn_kind;     /* enum keeper_spawn_kind */
-        uint64_t for_generation; /* VERIFY before a spawn; PROBE, HEIGHT */
+        uint64_t for_generation; /* VERIFY before a spawn; PROBE, HEIGHT; REHEARSE: the candidate */
         size_t probe;
         char release[MACHINE_RELEASE_MAX];
         int command_fd;                           /* VERIFY: what is being verified */

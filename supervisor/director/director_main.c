@@ -116,6 +116,8 @@ static void fill_settings(struct director *director) {
         director->settings = (struct machine_settings){
                         .prepare_us = config->deadlines.prepare_us,
                         .gate_us = config->deadlines.gate_us,
+                        .rehearses_at_gate = config->rehearses_at_gate,
+                        .rehearse_us = config->deadlines.rehearse_us,
                         .snapshot_us = config->deadlines.snapshot_us,
                         .prove_us = config->deadlines.prove_us,
                         .drain_us = config->deadlines.drain_us,

@@ -8,6 +8,7 @@
 void jobs_plan_snapshot(struct director *director);
 
 void jobs_snapshot(struct director *director);
+void jobs_rehearse(struct director *director);
 void jobs_restore(struct director *director);
 void jobs_drop_snapshot(struct director *director, uint64_t swap);
 

@@ -72,6 +72,7 @@ bool machine_is_in_gap(const struct machine *m) {
         switch (m->phase) {
         case PHASE_PREPARING:
         case PHASE_GATING:
+        case PHASE_REHEARSING:
         case PHASE_ABORTING:
                 return m->current_is_gone;
         case PHASE_QUIESCING:
@@ -100,6 +101,6 @@ void finish(struct step *step, enum machine_outcome outcome) {
         m->candidate_release[0] = '\0';
         m->boundary = MACHINE_NO_HEIGHT;
         m->breaking = m->overlap = m->verified = m->candidate_started = m->candidate_ready = false;
-        m->candidate_is_gone = m->gate_was_hit = m->snapshot_taken = m->past_fence = m->flipped = false;
+        m->candidate_is_gone = m->gate_was_hit = m->rehearsed = m->snapshot_taken = m->past_fence = m->flipped = false;
         m->restored = m->restore_is_wanted = false;
 }

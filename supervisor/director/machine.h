@@ -19,11 +19,12 @@ enum machine_phase {
         PHASE_STARTING, /* the current generation comes up; connections wait */
         PHASE_BACKOFF,  /* it crashed; waiting before the next try; connections wait */
         PHASE_RUNNING,
-        PHASE_ARMED,     /* running, an upgrade is planned for a height */
-        PHASE_RENEWING,  /* the current generation ends, to be started anew with other arguments; connections wait */
-        PHASE_PREPARING, /* the candidate comes up to the fence (exclusive) or fully (overlap) */
-        PHASE_GATING,    /* the candidate is ready, the old generation is not yet at the boundary */
-        PHASE_QUIESCING, /* the old generation is ending */
+        PHASE_ARMED,      /* running, an upgrade is planned for a height */
+        PHASE_RENEWING,   /* the current generation ends, to be started anew with other arguments; connections wait */
+        PHASE_PREPARING,  /* the candidate comes up to the fence (exclusive) or fully (overlap) */
+        PHASE_GATING,     /* the candidate is ready, the old generation is not yet at the boundary */
+        PHASE_REHEARSING, /* the old generation stands at the boundary and serves reads; the new release is tried on a snapshot */
+        PHASE_QUIESCING,  /* the old generation is ending */
         PHASE_SNAPSHOTTING,
         PHASE_PROVING,  /* the candidate is past the fence and is probed before any user reaches it */
         PHASE_DRAINING, /* overlap: users go to the candidate, the old one serves what it has */
@@ -59,6 +60,8 @@ enum machine_event_type {
         EVENT_GATE_HIT,      /* height: the last one committed; text: what the schedule asks for, NULL: the boundary is
                               * the upgrade's own; flag: a release that is asked for is here */
         EVENT_GATE_FAILED,   /* generation cannot be stopped before the boundary; text: why */
+        EVENT_REHEARSED,
+        EVENT_REHEARSAL_FAILED, /* text */
         EVENT_SNAPSHOT_TAKEN,
         EVENT_SNAPSHOT_FAILED, /* text */
         EVENT_RESTORED,
@@ -93,6 +96,7 @@ enum machine_action_type {
         ACTION_RETIRE,   /* drop generation's sockets: what waits in them moves to the one flipped to */
         ACTION_ARM_GATE, /* stop generation before value, or before the first height the schedule denies it */
         ACTION_DISARM_GATE,
+        ACTION_REHEARSE, /* the candidate's release, on a snapshot of the state as it stands */
         ACTION_SNAPSHOT,
         ACTION_RESTORE,
         ACTION_DROP_SNAPSHOT,
@@ -140,7 +144,7 @@ struct machine {
         uint64_t boundary; /* MACHINE_NO_HEIGHT: now */
         bool breaking;     /* the old release may not run from the boundary on */
         bool overlap;      /* of this swap */
-        bool verified, candidate_started, candidate_ready, candidate_is_gone, gate_was_hit;
+        bool verified, candidate_started, candidate_ready, candidate_is_gone, gate_was_hit, rehearsed;
         bool snapshot_taken, past_fence, flipped, restored;
         bool restore_is_wanted; /* the old release could not run on the state as it is */
         bool must_not_run;      /* held: the release in force may not run on the state as it is */
@@ -159,8 +163,9 @@ struct machine_settings {
         bool signer_inside; /* I8: no state rollback past the fence */
         bool gate_holds;    /* the gate can keep the release in force from going past the boundary; may change between two steps */
         bool may_overshoot; /* it cannot, and the new release may go on from whatever the old one has committed */
-        bool hold_serves;   /* a release that is held can be run cut off from its peers, so that users can read */
-        uint64_t prepare_us, gate_us, snapshot_us, prove_us, drain_us, stop_us;
+        bool rehearses_at_gate; /* where a gate that holds has stopped the release in force */
+        bool hold_serves;       /* a release that is held can be run cut off from its peers, so that users can read */
+        uint64_t prepare_us, gate_us, rehearse_us, snapshot_us, prove_us, drain_us, stop_us;
         uint64_t probation_us; /* longest time that probation may take, health and progress included */
         const uint64_t *backoff_us;
         size_t n_backoff;

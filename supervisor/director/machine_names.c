@@ -2,16 +2,16 @@
 
 const char *machine_phase_name(enum machine_phase phase) {
         static const char *const names[PHASES] = {"stopped", "starting", "backoff", "running", "armed", "renewing", "preparing",
-                        "gating", "quiescing", "snapshotting", "proving", "draining", "probation", "aborting", "returning",
-                        "restoring", "reviving", "held", "stopping"};
+                        "gating", "rehearsing", "quiescing", "snapshotting", "proving", "draining", "probation", "aborting",
+                        "returning", "restoring", "reviving", "held", "stopping"};
         INVARIANT(phase < PHASES);
         return names[phase];
 }
 
 const char *machine_phase_for_status(enum machine_phase phase) {
         static const char *const names[PHASES] = {"stopped", "starting", "starting", "running", "armed", "starting", "preparing",
-                        "gating", "swapping", "swapping", "swapping", "swapping", "probation", "rolling-back", "rolling-back",
-                        "rolling-back", "rolling-back", "held", "stopped"};
+                        "gating", "gating", "swapping", "swapping", "swapping", "swapping", "probation", "rolling-back",
+                        "rolling-back", "rolling-back", "rolling-back", "held", "stopped"};
         INVARIANT(phase < PHASES);
         return names[phase];
 }
@@ -19,8 +19,8 @@ const char *machine_phase_for_status(enum machine_phase phase) {
 const char *machine_event_name(enum machine_event_type type) {
         static const char *const names[EVENTS] = {"resume", "start", "upgrade", "rollback", "restart", "renew", "cancel", "stop",
                         "near", "verified", "verify-failed", "at-fence", "spawn-failed", "proved", "unhealthy", "exited", "empty",
-                        "gate-hit", "gate-failed", "snapshot-taken", "snapshot-failed", "restored", "restore-failed", "drained",
-                        "probation-passed", "state-is-old", "state-accepted", "deadline"};
+                        "gate-hit", "gate-failed", "rehearsed", "rehearsal-failed", "snapshot-taken", "snapshot-failed", "restored",
+                        "restore-failed", "drained", "probation-passed", "state-is-old", "state-accepted", "deadline"};
         INVARIANT(type < EVENTS);
         return names[type];
 }

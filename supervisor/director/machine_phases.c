@@ -82,13 +82,32 @@ int enter_preparing(struct step *step) {
         return 1;
 }
 
+/* Only where nothing else is going to change the state: behind a gate that holds, be it of this swap or of a hold. */
+static bool must_rehearse(const struct step *step) {
+        const struct machine *m = step->machine;
+        bool stands = m->gate_was_hit || (m->breaking && m->boundary == MACHINE_NO_HEIGHT);
+        return step->settings->rehearses_at_gate && step->settings->gate_holds && stands && m->kind == SWAP_UPGRADE &&
+               !m->rehearsed && !m->overlap && !m->current_is_gone;
+}
+
 int enter_gating(struct step *step) {
         struct machine *m = step->machine;
+        if (must_rehearse(step))
+                return enter_rehearsing(step);
         if (m->boundary == MACHINE_NO_HEIGHT || m->gate_was_hit || m->current_is_gone)
                 return m->overlap ? enter_draining(step) : enter_quiescing(step);
         enter(step, PHASE_GATING);
         act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
         set_deadline(step, step->settings->gate_us == USEC_INFINITY ? 0 : step->settings->gate_us);
+        return 1;
+}
+
+int enter_rehearsing(struct step *step) {
+        struct machine *m = step->machine;
+        enter(step, PHASE_REHEARSING);
+        act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
+        act(step, ACTION_REHEARSE, 0);
+        set_deadline(step, step->settings->rehearse_us);
         return 1;
 }
 
@@ -335,6 +354,7 @@ int enter_again(struct step *step) {
                         [PHASE_RENEWING] = enter_renewing,
                         [PHASE_PREPARING] = enter_preparing,
                         [PHASE_GATING] = enter_gating,
+                        [PHASE_REHEARSING] = enter_rehearsing,
                         [PHASE_QUIESCING] = enter_quiescing,
                         [PHASE_SNAPSHOTTING] = enter_snapshotting,
                         [PHASE_PROVING] = enter_proving,

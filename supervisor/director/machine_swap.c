@@ -191,6 +191,21 @@ int on_gate_hit_early(struct step *step) {
         return m->phase == PHASE_PREPARING ? 1 : enter_preparing(step);
 }
 
+int on_rehearsed(struct step *step) {
+        step->machine->rehearsed = true;
+        return enter_gating(step);
+}
+
+/* No user has met the new release, and the state is as it was. */
+int on_rehearsal_failed(struct step *step) {
+        struct machine *m = step->machine;
+        because(step, step->event->type == EVENT_DEADLINE
+                                        ? "the rehearsal of the new release at the gate took longer than deadlines.rehearse"
+                                        : "the new release failed its rehearsal at the gate");
+        m->outcome = OUTCOME_ABORTED;
+        return m->current_is_gone ? enter_returning(step) : enter_aborting(step);
+}
+
 int on_old_exited(struct step *step) {
         struct machine *m = step->machine;
         if (is_about(step, m->current)) {

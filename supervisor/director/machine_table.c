@@ -83,6 +83,17 @@ static const struct {
                 {PHASE_GATING, EVENT_CANCEL, on_cancel},
                 {PHASE_GATING, EVENT_STOP, on_stop},
 
+                {PHASE_REHEARSING, EVENT_START, on_cold_start},
+                {PHASE_REHEARSING, EVENT_STATE_IS_OLD, on_state_is_old},
+                {PHASE_REHEARSING, EVENT_REHEARSED, on_rehearsed},
+                {PHASE_REHEARSING, EVENT_REHEARSAL_FAILED, on_rehearsal_failed},
+                {PHASE_REHEARSING, EVENT_DEADLINE, on_rehearsal_failed},
+                {PHASE_REHEARSING, EVENT_EXITED, on_old_exited_early},
+                {PHASE_REHEARSING, EVENT_EMPTY, on_old_empty},
+                {PHASE_REHEARSING, EVENT_UNHEALTHY, on_candidate_failed_early},
+                {PHASE_REHEARSING, EVENT_CANCEL, on_cancel},
+                {PHASE_REHEARSING, EVENT_STOP, on_stop},
+
                 {PHASE_QUIESCING, EVENT_START, on_cold_start},
                 {PHASE_QUIESCING, EVENT_EXITED, on_old_exited},
                 {PHASE_QUIESCING, EVENT_EMPTY, on_old_empty},

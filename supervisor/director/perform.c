@@ -220,6 +220,9 @@ static void perform_one(struct director *director, const struct machine_action *
         case ACTION_VERIFY:
                 verification_begin(director, director->record.machine.candidate_release, 0);
                 break;
+        case ACTION_REHEARSE:
+                jobs_rehearse(director);
+                break;
         case ACTION_FLIP:
                 flip(director, action->generation);
                 break;
@@ -266,6 +269,7 @@ static void follow(struct director *director) {
         case PHASE_RUNNING:
         case PHASE_ARMED:
         case PHASE_GATING:
+        case PHASE_REHEARSING:
         case PHASE_HELD:
                 if (hold_is_on(director) && machine->serving != machine->current)
                         break; /* it is being proved */

@@ -206,6 +206,10 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         ret_refusal->name = CONTROL_ERROR_REFUSED;
         if (gate_check_upgrade(director, version, height, ret_refusal->text, sizeof(ret_refusal->text)) < 0)
                 return -1;
+        if (!now && director->config->rehearses_at_gate && !director->settings.snapshot)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "it could not be rehearsed at the gate, as `rehearse: at-gate` asks for: no snapshot can be taken: %s",
+                                director->snapshot_reason);
         if (!now && make_boundary(director, version, height, ret_refusal) < 0)
                 return -1;
         uint64_t reference = now ? next_height(director) : height;

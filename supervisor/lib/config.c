@@ -114,6 +114,7 @@ static struct config *config_with_defaults(void) {
         config->restart_give_up_after = 10;
         config->deadlines = (struct deadline_config){.prepare_us = 60 * USEC_PER_SEC,
                         .gate_us = USEC_INFINITY,
+                        .rehearse_us = 300 * USEC_PER_SEC,
                         .snapshot_us = 600 * USEC_PER_SEC,
                         .prove_us = 60 * USEC_PER_SEC,
                         .drain_us = 30 * USEC_PER_SEC};
@@ -143,6 +144,7 @@ static int read_document(struct reader *reader, struct config *config) {
                         {"trust", take_trust, 0},
                         {"deadlines", take_deadlines, offsetof(struct config, deadlines)},
                         {"hold", take_hold, 0},
+                        {"rehearse", take_rehearse, offsetof(struct config, rehearses_at_gate)},
                         {"schedule", take_schedule, offsetof(struct config, schedule)},
         };
         const yaml_node_t *root = yaml_document_get_root_node(reader->document);
@@ -212,6 +214,7 @@ static void check_whole(struct reader *reader, const yaml_node_t *root, const st
                                 config->n_listen, most,
                                 config->exec.listen_fds ? " for a node that takes LISTEN_FDS" : "");
         hold_check(reader, root, config);
+        rehearse_check(reader, root, config);
         if (bytes_of(config->exec.args) + bytes_of(config->exec.env) >
                         KEEPER_STRINGS_MAX - SPAWN_STRINGS_RESERVE)
                 reader_mistake(reader, reader_find_line(reader, root, "exec"),

@@ -119,6 +119,7 @@ struct gate_config {
 
 struct deadline_config {
         uint64_t prepare_us;  /* from spawn to the fence (exclusive) or to healthy (overlap) */
+        uint64_t rehearse_us; /* at the gate */
         uint64_t gate_us;     /* from armed-and-near to the gate's hit; infinity: wait for the height */
         uint64_t snapshot_us; /* take or restore */
         uint64_t prove_us;    /* from fence to healthy */
@@ -155,6 +156,7 @@ struct config {
         unsigned restart_give_up_after;
         char **trust_keys; /* base64 of minisign public keys; NULL: digests only */
         struct deadline_config deadlines;
+        bool rehearses_at_gate;
         struct address *hold_serve; /* each is one of listen; what a held release serves, cut off from its peers */
         size_t n_hold_serve;
         struct schedule_config schedule;

@@ -124,6 +124,7 @@ void take_deadlines(struct reader *reader, const yaml_node_t *value, void *targe
         static const struct reader_key keys[] = {
                         {"prepare", take_some_time, FIELD(deadline_config, prepare_us)},
                         {"gate", take_patience, FIELD(deadline_config, gate_us)},
+                        {"rehearse", take_some_time, FIELD(deadline_config, rehearse_us)},
                         {"snapshot", take_some_time, FIELD(deadline_config, snapshot_us)},
                         {"prove", take_some_time, FIELD(deadline_config, prove_us)},
                         {"drain", take_duration, FIELD(deadline_config, drain_us)},

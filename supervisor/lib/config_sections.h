@@ -23,3 +23,7 @@ void take_probes(struct reader *reader, const yaml_node_t *value, void *target);
 /* config_hold.c: what is served while it is held. The second looks at what the other sections say. */
 void take_hold(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
 void hold_check(struct reader *reader, const yaml_node_t *root, const struct config *config);
+
+/* rehearse: at-gate */
+void take_rehearse(struct reader *reader, const yaml_node_t *value, void *target);
+void rehearse_check(struct reader *reader, const yaml_node_t *root, const struct config *config);

@@ -147,6 +147,11 @@ static void apply(struct world *world, const struct machine_action *action) {
                 if (action->generation == world->routed && world->was_ready)
                         violate(world, "I1: the sockets that are routed to are dropped");
                 break;
+        case ACTION_REHEARSE:
+                if (find(world, world->machine.current)->state == UNIT_EMPTY)
+                        violate(world, "a rehearsal is begun beside nobody");
+                world->rehearsal_runs = true;
+                break;
         case ACTION_SNAPSHOT:
                 world->snapshot_runs = true;
                 break;
@@ -233,6 +238,8 @@ void world_begin(struct world *world, uint64_t seed) {
                         .signer_inside = draw(world, 8) == 0,
                         .gate_holds = draw(world, 2),
                         .may_overshoot = draw(world, 2),
+                        .rehearses_at_gate = draw(world, 3) == 0,
+                        .rehearse_us = 1,
                         .prepare_us = 1,
                         .gate_us = USEC_INFINITY,
                         .snapshot_us = 1,
@@ -294,6 +301,8 @@ static void offer_of_units(struct world *world, struct choice *choices, size_t *
 static void offer_of_jobs(struct world *world, struct choice *choices, size_t *n) {
         if (world->verify_runs)
                 offer(choices, n, draw(world, 10) ? EVENT_VERIFIED : EVENT_VERIFY_FAILED, 0);
+        if (world->rehearsal_runs)
+                offer(choices, n, draw(world, 4) ? EVENT_REHEARSED : EVENT_REHEARSAL_FAILED, 0);
         if (world->snapshot_runs)
                 offer(choices, n, draw(world, 10) ? EVENT_SNAPSHOT_TAKEN : EVENT_SNAPSHOT_FAILED, 0);
         if (world->restore_runs)
@@ -330,6 +339,8 @@ static void take_job(struct world *world, enum machine_event_type type) {
                 world->verify_runs = false;
         if (type == EVENT_SNAPSHOT_TAKEN || type == EVENT_SNAPSHOT_FAILED)
                 world->snapshot_runs = false;
+        if (type == EVENT_REHEARSED || type == EVENT_REHEARSAL_FAILED)
+                world->rehearsal_runs = false;
         if (type == EVENT_SNAPSHOT_TAKEN)
                 world->snapshot_exists = true;
         if (type == EVENT_RESTORED)
@@ -352,7 +363,8 @@ static void run(struct world *world, const struct choice *choice) {
                 break;
         case DO_RESUME:
                 world->faults_left--;
-                world->verify_runs = world->snapshot_runs = world->restore_runs = world->drain_runs = false;
+                world->verify_runs = world->snapshot_runs = world->restore_runs = world->drain_runs =
+                                world->rehearsal_runs = false;
                 world->proving = world->watching = 0;
                 for (size_t i = 0; i < WORLD_UNITS; i++)
                         world->units[i].was_seen_at_fence = false; /* the keeper tells it again */
@@ -363,7 +375,8 @@ static void run(struct world *world, const struct choice *choice) {
                 memset(world->units, 0, sizeof(world->units));
                 world->routed = 0;
                 world->was_ready = world->ended = false;
-                world->verify_runs = world->snapshot_runs = world->restore_runs = world->drain_runs = false;
+                world->verify_runs = world->snapshot_runs = world->restore_runs = world->drain_runs =
+                                world->rehearsal_runs = false;
                 feed(world, EVENT_START, 0, NULL, false);
                 break;
         case DO_EVENT:
@@ -379,7 +392,7 @@ static void run(struct world *world, const struct choice *choice) {
                         world->faults_left--;
                 if (choice->type == EVENT_DEADLINE) {
                         world->deadline_is_set = false;
-                        world->snapshot_runs = world->restore_runs = false;
+                        world->snapshot_runs = world->restore_runs = world->rehearsal_runs = false;
                 }
                 if (choice->type == EVENT_UPGRADE || choice->type == EVENT_STOP)
                         world->faults_left--;

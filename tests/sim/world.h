@@ -26,7 +26,7 @@ struct world {
         bool snapshot_exists,
                         state_is_new,  /* the new release has touched the state since the last restore */
                         state_is_past; /* and that in a breaking upgrade */
-        bool verify_runs, snapshot_runs, restore_runs, deadline_is_set, drain_runs;
+        bool verify_runs, rehearsal_runs, snapshot_runs, restore_runs, deadline_is_set, drain_runs;
         uint64_t proving, watching, cut_off;
         bool new_release_is_bad,
                         old_release_is_bad; /* the latter only on a state that the new one touched */
