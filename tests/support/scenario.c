@@ -58,6 +58,7 @@ int scenario_teardown(void **state) {
                 print_error("cgroup %s is left behind: %s\n", s->cgroup_name, strerror(-r));
         close_fd(s->cgroup_parent_fd);
         close_fd(s->load_output_fd);
+        (void)accepted_close(s->accepted);
         if (*s->directory)
                 (void)nftw(s->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         free(s->interrex);
