@@ -1,9 +1,10 @@
-/* Writes down which IPv4 connections of one network namespace were closed by a program that had accepted them, which neither the
+/* Writes down which IPv4 connections to one port of one network namespace were closed by a program that had accepted them, which neither the
  * client nor a look at the sockets can tell later: who only waited in an accept queue belongs to no struct socket when its state
  * changes. A tracepoint, because not every kernel lets functions be traced. */
 #include <linux/bpf.h>
 
 #include "accepted_connection.h"
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 #define CONNECTIONS_MAX 65536
@@ -25,7 +26,6 @@ typedef struct {
 struct sock_common {
         __be32 skc_daddr;
         __be16 skc_dport;
-        __u16 skc_num;
         possible_net_t skc_net;
 } __attribute__((preserve_access_index));
 
@@ -34,7 +34,12 @@ struct sock {
         struct socket *sk_socket;
 } __attribute__((preserve_access_index));
 
+struct inet_sock {
+        __be16 inet_sport;
+} __attribute__((preserve_access_index));
+
 const volatile __u32 network_namespace = 0; /* its inode */
+const volatile __be16 local_port = 0;
 
 struct {
         __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -51,9 +56,11 @@ int on_state(__u64 *ctx) {
         if (from != TCP_ESTABLISHED || (to != TCP_FIN_WAIT1 && to != TCP_CLOSE) || !sk->sk_socket ||
                         sk->__sk_common.skc_net.net->ns.inum != network_namespace)
                 return 0;
-        struct accepted_connection connection = {.remote_ip = sk->__sk_common.skc_daddr,
-                        .remote_port = sk->__sk_common.skc_dport,
-                        .local_port = sk->__sk_common.skc_num};
+        /* Not skc_num, which is 0 in a socket that has been closed. */
+        if (BPF_CORE_READ((const struct inet_sock *)sk, inet_sport) != local_port)
+                return 0;
+        struct accepted_connection connection = {
+                        .remote_ip = sk->__sk_common.skc_daddr, .remote_port = sk->__sk_common.skc_dport};
         __u64 now = bpf_ktime_get_ns();
         bpf_map_update_elem(&closed_at, &connection, &now, BPF_ANY);
         return 0;

@@ -3,9 +3,7 @@
 
 #include <linux/types.h>
 
-/* As the accepting side sees it. */
+/* The remote end of a connection; without padding, as it is a key. */
 struct accepted_connection {
-        __be32 remote_ip;
-        __be16 remote_port;
-        __u16 local_port; /* host order */
+        __be32 remote_ip, remote_port;
 };

@@ -92,7 +92,7 @@ int64_t scenario_number(const json_t *object, const char *path) {
 
 /* Without it the test is stricter. */
 static void watch_accepted(struct scenario *s) {
-        int r = accepted_open(&s->accepted);
+        int r = accepted_open(SCENARIO_PORT, &s->accepted);
         if (r < 0)
                 (void)fprintf(stderr,
                                 "cannot watch which connections the node accepts: %s (the kernel must have "
@@ -128,8 +128,7 @@ static int64_t count_accepted(const struct scenario *s, const json_t *load) {
                                 .sin_port = htons((in_port_t)scenario_number(reset, "port"))};
                 n += s->accepted &&
                      inet_pton(AF_INET, scenario_text(reset, "address"), &client.sin_addr) == 1 &&
-                     accepted_and_closed(s->accepted, &client, SCENARIO_PORT,
-                                     (uint64_t)scenario_number(reset, "began_us"),
+                     accepted_and_closed(s->accepted, &client, (uint64_t)scenario_number(reset, "began_us"),
                                      (uint64_t)scenario_number(reset, "ended_us"));
         }
         return n;
