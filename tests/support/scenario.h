@@ -36,7 +36,7 @@ struct scenario {
         const char *get;           /* what the load asks for; NULL: the height by JSON-RPC */
         struct process supervisor, load;
         int load_output_fd;
-        struct accepted *accepted; /* while there is load; NULL: it cannot be known on this kernel */
+        struct accepted *accepted; /* NULL: it cannot be known on this kernel */
         bool passed;
 };
 

@@ -90,17 +90,6 @@ int64_t scenario_number(const json_t *object, const char *path) {
         return (int64_t)json_number_value(value);
 }
 
-/* Without it the test is stricter. */
-static void watch_accepted(struct scenario *s) {
-        int r = accepted_open(SCENARIO_PORT, &s->accepted);
-        if (r < 0)
-                (void)fprintf(stderr,
-                                "cannot watch which connections the node accepts: %s (the kernel must have "
-                                "BTF); "
-                                "those that the node itself resets count as well\n",
-                                strerror(-r));
-}
-
 void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive) {
         char program[4096], target[32], rate_text[16], keepalive_text[16];
         (void)snprintf(program, sizeof(program), "%s/load", s->nodes);
@@ -114,7 +103,6 @@ void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive) 
                         .output_fd = s->load_output_fd,
                         .error_fd = -1,
                         .cgroup_fd = -1};
-        watch_accepted(s);
         assert_true(s->load_output_fd >= 0);
         assert_int_equal(process_start(&start, &s->load), 0);
 }
@@ -146,7 +134,6 @@ json_t *scenario_stop_load(struct scenario *s) {
         assert_non_null(load);
         assert_int_equal(json_object_set_new(load, "reset_accepted", json_integer(count_accepted(s, load))),
                         0);
-        s->accepted = accepted_close(s->accepted);
         return load;
 }
 
