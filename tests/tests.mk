@@ -7,7 +7,9 @@ KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard t
 SCENARIO_TESTS := $(patsubst tests/scenario/%.c,$(BUILD)/tests/scenario/%,$(wildcard tests/scenario/test_*.c))
 # An archive, so that a test links only the support that it uses.
 TEST_SUPPORT := $(BUILD)/tests/support.a
-TEST_SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+TEST_SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/support/*.c)))
+# Instruments of the tests in the kernel.
+TEST_SKELETONS := $(patsubst %.bpf.c,$(BUILD)/%.skel.h,$(wildcard tests/support/*.bpf.c))
 # Scenarios drive the program from outside; of its code they use what is common to all.
 SCENARIO_OBJECTS := $(TEST_SUPPORT) $(filter $(BUILD)/supervisor/lib/%,$(LIBRARY_OBJECTS))
 
@@ -32,9 +34,11 @@ $(BUILD)/tests/nodes/testnode-go: tests/nodes/testnode.go
 	GO111MODULE=off $(GO) build -o $@ $<
 
 # Else make takes them for intermediate files, and removes them after building a test alone.
-.SECONDARY: $(SKELETONS)
+.SECONDARY: $(SKELETONS) $(TEST_SKELETONS)
 
-$(BUILD)/tests/support/%.o: IX_CFLAGS += -Itests
+$(TEST_SUPPORT_OBJECTS): IX_CFLAGS += -Itests -isystem $(BUILD)/tests/support
+$(TEST_SUPPORT_OBJECTS): | $(TEST_SKELETONS)
+$(TEST_SKELETONS:.skel.h=.bpf.o): $(wildcard tests/support/*.h)
 
 $(TEST_SUPPORT): $(TEST_SUPPORT_OBJECTS)
 	rm -f $@ && ar rcs $@ $^

@@ -13,6 +13,7 @@
 
 static int find_programs(struct scenario *s);
 static int make_folders(struct scenario *s);
+static void watch_accepted(struct scenario *s);
 static void print_log(const struct scenario *s);
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk);
 
@@ -37,6 +38,8 @@ int scenario_setup(void **state) {
                 print_error("cannot make a cgroup: %s; scenarios need a writable cgroup2\n", strerror(-r));
         if (r < 0)
                 (void)scenario_teardown(state);
+        else
+                watch_accepted(s);
         return r < 0 ? -1 : 0;
 }
 
@@ -58,6 +61,7 @@ int scenario_teardown(void **state) {
                 print_error("cgroup %s is left behind: %s\n", s->cgroup_name, strerror(-r));
         close_fd(s->cgroup_parent_fd);
         close_fd(s->load_output_fd);
+        (void)accepted_close(s->accepted);
         if (*s->directory)
                 (void)nftw(s->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         free(s->interrex);
@@ -248,6 +252,18 @@ static int make_folders(struct scenario *s) {
         (void)snprintf(s->log, sizeof(s->log), "%s/log", path);
         (void)snprintf(s->ledger, sizeof(s->ledger), "%s/ledger", s->data);
         return mkdir(s->data, 0755) < 0 || chown(s->data, nobody->pw_uid, nobody->pw_gid) < 0 ? -errno : 0;
+}
+
+/* Before a node runs, whose height would go on meanwhile: this takes half a second on a busy machine. Without it
+ * the test is stricter. */
+static void watch_accepted(struct scenario *s) {
+        int r = accepted_open(SCENARIO_PORT, &s->accepted);
+        if (r < 0)
+                (void)fprintf(stderr,
+                                "cannot watch which connections the node accepts, so that all it resets "
+                                "count: "
+                                "%s; the kernel must have BTF\n",
+                                strerror(-r));
 }
 
 static void print_log(const struct scenario *s) {

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "accepted.h"
 #include "ledger.h"
 #include "network.h"
 #include "process.h"
@@ -36,6 +37,7 @@ struct scenario {
         const char *target;        /* whom it asks; NULL: 127.0.0.1:SCENARIO_PORT */
         struct process supervisor, load;
         int load_output_fd;
+        struct accepted *accepted; /* NULL: it cannot be known on this kernel */
         bool passed;
 };
 
@@ -111,12 +113,13 @@ void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_
 const char *scenario_text(const json_t *object, const char *path);
 int64_t scenario_number(const json_t *object, const char *path);
 
-/* The load generator; what it saw is the caller's. */
+/* The load generator; what it saw is the caller's. To that is added "reset_accepted": so many of "reset_new" the node had
+ * accepted itself before it closed them. */
 void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive);
 json_t *scenario_stop_load(struct scenario *s);
 
-/* Nothing was refused, reset before its answer, broken off, left without answer or answered badly, and
- * something was asked. */
+/* Nothing was refused, reset before the node had accepted it, broken off, left without answer or answered
+ * badly, and something was asked. */
 void scenario_assert_unharmed(const json_t *load);
 
 /* Stops the load generator, for which all this must hold. */

@@ -158,7 +158,7 @@ static void fail(struct clients *clients, struct client *client, int error) {
         else if (client->response.has_begun)
                 statistics->broken_answers++;
         else if (!client->has_been_answered)
-                statistics->reset_new++;
+                statistics_reset(statistics, client->fd, client->began_at, now_us());
         else
                 statistics->closed_by_node++;
         if (client->has_been_answered && client->state == CLIENT_WAITING)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* 16 buckets for each power of two: no value is told more than 7% too large. */
 #define STEPS 16
@@ -9,6 +10,7 @@
 static size_t bucket_of(uint64_t value);
 static double percentile_ms(const struct statistics *statistics, double share);
 static void count_version(struct statistics *statistics, const char *name);
+static void print_resets(const struct statistics *statistics, FILE *out);
 
 void statistics_answer(struct statistics *statistics, const struct response *response, uint64_t waited,
                 uint64_t now) {
@@ -23,6 +25,27 @@ void statistics_answer(struct statistics *statistics, const struct response *res
                 statistics->longest_silence = silence;
         statistics->last_answer_at = now;
         count_version(statistics, response->version);
+}
+
+void statistics_reset(struct statistics *statistics, int fd, uint64_t began_at, uint64_t ended_at) {
+        union {
+                struct sockaddr any;
+                struct sockaddr_in v4;
+                struct sockaddr_in6 v6;
+        } own = {0};
+        socklen_t length = sizeof(own);
+        size_t i = (size_t)statistics->reset_new++;
+        if (i >= RESETS_MAX)
+                return;
+        statistics->resets[i].began_at = began_at;
+        statistics->resets[i].ended_at = ended_at;
+        if (getsockname(fd, &own.any, &length) < 0)
+                return;
+        const void *ip = own.any.sa_family == AF_INET6 ? (const void *)&own.v6.sin6_addr : &own.v4.sin_addr;
+        (void)inet_ntop(own.any.sa_family, ip, statistics->resets[i].address,
+                        sizeof(statistics->resets[i].address));
+        statistics->resets[i].port =
+                        ntohs(own.any.sa_family == AF_INET6 ? own.v6.sin6_port : own.v4.sin_port);
 }
 
 void statistics_wait(struct statistics *statistics, uint64_t waited) {
@@ -60,7 +83,9 @@ void statistics_print(
         for (size_t i = 0; i < VERSIONS_MAX && statistics->versions[i].answers > 0; i++)
                 (void)fprintf(out, "%s\"%s\": %" PRIu64, i ? ", " : "", statistics->versions[i].name,
                                 statistics->versions[i].answers);
-        (void)fprintf(out, "}}\n");
+        (void)fprintf(out, "}, \"reset\": [");
+        print_resets(statistics, out);
+        (void)fprintf(out, "]}\n");
 }
 
 static size_t bucket_of(uint64_t value) {
@@ -96,4 +121,13 @@ static void count_version(struct statistics *statistics, const char *name) {
                 statistics->versions[i].answers++;
                 return;
         }
+}
+
+static void print_resets(const struct statistics *statistics, FILE *out) {
+        for (size_t i = 0; i < RESETS_MAX && i < statistics->reset_new; i++)
+                (void)fprintf(out,
+                                "%s{\"address\": \"%s\", \"port\": %u, \"began_us\": %" PRIu64
+                                ", \"ended_us\": %" PRIu64 "}",
+                                i ? ", " : "", statistics->resets[i].address, statistics->resets[i].port,
+                                statistics->resets[i].began_at, statistics->resets[i].ended_at);
 }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "response.h"
+#include <arpa/inet.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #define VERSIONS_MAX 16
 #define BUCKETS 1024
+#define RESETS_MAX 256
 
 struct statistics {
         uint64_t connections;      /* begun */
@@ -27,11 +29,19 @@ struct statistics {
                 char name[VERSION_MAX];
                 uint64_t answers;
         } versions[VERSIONS_MAX];
+        struct {
+                char address[INET6_ADDRSTRLEN]; /* the client's; empty if it is not known */
+                in_port_t port;                 /* host order */
+                uint64_t began_at, ended_at;    /* CLOCK_MONOTONIC */
+        } resets[RESETS_MAX];                   /* the first of reset_new */
 };
 
 /* Counts a complete answer. WAITED: since the connection or the request was begun. */
 void statistics_answer(struct statistics *statistics, const struct response *response, uint64_t waited,
                 uint64_t now);
+
+/* Counts a new connection that ended before its first answer began. FD: its socket. */
+void statistics_reset(struct statistics *statistics, int fd, uint64_t began_at, uint64_t ended_at);
 
 /* Counts a wait that ended without an answer; only the longest is kept. */
 void statistics_wait(struct statistics *statistics, uint64_t waited);
