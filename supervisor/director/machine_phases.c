@@ -191,7 +191,7 @@ int enter_aborting(struct step *step) {
         /* The boundary was reached and nothing may go past it: keep the old one where the gate has stopped it. */
         if (m->gate_was_hit && m->breaking) {
                 /* A gate that does not hold has only told. */
-                if (!step->settings->gate_holds && !m->overlap)
+                if (!step->settings->gate_holds)
                         forbid_running(step, true);
                 finish(step, OUTCOME_HELD);
                 return enter_held(step);

@@ -36,6 +36,12 @@ void selection_on_prober(struct director *director) {
         ask(director);
 }
 
+/* The release that is held has committed what it must not have: it overshot. */
+static bool was_made_against_schedule(const struct director *director, uint64_t height) {
+        const struct machine *machine = &director->record.machine;
+        return machine->must_not_run && !planning_allows(director, machine->current_release, height);
+}
+
 void selection_on_height(struct director *director, uint64_t height, const char *text) {
         char release[MACHINE_RELEASE_MAX] = "";
         int r;
@@ -46,8 +52,9 @@ void selection_on_height(struct director *director, uint64_t height, const char 
                 return;
         if (height == MACHINE_NO_HEIGHT)
                 log_warning("the height of the state cannot be read before the start (%s): the first block will tell", text);
-        /* Below the first boundary the schedule says nothing. */
-        if (height == MACHINE_NO_HEIGHT || !schedule_range_at(&director->schedule, height + 1))
+        /* Below the first boundary the schedule says nothing; and no release may go on from what was made against it. */
+        if (height == MACHINE_NO_HEIGHT || was_made_against_schedule(director, height) ||
+                        !schedule_range_at(&director->schedule, height + 1))
                 r = feed_start(director, NULL, false);
         else {
                 r = choose(director, height, release, sizeof(release));

@@ -107,6 +107,23 @@ SCENARIO(I3_a_notification_that_comes_late_holds_and_tells_the_height) {
         schedule_holds(s, &by_notification, true, "1.0.0 has committed height 42, for which");
 }
 
+/* Where the state's height is read before the start, the schedule would ask for 2.0.0 there; but not on what 1.0.0 made of it. */
+SCENARIO(I3_a_state_that_was_overshot_is_not_gone_on_from_after_a_restart) {
+        static const struct way by_file = {.height = "height: {source: file, path: '{state}/height'}",
+                        .arguments = "--notify",
+                        .gate = "gate: {kind: log, pattern: 'committed height=([0-9]+)'"};
+        begin(s, &by_log, true, false);
+        scenario_expect(s, 0, "schedule", "set", s->node, "40", ">=2.0.0", NULL);
+        scenario_start(s);
+        wait_held(s, "1.0.0 has committed height 42");
+        scenario_stop(s);
+        configure(s, &by_file, false, false);
+        scenario_start_supervisor(s);
+        wait_held(s, "1.0.0 has committed height 42");
+        scenario_stop(s);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", NULL});
+}
+
 /* Armed while it was allowed: the leave was taken back meanwhile. */
 static void overshot_swap_holds(struct scenario *s, const struct way *way) {
         begin(s, way, true, true);
@@ -139,6 +156,7 @@ SCENARIO(what_may_overshoot_goes_on) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I3_a_state_that_was_overshot_is_not_gone_on_from_after_a_restart),
                         SCENARIO_TEST(a_breaking_upgrade_is_not_armed_with_a_log_gate),
                         SCENARIO_TEST(a_breaking_upgrade_is_not_armed_with_a_notify_gate),
                         SCENARIO_TEST(I3_a_boundary_of_the_schedule_holds_with_a_log_gate),

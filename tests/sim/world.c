@@ -36,8 +36,7 @@ static void check_held(struct world *world) {
         enum machine_phase phase = m->phase;
         if (!is_alive(unit) || unit->terminating || unit->killed || unit->frozen)
                 return;
-        if (phase == PHASE_HELD && !unit->is_cut_off && !world->settings.gate_holds &&
-                        !world->settings.overlap)
+        if (phase == PHASE_HELD && !unit->is_cut_off && !world->settings.gate_holds)
                 violate(world, "I3: a release that nothing stops at its boundary is called held");
         if (m->must_not_run && unit->past_fence && !unit->is_cut_off && !world->settings.gate_holds)
                 violate(world, "I3: what must not run runs, and is not cut off");

@@ -1,88 +1,5 @@
 /* The swap machine by table: from a situation, an event, to the phase and the actions that matter. */
-#include "director/machine.h"
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static const uint64_t backoff[] = {1000, 5000};
-
-static struct machine_settings exclusive(void) {
-        return (struct machine_settings){.snapshot = true,
-                        .prepare_us = 1,
-                        .gate_us = USEC_INFINITY,
-                        .snapshot_us = 1,
-                        .prove_us = 1,
-                        .drain_us = 1,
-                        .stop_us = 1,
-                        .probation_us = 1,
-                        .backoff_us = backoff,
-                        .n_backoff = 2,
-                        .give_up_after = 2};
-}
-
-struct life {
-        struct machine machine;
-        struct machine_settings settings;
-        struct machine_actions actions;
-};
-
-static int feed(struct life *life, enum machine_event_type type, uint64_t generation, const char *text) {
-        struct machine_event event = {
-                        .type = type, .generation = generation, .text = text, .height = MACHINE_NO_HEIGHT};
-        life->actions.n = 0;
-        return machine_step(&life->machine, &life->settings, &event, &life->actions);
-}
-
-static int feed_at(struct life *life, const char *release, uint64_t height, bool breaking) {
-        struct machine_event event = {
-                        .type = EVENT_UPGRADE, .text = release, .height = height, .flag = breaking};
-        return machine_step(&life->machine, &life->settings, &event, &life->actions);
-}
-
-static bool did(const struct life *life, enum machine_action_type type, uint64_t generation) {
-        for (size_t i = 0; i < life->actions.n; i++)
-                if (life->actions.items[i].type == type && life->actions.items[i].generation == generation)
-                        return true;
-        return false;
-}
-
-static size_t place_of(const struct life *life, enum machine_action_type type) {
-        for (size_t i = 0; i < life->actions.n; i++)
-                if (life->actions.items[i].type == type)
-                        return i;
-        return SIZE_MAX;
-}
-
-static struct life running(void) {
-        struct life life = {.machine = machine_initial(), .settings = exclusive()};
-        assert_int_equal(feed(&life, EVENT_START, 0, "1.0.0"), 1);
-        assert_true(did(&life, ACTION_SPAWN, 1));
-        assert_int_equal(feed(&life, EVENT_PROVED, 1, NULL), 1);
-        assert_int_equal(life.machine.phase, PHASE_RUNNING);
-        return life;
-}
-
-/* Up to the fence's release: the old generation is gone, the candidate is being proved. */
-static struct life proving(bool breaking) {
-        struct life life = running();
-        struct machine_event event = {.type = EVENT_UPGRADE,
-                        .text = "2.0.0",
-                        .height = MACHINE_NO_HEIGHT,
-                        .flag = breaking};
-        assert_int_equal(machine_step(&life.machine, &life.settings, &event, &life.actions), 1);
-        assert_int_equal(feed(&life, EVENT_VERIFIED, 0, NULL), 1);
-        assert_int_equal(feed(&life, EVENT_AT_FENCE, 2, NULL), 1);
-        assert_int_equal(life.machine.phase, PHASE_QUIESCING);
-        assert_true(did(&life, ACTION_TERMINATE, 1));
-        assert_int_equal(feed(&life, EVENT_EXITED, 1, ""), 1);
-        assert_int_equal(life.machine.phase, PHASE_QUIESCING);
-        assert_int_equal(feed(&life, EVENT_EMPTY, 1, NULL), 1);
-        assert_int_equal(life.machine.phase, PHASE_SNAPSHOTTING);
-        assert_int_equal(feed(&life, EVENT_SNAPSHOT_TAKEN, 0, NULL), 1);
-        assert_int_equal(life.machine.phase, PHASE_PROVING);
-        return life;
-}
+#include "support/life.h"
 
 static void a_swap_commits(void **state) {
         struct life life = proving(false);
@@ -215,75 +132,6 @@ static void a_second_upgrade_is_busy(void **state) {
         assert_memory_equal(&before, &life.machine, sizeof(before));
 }
 
-static void an_armed_upgrade_waits_for_its_height(void **state) {
-        struct life life = running();
-        (void)state;
-        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
-        assert_int_equal(life.machine.phase, PHASE_ARMED);
-        assert_int_equal(feed(&life, EVENT_NEAR, 1, NULL), 1);
-        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
-        (void)feed(&life, EVENT_AT_FENCE, 2, NULL);
-        assert_int_equal(life.machine.phase, PHASE_GATING);
-        assert_true(did(&life, ACTION_ARM_GATE, 1));
-        (void)feed(&life, EVENT_GATE_HIT, 1, NULL);
-        assert_int_equal(life.machine.phase, PHASE_QUIESCING);
-}
-
-/* I3: the new release must not start on what the old one made of the boundary. */
-static void I3_a_gate_that_was_armed_too_late_starts_nothing(void **state) {
-        struct life life = running();
-        struct machine_event late = {.type = EVENT_GATE_HIT, .generation = 1, .height = 100};
-        (void)state;
-        life.settings.gate_holds = true;
-        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
-        life.actions.n = 0;
-        assert_int_equal(machine_step(&life.machine, &life.settings, &late, &life.actions), 1);
-        assert_int_equal(life.machine.phase, PHASE_RUNNING);
-        assert_int_equal(life.machine.outcome, OUTCOME_ABORTED);
-        assert_true(did(&life, ACTION_DISARM_GATE, 1));
-        assert_false(did(&life, ACTION_SPAWN, 2));
-        assert_string_equal(life.machine.current_release, "1.0.0");
-}
-
-/* I3: nor where the gate never promised to be in time, unless the configuration says that it does not matter. */
-static void I3_a_gate_that_overshoots_starts_nothing(void **state) {
-        struct machine_event late = {.type = EVENT_GATE_HIT, .generation = 1, .height = 101};
-        struct machine_event in_time = {.type = EVENT_GATE_HIT, .generation = 1, .height = 99};
-        struct life life = running(), allowed = running(), punctual = running();
-        (void)state;
-        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
-        life.actions.n = 0;
-        assert_int_equal(machine_step(&life.machine, &life.settings, &late, &life.actions), 1);
-        assert_int_equal(life.machine.phase, PHASE_HELD);
-        assert_int_equal(life.machine.outcome, OUTCOME_HELD);
-        assert_true(life.machine.must_not_run);
-        assert_true(did(&life, ACTION_TERMINATE, 1));
-        assert_false(did(&life, ACTION_SPAWN, 2));
-        assert_non_null(strstr(life.machine.reason, "height 101"));
-        assert_non_null(strstr(life.machine.reason, "the boundary is 100"));
-        allowed.settings.may_overshoot = true;
-        assert_int_equal(feed_at(&allowed, "2.0.0", 100, true), 1);
-        assert_int_equal(machine_step(&allowed.machine, &allowed.settings, &late, &allowed.actions), 1);
-        assert_int_equal(allowed.machine.phase, PHASE_PREPARING);
-        assert_int_equal(feed_at(&punctual, "2.0.0", 100, true), 1);
-        assert_int_equal(
-                        machine_step(&punctual.machine, &punctual.settings, &in_time, &punctual.actions), 1);
-        assert_int_equal(punctual.machine.phase, PHASE_PREPARING);
-}
-
-/* I4: without its gate an upgrade would slip past its height. */
-static void I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up(void **state) {
-        struct life life = running();
-        (void)state;
-        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
-        assert_int_equal(feed(&life, EVENT_GATE_FAILED, 1, "No such file or directory"), 1);
-        assert_int_equal(life.machine.phase, PHASE_RUNNING);
-        assert_int_equal(life.machine.outcome, OUTCOME_ABORTED);
-        assert_string_equal(life.machine.reason, "the gate could not be armed: No such file or directory");
-        assert_true(did(&life, ACTION_DISARM_GATE, 1));
-        assert_string_equal(life.machine.current_release, "1.0.0");
-}
-
 static void overlap_goes_back_at_once(void **state) {
         struct life life = running();
         (void)state;
@@ -397,37 +245,6 @@ static void I3_a_state_that_could_not_be_put_back_is_not_served(void **state) {
         assert_false(did(&life, ACTION_SPAWN, 3));
 }
 
-static void at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off(void **state) {
-        struct life life = running();
-        (void)state;
-        life.settings.hold_serves = true;
-        assert_int_equal(feed(&life, EVENT_GATE_HIT, 1, "no release is here"), 1);
-        assert_int_equal(life.machine.phase, PHASE_HELD);
-        assert_true(did(&life, ACTION_TERMINATE, 1));
-        assert_false(did(&life, ACTION_CUT_OFF, 1)); /* it has connections to its peers */
-        (void)feed(&life, EVENT_EXITED, 1, "");
-        (void)feed(&life, EVENT_EMPTY, 1, NULL);
-        assert_cut_off_first(&life, 2);
-}
-
-/* The gate has told of the height and cannot stop the node there; the release that was to take over then fails. */
-static void I3_a_gate_that_only_tells_does_not_hold_the_old_release(void **state) {
-        struct life life = running();
-        (void)state;
-        assert_int_equal(feed_at(&life, "2.0.0", 100, true), 1);
-        assert_int_equal(feed(&life, EVENT_GATE_HIT, 1, NULL), 1);
-        assert_int_equal(life.machine.phase, PHASE_PREPARING);
-        assert_int_equal(feed(&life, EVENT_VERIFY_FAILED, 0, "a digest differs"), 1);
-        assert_int_equal(life.machine.phase, PHASE_HELD);
-        assert_true(life.machine.must_not_run);
-        assert_true(did(&life, ACTION_TERMINATE, 1));
-        /* Asked to end, it is not waited for without end, nor left to a director's death. */
-        assert_int_equal(feed(&life, EVENT_RESUME, 0, NULL), 1);
-        assert_true(did(&life, ACTION_TERMINATE, 1));
-        assert_int_equal(feed(&life, EVENT_DEADLINE, 0, NULL), 1);
-        assert_true(did(&life, ACTION_KILL, 1));
-}
-
 static void what_crashes_cut_off_is_started_again_and_given_up_in_the_end(void **state) {
         struct life life = held_cut_off();
         (void)state;
@@ -465,6 +282,19 @@ static void I2_what_left_its_cgroup_holds_the_node_at_the_first_deadline(void **
         assert_string_equal(life.machine.reason, "the old generation does not end: process 7 (d) left");
 }
 
+static void at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off(void **state) {
+        struct life life = running();
+        (void)state;
+        life.settings.hold_serves = true;
+        assert_int_equal(feed(&life, EVENT_GATE_HIT, 1, "no release is here"), 1);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        assert_false(did(&life, ACTION_CUT_OFF, 1)); /* it has connections to its peers */
+        (void)feed(&life, EVENT_EXITED, 1, "");
+        (void)feed(&life, EVENT_EMPTY, 1, NULL);
+        assert_cut_off_first(&life, 2);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(a_swap_commits),
@@ -477,20 +307,15 @@ int main(void) {
                         cmocka_unit_test(I8_a_state_with_signing_memory_inside_is_never_restored),
                         cmocka_unit_test(I6_a_node_that_does_not_come_up_is_held_in_the_end),
                         cmocka_unit_test(a_second_upgrade_is_busy),
-                        cmocka_unit_test(an_armed_upgrade_waits_for_its_height),
-                        cmocka_unit_test(I3_a_gate_that_was_armed_too_late_starts_nothing),
-                        cmocka_unit_test(I3_a_gate_that_overshoots_starts_nothing),
-                        cmocka_unit_test(I4_a_gate_that_cannot_be_armed_gives_the_upgrade_up),
                         cmocka_unit_test(overlap_goes_back_at_once),
                         cmocka_unit_test(I5_entering_a_phase_again_asks_for_the_same),
                         cmocka_unit_test(I6_held_the_old_release_serves_cut_off_from_its_peers),
                         cmocka_unit_test(a_release_that_is_cut_off_is_replaced_and_never_runs_on),
                         cmocka_unit_test(I3_a_state_that_could_not_be_put_back_is_not_served),
-                        cmocka_unit_test(
-                                        at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off),
-                        cmocka_unit_test(I3_a_gate_that_only_tells_does_not_hold_the_old_release),
                         cmocka_unit_test(what_crashes_cut_off_is_started_again_and_given_up_in_the_end),
                         cmocka_unit_test(I2_what_left_its_cgroup_holds_the_node_at_the_first_deadline),
+                        cmocka_unit_test(
+                                        at_a_boundary_without_a_successor_the_old_one_ends_before_it_serves_cut_off),
         };
         return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }
