@@ -43,7 +43,8 @@ int following_open(struct director *director) {
 
 void following_evaluate(struct director *director) {
         bool is_followed = director->schedule.n + director->schedule.n_pending > 0;
-        if (!director->has_resumed || (!is_followed && director->config->gate.kind != GATE_NODE))
+        bool is_held = director->record.follow.held_at != MACHINE_NO_HEIGHT;
+        if (!director->has_resumed || (!is_followed && !is_held && director->config->gate.kind != GATE_NODE))
                 return;
         if (director->follow_source)
                 (void) sd_event_source_set_enabled(director->follow_source, SD_EVENT_ONESHOT);
@@ -84,7 +85,7 @@ void following_note(struct follow *follow, const struct machine *before, const s
                 return;
         if (after->outcome == OUTCOME_COMMITTED)
                 *follow = (struct follow){.held_at = MACHINE_NO_HEIGHT, .went_back = before->kind == SWAP_ROLLBACK};
-        else if (before->kind == SWAP_UPGRADE)
+        else if (before->kind == SWAP_UPGRADE || follow->is_ours)
                 note_failure(follow, before->candidate_release, follow->is_ours);
         follow->is_ours = false;
 }
@@ -315,12 +316,37 @@ static bool roll(struct director *director) {
                pick(director, point, &boundary->range, release, sizeof(release), &tries) == 0;
 }
 
+/* The boundary that it is held at was taken out of the schedule, or allows the release that is held by now. */
+static bool goes_on_as_it_was(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        const struct follow *follow = &director->record.follow;
+        struct refusal refusal = {0};
+        uint64_t swap;
+        bool may_run = !machine->must_not_run || machine->may_serve;
+        if (machine->phase != PHASE_HELD || follow->held_at == MACHINE_NO_HEIGHT || !may_run ||
+                        !planning_allows(director, machine->current_release, follow->held_at))
+                return false;
+        uint32_t tries = tries_of(follow, machine->current_release);
+        if (tries >= FOLLOW_TRIES_MAX || must_wait(director, tries))
+                return true;
+        director->retry_is_due = false;
+        log_info("the schedule allows %s at height %lu now: it goes on", machine->current_release, follow->held_at);
+        director->record.follow.is_ours = true;
+        if (planning_restart(director, &swap, &refusal) < 0) {
+                director->record.follow.is_ours = false;
+                log_warning("%s cannot go on: %s", machine->current_release, refusal.text);
+        }
+        return true;
+}
+
 static int on_evaluate(sd_event_source *source, void *userdata) {
         struct director *director = userdata;
         const struct machine *machine = &director->record.machine;
         (void) source;
         boundaries_cancel_obsolete(director);
         if (gate_node_renew(director))
+                return 0;
+        if (goes_on_as_it_was(director))
                 return 0;
         if (machine->phase == PHASE_HELD && director->record.follow.held_at != MACHINE_NO_HEIGHT)
                 (void) begin(director, director->record.follow.held_at, true, NULL);

@@ -44,7 +44,7 @@ enum machine_event_type {
                         * is what the schedule asks for on the state as it is, whatever ran last */
         EVENT_UPGRADE, /* text: release; height: boundary or none; flag: the boundary is breaking */
         EVENT_ROLLBACK,
-        EVENT_RESTART,
+        EVENT_RESTART, /* flag: the schedule does not allow the release in force to go on */
         EVENT_RENEW,  /* the current generation must be started anew: it stops itself at a height that is not the wanted one */
         EVENT_CANCEL, /* text: why; NULL: the operator asked for it */
         EVENT_STOP,

@@ -36,8 +36,9 @@ int on_rollback_command(struct step *step) {
         return begin(step, SWAP_ROLLBACK, step->machine->previous_release, MACHINE_NO_HEIGHT);
 }
 
+/* What held it may have been taken out of the schedule; but not what another release has made of the state. */
 int on_restart_command(struct step *step) {
-        if (step->machine->must_not_run)
+        if (step->machine->must_not_run && (step->event->flag || !step->machine->may_serve))
                 return -EPERM;
         return begin(step, SWAP_RESTART, step->machine->current_release, MACHINE_NO_HEIGHT);
 }

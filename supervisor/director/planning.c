@@ -161,7 +161,8 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
                 return refuse_unwritten(director, refusal);
         if (r == -EPERM)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
-                                "the node is held because %.100s must not run on the state as it is; upgrade to a release that may, with --now",
+                                "the node is held because %.100s must not run on the state as it is: upgrade to a release that may, with "
+                                "--now; or, if the schedule is wrong, change it with `interrex schedule set` or `remove`",
                                 machine->current_release);
         if (r == -EDEADLK)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
@@ -277,9 +278,17 @@ int planning_restart(struct director *director, uint64_t *ret_swap, struct refus
 }
 
 int planning_cancel(struct director *director, struct refusal *ret_refusal) {
+        const struct machine *machine = &director->record.machine;
         struct machine_event event = {.type = EVENT_CANCEL};
-        if (director->record.machine.kind == SWAP_NONE)
+        if (machine->kind == SWAP_NONE)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "nothing is armed");
+        /* It would be armed again at once, or the node held. */
+        if (!machine->past_fence && machine->boundary != MACHINE_NO_HEIGHT && !director->record.boundary_is_ours &&
+                        !planning_allows(director, machine->current_release, machine->boundary))
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "the schedule does not allow %.100s at height %lu, whether the upgrade is cancelled or not: first take that "
+                                "out with `interrex schedule remove %s %lu`, or have it allowed with `interrex schedule set`",
+                                machine->current_release, machine->boundary, director->config->node, machine->boundary);
         return events_feed(director, &event) == 1 ? 0 : refuse_busy(director, ret_refusal);
 }
 

@@ -78,15 +78,26 @@ static void name_owner(const struct address *wanted, char *text, size_t size) {
                 (void) closedir(folder);
 }
 
-int port_owner_check(struct director *director, char *text, size_t size) {
+static const struct address *find_taken(const struct director *director) {
         for (size_t i = 0; i < director->config->n_listen; i++) {
                 const struct address *address = &director->config->listen[i];
-                char owner[160];
-                if (address->transport == TRANSPORT_UNIX || is_free(address))
-                        continue;
-                name_owner(address, owner, sizeof(owner));
-                (void) snprintf(text, size, "%s is taken by %s: stop that one first", address->text, owner);
-                return -EADDRINUSE;
+                if (address->transport != TRANSPORT_UNIX && !is_free(address))
+                        return address;
         }
-        return 0;
+        return NULL;
+}
+
+bool port_owner_is_nobody(struct director *director) {
+        return !find_taken(director);
+}
+
+void port_owner_describe(struct director *director, char *text, size_t size) {
+        const struct address *address = find_taken(director);
+        char owner[160];
+        if (!address) {
+                text_copy(text, size, "one of its addresses was taken until just now: start it again");
+                return;
+        }
+        name_owner(address, owner, sizeof(owner));
+        (void) snprintf(text, size, "%s is taken by %s: stop that one first", address->text, owner);
 }

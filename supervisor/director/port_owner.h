@@ -4,5 +4,8 @@
 
 #include "context.h"
 
-/* 0: every held address is free. -EADDRINUSE: *ret_text (of SIZE bytes) says which is taken and by whom. */
-int port_owner_check(struct director *director, char *text, size_t size);
+/* Is every held address free? */
+bool port_owner_is_nobody(struct director *director);
+
+/* Which address is taken and by whom. It may take seconds, because it looks into every process. */
+void port_owner_describe(struct director *director, char *text, size_t size);

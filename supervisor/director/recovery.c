@@ -23,7 +23,7 @@
 #include "verification.h"
 #include "waiting_room.h"
 
-#define PORT_PATIENCE_US (2 * USEC_PER_SEC)
+#define PORT_PATIENCE_US (5 * USEC_PER_SEC)
 #define PORT_RETRY_US (50 * USEC_PER_MSEC)
 
 static void take_unit_descriptor(struct director *director, const char *name, int fd) {
@@ -165,12 +165,14 @@ static int on_port_retry(sd_event_source *source, uint64_t usec, void *userdata)
 
 /* Whoever has a port may be a supervisor that was killed and has not ended yet. */
 static int start_when_ports_are_free(struct director *director) {
-        char why[400] = "";
-        if (port_owner_check(director, why, sizeof(why)) >= 0)
+        char why[400];
+        if (port_owner_is_nobody(director))
                 return selection_begin(director);
         if (now_monotonic() < director->ports_deadline)
                 return sd_event_add_time_relative(director->event, NULL, CLOCK_MONOTONIC, PORT_RETRY_US, 0, on_port_retry,
                                 director);
+        /* Only now: it takes its time, and then whoever had it may be gone. */
+        port_owner_describe(director, why, sizeof(why));
         log_error("node %s cannot start: %s", director->config->node, why);
         return -EADDRINUSE;
 }

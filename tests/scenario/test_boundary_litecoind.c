@@ -1,5 +1,6 @@
-/* Hold with a real node: litecoind follows a peer that mines, and each dials the other. The release that the boundary asks for does not
- * start; wallets and explorers go on asking, and no block comes in before the next one is added. */
+/* A real node at a boundary: litecoind follows a peer that mines, and each dials the other. The release that the boundary asks for does not
+ * start; wallets and explorers go on asking, and no block comes in before the next one is
+ * added. And where it is told to stop by itself, it does so and the next one goes on. */
 #include "support/scenario.h"
 #include <sys/stat.h>
 
@@ -9,7 +10,8 @@
 #define PEER_RPC "-rpcport=19543"
 #define BOUNDARY 15
 
-static void configure(struct scenario *s);
+static void configure(struct scenario *s, const char *gate);
+static bool has_made(struct scenario *s, const char *release, unsigned height);
 static void start_peer(struct scenario *s, struct process *ret_peer);
 static uint64_t ask_number(const char *port, const char *method);
 static void mine(unsigned blocks);
@@ -19,7 +21,7 @@ SCENARIO(I6_litecoind_answers_while_it_is_held_and_follows_no_peer) {
         char broken[256];
         struct process peer = {.pidfd = -1};
         scenario_need(LITECOIND);
-        configure(s);
+        configure(s, "{kind: log, pattern: 'UpdateTip: new best=.* height=([0-9]+) ', overshoot: allow}");
         scenario_expect(s, 0, "release", "add", s->node, "1.0.0", LITECOIND, NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "15", ">=2.0.0", NULL);
         (void)snprintf(broken, sizeof(broken), "%s/broken", s->directory);
@@ -58,14 +60,42 @@ SCENARIO(I6_litecoind_answers_while_it_is_held_and_follows_no_peer) {
         process_kill(&peer);
 }
 
-int main(void) {
-        const struct CMUnitTest tests[] = {
-                        SCENARIO_TEST(I6_litecoind_answers_while_it_is_held_and_follows_no_peer),
-        };
-        return cmocka_run_group_tests_name("hold of litecoind", tests, NULL, NULL);
+/* It is started with the height, gets more blocks than it may have, and ends by itself. */
+SCENARIO(I4_litecoind_stops_itself_behind_its_last_block) {
+        struct process peer = {.pidfd = -1};
+        scenario_need(LITECOIND);
+        configure(s, "{kind: node, args: [\"-stopatheight={last}\"]}");
+        scenario_expect(s, 0, "release", "add", s->node, "1.0.0", LITECOIND, NULL);
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", LITECOIND, NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", ">=1.0.0 <2.0.0", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "15", ">=2.0.0", NULL);
+        start_peer(s, &peer);
+        mine(5);
+        scenario_start(s);
+        for (uint64_t height = 6; height < BOUNDARY; height++) {
+                scenario_wait_height(s, height - 1, TIMEOUT_US);
+                mine(1);
+        }
+        mine(10);
+        scenario_wait_height(s, BOUNDARY + 9, TIMEOUT_US);
+        scenario_assert_release(s, "2.0.0");
+        scenario_stop(s);
+        assert_true(has_made(s, "1.0.0", BOUNDARY - 1));
+        assert_false(has_made(s, "1.0.0", BOUNDARY));
+        assert_true(has_made(s, "2.0.0", BOUNDARY));
+        process_kill(&peer);
 }
 
-static void configure(struct scenario *s) {
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(I4_litecoind_stops_itself_behind_its_last_block),
+                        SCENARIO_TEST(I6_litecoind_answers_while_it_is_held_and_follows_no_peer),
+        };
+        cmocka_set_test_filter(getenv("TEST"));
+        return cmocka_run_group_tests_name("litecoind at a boundary", tests, NULL, NULL);
+}
+
+static void configure(struct scenario *s, const char *gate) {
         scenario_configure(s,
                         "node: %s\n"
                         "release: \"1.0.0\"\n"
@@ -80,15 +110,14 @@ static void configure(struct scenario *s) {
                         "listen: [\"tcp:127.0.0.1:19443\", \"tcp:127.0.0.1:19444\"]\n"
                         "state: {directory: %s, fence: lock}\n"
                         "height: {source: bitcoin, url: \"http://a:a@127.0.0.1:19443/\", every: 50ms}\n"
-                        "gate: {kind: log, pattern: 'UpdateTip: new best=.* height=([0-9]+) ', overshoot: "
-                        "allow}\n"
+                        "gate: %s\n"
                         "probes:\n"
                         "  - {name: rpc, kind: height}\n"
                         "  - {name: peers, kind: tcp, address: \"127.0.0.1:19444\"}\n"
                         "hold: {serve: [\"tcp:127.0.0.1:19443\"]}\n"
                         "restart: {backoff: [100ms]}\n"
                         "probation: 1s\n",
-                        s->node, s->data);
+                        s->node, s->data, gate);
 }
 
 /* Outside of the node's cgroup, as all the world's nodes are. */
@@ -147,4 +176,19 @@ static bool is_cut_off(const json_t *status, const void *userdata) {
 
 static json_t *wait_cut_off(struct scenario *s) {
         return scenario_wait_status(s, is_cut_off, NULL, TIMEOUT_US);
+}
+
+/* As it says itself, on the output that the supervisor hands on. */
+static bool has_made(struct scenario *s, const char *release, unsigned height) {
+        char path[160], line[2048], begins[64], has[32];
+        bool found = false;
+        (void)snprintf(path, sizeof(path), "%s/log", s->directory);
+        (void)snprintf(begins, sizeof(begins), "%s %s ", s->node, release);
+        (void)snprintf(has, sizeof(has), " height=%u ", height);
+        _cleanup_fclose_ FILE *log = fopen(path, "re");
+        assert_non_null(log);
+        while (fgets(line, sizeof(line), log))
+                found = found || (strncmp(line, begins, strlen(begins)) == 0 &&
+                                                 strstr(line, "UpdateTip: new best=") && strstr(line, has));
+        return found;
 }
