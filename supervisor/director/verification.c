@@ -65,13 +65,20 @@ static bool is_same_file(int a, int b) {
         return fstat(a, &one) >= 0 && fstat(b, &other) >= 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+/* After a director's death the two are verified in any order: neither may take the other's place, or its gate could not be set. */
+static bool is_needed(const struct director *director, const struct verified_release *known) {
+        const struct machine *machine = &director->record.machine;
+        bool is_current = strcmp(known->release, machine->current_release) == 0;
+        bool is_candidate = machine->kind != SWAP_NONE && strcmp(known->release, machine->candidate_release) == 0;
+        return known->fd >= 0 && (is_current || is_candidate);
+}
+
 /* Two are kept: the one in force and the one to come. */
 static struct verified_release *place_for(struct director *director, const char *release) {
         struct verified_release *known = find(director, release);
         if (known)
                 return known;
-        bool first_is_needed = director->verified[0].fd >= 0 &&
-                               strcmp(director->verified[0].release, director->record.machine.current_release) == 0;
+        bool first_is_needed = is_needed(director, &director->verified[0]);
         return &director->verified[first_is_needed ? 1 : 0];
 }
 

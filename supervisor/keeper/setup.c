@@ -42,6 +42,15 @@ static int make_folder(struct keeper *keeper, const char *parent, const char *no
         return 0;
 }
 
+/* A keeper that was killed in the middle of making a process has left the lock with that one, which ends as soon as it finds out. */
+static bool has_left_it(int fd, const char *holder) {
+        uint64_t pid;
+        if (parse_u64(holder, &pid) < 0 || pid > INT32_MAX || kill((pid_t) pid, 0) >= 0 || errno != ESRCH)
+                return false;
+        log_info("waiting for what is left of the supervisor that was process %s", holder);
+        return flock(fd, LOCK_EX) >= 0;
+}
+
 /* The lock's file also says who holds it, for the message of the one who comes second. */
 static int take_lock(struct keeper *keeper, const char *folder, int *ret_fd) {
         char path[640], holder[32] = "";
@@ -53,10 +62,11 @@ static int take_lock(struct keeper *keeper, const char *folder, int *ret_fd) {
                 ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
                 if (n > 0)
                         holder[strcspn(holder, "\n")] = '\0';
-                return refuse(keeper, -EBUSY,
-                                "node %s is supervised already, by process %s (lock %s): stop that one first, with "
-                                "`interrex stop %s`",
-                                keeper->node, *holder ? holder : "unknown", path, keeper->node);
+                if (!has_left_it(fd, holder))
+                        return refuse(keeper, -EBUSY,
+                                        "node %s is supervised already, by process %s (lock %s): stop that one first, with "
+                                        "`interrex stop %s`",
+                                        keeper->node, *holder ? holder : "unknown", path, keeper->node);
         }
         int n = snprintf(holder, sizeof(holder), "%d\n", getpid());
         if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, (size_t) n, 0) < 0)
