@@ -50,7 +50,7 @@ int scenario_teardown(void **state) {
                 print_log(s);
         if (s->cgroup_fd >= 0) {
                 (void)cgroup_write(s->cgroup_fd, "cgroup.freeze", "0");
-                r = cgroup_kill_and_wait(s->cgroup_fd, 20 * USEC_PER_SEC);
+                r = cgroup_kill_and_wait(s->cgroup_fd, process_patience(20 * USEC_PER_SEC));
         }
         process_kill(&s->load);
         process_kill(&s->supervisor);

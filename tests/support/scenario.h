@@ -113,7 +113,7 @@ void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_
 const char *scenario_text(const json_t *object, const char *path);
 int64_t scenario_number(const json_t *object, const char *path);
 
-/* The load generator; what it saw is the caller's. To that is added "reset_accepted": so many of "reset_new" the node had
+/* The load generator, RATE new connections a second (fewer on a slow machine); what it saw is the caller's. To that is added "reset_accepted": so many of "reset_new" the node had
  * accepted itself before it closed them. */
 void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive);
 json_t *scenario_stop_load(struct scenario *s);
