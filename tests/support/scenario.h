@@ -62,8 +62,8 @@ void scenario_need(const char *program);
 /* Writes the configuration. */
 void scenario_configure(struct scenario *s, const char *format, ...) _printf_(2, 3);
 
-/* A configuration of the test node on 127.0.0.1:SCENARIO_PORT, a block every BLOCK_MS. Members may be NULL.
- */
+/* A configuration of the test node on 127.0.0.1:SCENARIO_PORT, a block every BLOCK_MS (on a slow machine as much slower,
+ * or it is past a height before it can be asked to stop there). Members may be NULL. */
 struct scenario_testnode {
         unsigned block_ms;     /* 0: 50 */
         const char *command;   /* NULL: testnode; else testnode-go */
