@@ -40,7 +40,7 @@ static bool is_traced(int pid) {
 }
 
 static void wait_until_traced(const struct process *tracer, int pid) {
-        uint64_t deadline = now_monotonic() + ROLE_TIMEOUT_US;
+        uint64_t deadline = now_monotonic() + process_patience(ROLE_TIMEOUT_US);
         while (!is_traced(pid)) {
                 assert_true(now_monotonic() < deadline);
                 assert_false(process_ends_within(tracer, 5 * USEC_PER_MSEC));

@@ -102,7 +102,7 @@ SCENARIO(I3_a_director_that_finds_another_journal_holds_what_runs) {
         json_decref(status);
         replace_director(s); /* it stays so */
         scenario_wait_height(s, 399, 2 * SCENARIO_START_TIMEOUT_US);
-        assert_false(process_ends_within(&s->supervisor, USEC_PER_SEC));
+        assert_false(process_ends_within(&s->supervisor, process_patience(USEC_PER_SEC)));
         status = scenario_status(s);
         assert_int_equal(scenario_number(status, "height"), 399);
         json_decref(status);
@@ -142,7 +142,7 @@ SCENARIO(I6_without_its_state_directory_the_node_goes_on_and_is_stopped_by_a_sig
         (void)snprintf(away, sizeof(away), "%s/away", s->directory);
         assert_int_equal(rename(here, away), 0);
         scenario_kill(scenario_role(s, "interrex-director"));
-        assert_false(process_ends_within(&s->supervisor, 3 * USEC_PER_SEC));
+        assert_false(process_ends_within(&s->supervisor, process_patience(3 * USEC_PER_SEC)));
         scenario_end_load_unharmed(s);
         assert_int_equal(kill(s->supervisor.pid, SIGTERM), 0);
         assert_int_equal(process_wait(&s->supervisor, 2 * TIMEOUT_US, &status), 0);

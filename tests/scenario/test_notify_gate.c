@@ -241,7 +241,7 @@ SCENARIO(I4_in_overlap_the_old_one_stays_before_its_height) {
         assert_below(s, "1.0.0", 100);
         scenario_expect(s, 4, "rollback", s->node, "--wait", NULL);
         scenario_assert_release(s, "1.0.0");
-        assert_false(process_ends_within(&s->supervisor, 400 * USEC_PER_MSEC));
+        assert_false(process_ends_within(&s->supervisor, process_patience(400 * USEC_PER_MSEC)));
         assert_below(s, "1.0.0", 100);
         scenario_end_load_unharmed(s);
         scenario_stop(s);
@@ -382,7 +382,7 @@ static void wait_ledger(struct scenario *s, uint64_t height) {
 
 /* For many blocks' time. */
 static void assert_stands_at(struct scenario *s, uint64_t height) {
-        assert_false(process_ends_within(&s->supervisor, 400 * USEC_PER_MSEC));
+        assert_false(process_ends_within(&s->supervisor, process_patience(400 * USEC_PER_MSEC)));
         assert_int_equal(height_in_ledger(s), height);
 }
 

@@ -212,7 +212,7 @@ SCENARIO(I7_only_the_node_tells_its_height) {
         scenario_start(s);
         scenario_wait_height(s, 7, SCENARIO_START_TIMEOUT_US);
         tell_from_outside(s, "X_INTERREX_HEIGHT=9");
-        assert_false(process_ends_within(&s->supervisor, USEC_PER_SEC));
+        assert_false(process_ends_within(&s->supervisor, process_patience(USEC_PER_SEC)));
         assert_height(s, 7);
         (void)snprintf(go, sizeof(go), "%s/go", s->data);
         _cleanup_close_ int fd = open(go, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);

@@ -90,7 +90,7 @@ SCENARIO(I2_a_node_that_crashed_is_not_started_beside_it_and_is_after_its_end) {
         scenario_kill((int)scenario_number(status, "pid"));
         json_decref(status);
         json_decref(scenario_wait_status(s, names_it, "(stray) left the cgroup", TIMEOUT_US));
-        assert_false(process_ends_within(&s->supervisor, 2500 * USEC_PER_MSEC));
+        assert_false(process_ends_within(&s->supervisor, process_patience(2500 * USEC_PER_MSEC)));
         status = scenario_status(s);
         assert_int_equal(scenario_number(status, "generation"), generation);
         json_decref(status);

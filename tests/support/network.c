@@ -1,5 +1,7 @@
 #include "network.h"
 
+#include "process.h"
+
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -60,8 +62,9 @@ static int connect_to(uint16_t port, uint64_t timeout_us) {
         struct sockaddr_in address = {.sin_family = AF_INET,
                         .sin_port = htons(port),
                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        struct timeval timeout = {.tv_sec = (time_t)(timeout_us / USEC_PER_SEC),
-                        .tv_usec = (suseconds_t)(timeout_us % USEC_PER_SEC)};
+        uint64_t patience_us = process_patience(timeout_us);
+        struct timeval timeout = {.tv_sec = (time_t)(patience_us / USEC_PER_SEC),
+                        .tv_usec = (suseconds_t)(patience_us % USEC_PER_SEC)};
         _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
                         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)

@@ -17,7 +17,10 @@ struct process_start {
         int cgroup_fd;               /* borrowed; the child enters it before exec; -1: stays in ours */
 };
 
-/* A deadline for this machine: INTERREX_TEST_PATIENCE times longer, where everything is slow (emulation). */
+/* How many times as slow as usual this machine is (emulation): INTERREX_TEST_PATIENCE; at least 1. */
+unsigned process_slowness(void);
+
+/* A deadline for this machine: so many times longer. */
 uint64_t process_patience(uint64_t timeout_us);
 
 /* The child gets SIGKILL when the calling thread ends. */

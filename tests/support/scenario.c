@@ -50,7 +50,7 @@ int scenario_teardown(void **state) {
                 print_log(s);
         if (s->cgroup_fd >= 0) {
                 (void)cgroup_write(s->cgroup_fd, "cgroup.freeze", "0");
-                r = cgroup_kill_and_wait(s->cgroup_fd, 20 * USEC_PER_SEC);
+                r = cgroup_kill_and_wait(s->cgroup_fd, process_patience(20 * USEC_PER_SEC));
         }
         process_kill(&s->load);
         process_kill(&s->supervisor);
@@ -100,9 +100,14 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
         const char *more = testnode->more ? testnode->more : "",
                    *command = testnode->command ? testnode->command : "testnode";
         bool go = strcmp(command, "testnode-go") == 0;
-        char release[64] = "", lock[64] = "";
+        char release[64] = "", lock[64] = "", probes[96], progress[48];
+        unsigned slowness = process_slowness();
         if (testnode->release)
                 (void)snprintf(release, sizeof(release), "release: \"%s\"\n", testnode->release);
+        (void)snprintf(probes, sizeof(probes),
+                        "probes:\n  - {name: rpc, kind: height, every: 100ms, timeout: %ums, failures: 3}\n",
+                        500 * slowness);
+        (void)snprintf(progress, sizeof(progress), "progress: {blocks: 3, within: %us}\n", 10 * slowness);
         if (!go)
                 (void)snprintf(lock, sizeof(lock), ", --lock, %s",
                                 testnode->lock ? testnode->lock : "flock");
@@ -113,15 +118,15 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
                         "  args: [--listen, \"127.0.0.1:%d\", --state, \"{state}\", --block-ms, "
                         "\"%u\"%s%s%s]\n"
                         "%s"
-                        "  stop_timeout: 5s\n"
+                        "  stop_timeout: %us\n"
                         "  %s\n"
                         "%s"
                         "state: {directory: %s, %s}\n"
                         "%s%s%s%s%s%s\n",
                         s->node, release, command, SCENARIO_PORT,
-                        testnode->block_ms ? testnode->block_ms : 50, lock, testnode->arguments ? ", " : "",
-                        testnode->arguments ? testnode->arguments : "",
-                        unless_given(testnode->exec, "user", "  user: nobody\n"),
+                        (testnode->block_ms ? testnode->block_ms : 50) * slowness, lock,
+                        testnode->arguments ? ", " : "", testnode->arguments ? testnode->arguments : "",
+                        unless_given(testnode->exec, "user", "  user: nobody\n"), 5 * slowness,
                         testnode->exec ? testnode->exec : "",
                         unless_given(more, "listen", "listen: [\"tcp:127.0.0.1:8545\"]\n"), s->data,
                         testnode->state ? testnode->state : "fence: lock",
@@ -133,10 +138,7 @@ void scenario_configure_testnode(struct scenario *s, const struct scenario_testn
                                              "abi: go}\n"
                                            : "gate: {kind: uprobe, symbol: commit_block, argument: 1, abi: "
                                              "c}\n"),
-                        unless_given(more, "probes",
-                                        "probes:\n  - {name: rpc, kind: height, every: 100ms, timeout: "
-                                        "500ms, failures: 3}\n"),
-                        unless_given(more, "progress", "progress: {blocks: 3, within: 10s}\n"),
+                        unless_given(more, "probes", probes), unless_given(more, "progress", progress),
                         unless_given(more, "probation", "probation: 2s\n"), more);
 }
 

@@ -62,8 +62,8 @@ void scenario_need(const char *program);
 /* Writes the configuration. */
 void scenario_configure(struct scenario *s, const char *format, ...) _printf_(2, 3);
 
-/* A configuration of the test node on 127.0.0.1:SCENARIO_PORT, a block every BLOCK_MS. Members may be NULL.
- */
+/* A configuration of the test node on 127.0.0.1:SCENARIO_PORT, a block every BLOCK_MS (on a slow machine as much slower,
+ * or it is past a height before it can be asked to stop there). Members may be NULL. */
 struct scenario_testnode {
         unsigned block_ms;     /* 0: 50 */
         const char *command;   /* NULL: testnode; else testnode-go */
@@ -113,7 +113,7 @@ void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_
 const char *scenario_text(const json_t *object, const char *path);
 int64_t scenario_number(const json_t *object, const char *path);
 
-/* The load generator; what it saw is the caller's. To that is added "reset_accepted": so many of "reset_new" the node had
+/* The load generator, RATE new connections a second (fewer on a slow machine); what it saw is the caller's. To that is added "reset_accepted": so many of "reset_new" the node had
  * accepted itself before it closed them. */
 void scenario_start_load(struct scenario *s, unsigned rate, unsigned keepalive);
 json_t *scenario_stop_load(struct scenario *s);

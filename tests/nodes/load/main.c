@@ -73,7 +73,7 @@ static void read_options(int argc, char **argv, struct load_options *ret_options
                         options.duration_us = number * 1000000;
                 else if (strcmp(name, "--interval-ms") == 0 && number > 0 && number <= 60000)
                         options.interval_us = number * 1000;
-                else if (strcmp(name, "--timeout-ms") == 0 && number > 0 && number <= 60000)
+                else if (strcmp(name, "--timeout-ms") == 0 && number > 0 && number <= SECONDS_MAX * 1000)
                         options.timeout_us = number * 1000;
                 else
                         usage(name);
