@@ -29,7 +29,7 @@ int aim(struct bpf_sock_ops *ctx) {
                 if (target == 0)
                         return 1;
                 bpf_map_update_elem(&probe_ports, &port, &target, BPF_ANY);
-                bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+                bpf_sock_ops_cb_flags_set(ctx, (int) (ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG));
         } else if (ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE) {
                 bpf_map_delete_elem(&probe_ports, &port);
         }

@@ -54,7 +54,7 @@ int snapshot_remove(const struct state_config *state, const char *name, char **r
 
 /* Removes what swaps up to LAST ("swap-N") left beside the state directory; LAST's own unless KEEPS_LAST. Those of higher numbers
  * were taken under a journal that is lost, and may be the only way back: a whole one is set aside under another name, and TEXT
- * (else unchanged) names it. Nothing is done where a filesystem is mounted on the state directory. What a hook took is not known
+ * (else empty) names it. Nothing is done where a filesystem is mounted on the state directory. What a hook took is not known
  * here. */
 int snapshot_sweep(const struct state_config *state, const char *last, bool keeps_last, char *text,
                 size_t size, char **ret_error);

@@ -23,6 +23,7 @@ int snapshot_sweep(const struct state_config *state, const char *last, bool keep
         struct sweep sweep = {.state = &plain, .text = text, .size = size, .ret_error = ret_error};
         _cleanup_strv_ char **names = NULL;
         uint64_t last_number, number;
+        *text = '\0';
         plain.snapshot = SNAPSHOT_AUTO; /* never the hook, which was not asked for by this name */
         if (!swap_number(last, &last_number))
                 return fail_with(ret_error, -EINVAL, "%s is no name of a swap's snapshot", last);

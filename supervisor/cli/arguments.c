@@ -34,12 +34,14 @@ int arguments_parse(const struct command *commands, size_t n_commands, int argc,
         bool only_tells = arguments.help || arguments.version;
         if (r >= 0 && (typed.n > 0 || !only_tells))
                 r = find_command(&arguments, &typed, ret_error);
-        if (r >= 0 && !only_tells)
+        if (r >= 0 && !only_tells) {
+                INVARIANT(arguments.command);
                 r = check_options(&arguments, used, ret_error);
-        if (r >= 0 && !only_tells)
-                r = place_words(&arguments, &typed, ret_error);
-        if (r >= 0 && !only_tells)
-                r = check_moment(&arguments, ret_error);
+                if (r >= 0)
+                        r = place_words(&arguments, &typed, ret_error);
+                if (r >= 0)
+                        r = check_moment(&arguments, ret_error);
+        }
         if (r < 0)
                 return r;
         *ret_arguments = arguments;

@@ -203,7 +203,8 @@ static int fill_in(const char *argument, uint64_t height, char ***arguments) {
         size_t used = 0;
         for (const char *c = argument; *c && used < sizeof(text) - 1;) {
                 bool is_last = strncmp(c, last, strlen(last)) == 0, is_boundary = strncmp(c, boundary, strlen(boundary)) == 0;
-                int n = is_last || is_boundary ? snprintf(text + used, sizeof(text) - used, "%lu", is_last ? height - 1 : height)
+                uint64_t number = is_last ? height - 1 : height;
+                int n = is_last || is_boundary ? snprintf(text + used, sizeof(text) - used, "%lu", number)
                                                : snprintf(text + used, sizeof(text) - used, "%c", *c);
                 used += n > 0 ? (size_t) n : 0;
                 c += is_last ? strlen(last) : is_boundary ? strlen(boundary) : 1;

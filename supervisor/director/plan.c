@@ -118,9 +118,7 @@ static void put_gate(struct director *director, uint64_t height, const char *bef
         (void) json_object_set_new(object, "gate", json_string(gate_kind_name(kind)));
         (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_is_exact(director, before)));
         (void) json_object_set_new(object, "gate_promise", json_string(text));
-        if (kind == GATE_NONE)
-                problem(problems, "%s", text);
-        else if (gate_check_breaking(director, before, text, sizeof(text)) < 0)
+        if (kind == GATE_NONE || gate_check_breaking(director, before, text, sizeof(text)) < 0)
                 problem(problems, "%s", text);
         if (gate_check_release(director, before, &function, text, sizeof(text)) < 0)
                 problem(problems, "the gate cannot be set in release %s, which it is to stop there: %s", before, text);

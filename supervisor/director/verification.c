@@ -82,14 +82,14 @@ static struct verified_release *place_for(struct director *director, const char 
         return &director->verified[first_is_needed ? 1 : 0];
 }
 
-static void keep(struct director *director, const char *release, int fd, char *path) {
+static struct verified_release *keep(struct director *director, const char *release, int fd, char *path) {
         struct verified_release *known = place_for(director, release);
         char name[KEEPER_NAME_MAX];
         free(known->path);
         known->path = path;
         if (known->fd >= 0 && strcmp(known->release, release) == 0 && is_same_file(known->fd, fd)) {
                 close_fd(fd);
-                return;
+                return known;
         }
         if (stored_name(director, known, name, sizeof(name)))
                 keeper_drop(director, name);
@@ -101,6 +101,7 @@ static void keep(struct director *director, const char *release, int fd, char *p
         /* The gate needs it again after a director's death, before it could be verified once more. */
         if (stored_name(director, known, name, sizeof(name)))
                 keeper_store(director, name, fd);
+        return known;
 }
 
 static void fail_for(struct director *director, uint64_t generation, const char *text) {
@@ -264,8 +265,7 @@ static int note_verified(struct director *director, struct job *job, const json_
                 (void) snprintf(why, size, "the archivist did not say what it has verified");
                 return -EBADMSG;
         }
-        keep(director, job->release, TAKE_FD(job->command_fd), path);
-        struct verified_release *known = find(director, job->release);
+        struct verified_release *known = keep(director, job->release, TAKE_FD(job->command_fd), path);
         memcpy(known->identity, digest, sizeof(digest));
         known->identity_counts = json_is_true(json_object_get(answer, "identity_counts"));
         if (!verification_is_unchanged(director, job->release)) {

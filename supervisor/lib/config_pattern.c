@@ -90,11 +90,10 @@ void take_symbol_pattern(struct reader *reader, const yaml_node_t *value, void *
         bool has_group;
         if (!text)
                 return;
-        if (!*text || strlen(text) >= PROBER_PATTERN_MAX)
-                take_short_text(reader, value, target);
-        else if (has_back_reference(text))
+        bool is_refused_as_text = !*text || strlen(text) >= PROBER_PATTERN_MAX;
+        if (!is_refused_as_text && has_back_reference(text))
                 reader_wrong(reader, value, "a pattern for symbols cannot refer back with \\1 to \\9");
-        else if (compiles(reader, value, text, &has_group))
+        else if (is_refused_as_text || compiles(reader, value, text, &has_group))
                 take_short_text(reader, value, target);
 }
 

@@ -16,8 +16,7 @@ static int set_up(void **state) {
 }
 
 static int watch_output(struct prober_stage *stage, uint64_t generation, const char *pattern) {
-        struct prober_watch_log log = {
-                        .generation = generation, .relay = 1};
+        struct prober_watch_log log = {.generation = generation, .relay = 1};
         int pipes[2];
         assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
         (void)snprintf(log.prefix, sizeof(log.prefix), "node g%lu", (unsigned long)generation);
