@@ -40,6 +40,7 @@ struct unit {
         uint64_t started_at;      /* monotonic */
         uint64_t exited_at;
         int exit_status;       /* -1: it was ended by a signal, or it is not known */
+        uint64_t foretold;     /* it is said to stop before this height, where it may not be yet; MACHINE_NO_HEIGHT: not */
         uint64_t stops_before; /* the height, as it has said or shown; MACHINE_NO_HEIGHT: not */
         char failure[400];     /* of exec, or of spawning */
         char ending[256];      /* how it ended */

@@ -17,6 +17,7 @@ static uint64_t given_to(const struct director *director, uint64_t generation);
 static uint64_t wanted_for(struct director *director, uint64_t generation);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
+static bool may_have_reached(const struct director *director, uint64_t seen, uint64_t last);
 
 int gate_node_arguments(struct director *director, uint64_t generation, char ***ret_arguments) {
         char *const *texts = director->config->gate.args;
@@ -73,7 +74,8 @@ void gate_node_wrote(struct director *director, uint64_t height, uint64_t writte
                 return;
         if (unit_find(director, machine->current))
                 gate_node_told(director, machine->current, height);
-        else if (machine->phase == PHASE_BACKOFF && height > 0 && height == wanted_for(director, machine->current))
+        else if (machine->phase == PHASE_BACKOFF && height > 0 && height == wanted_for(director, machine->current) &&
+                        may_have_reached(director, director->record.last_height, height - 1))
                 events_gate_hit_later(director, machine->current, height - 1);
 }
 
@@ -85,11 +87,18 @@ void gate_node_told(struct director *director, uint64_t generation, uint64_t hei
         /* One node tells the last height that it has, another one the first that it has not. */
         bool is_last = height + 1 == boundary || height + 1 == given_to(director, generation);
         uint64_t before = is_last ? height + 1 : height;
-        if (unit->stops_before == before)
+        uint64_t seen = unit->height != MACHINE_NO_HEIGHT ? unit->height : director->record.last_height;
+        bool is_there = may_have_reached(director, seen, before - 1);
+        if (unit->stops_before == before || (unit->foretold == before && !is_there))
                 return;
-        log_info("generation %lu says that it stops before height %lu%s", generation, before,
-                        boundary == before ? "" : ", where the schedule has no boundary for it");
-        believe(director, unit, before);
+        unit->foretold = before;
+        if (is_there) {
+                log_info("generation %lu says that it stops before height %lu%s", generation, before,
+                                boundary == before ? "" : ", where the schedule has no boundary for it");
+                believe(director, unit, before);
+        } else
+                log_notice("generation %lu is said to stop before height %lu, but was at %lu just now: it runs on until it is there",
+                                generation, before, seen);
 }
 
 static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -108,7 +117,9 @@ static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void gate_node_stands(struct director *director, const struct unit *unit, uint64_t height) {
+void gate_node_stands(struct director *director, struct unit *unit, uint64_t height) {
+        if (unit->foretold == height + 1 && unit->stops_before != height + 1)
+                believe(director, unit, height + 1);
         if (director->standing_timer || given_to(director, unit->generation) != height + 1)
                 return;
         if (sd_event_add_time_relative(director->event, &director->standing_timer, CLOCK_MONOTONIC, STANDING_US, 0, on_standing,
@@ -127,11 +138,11 @@ static int status_of(const struct gate_config *gate) {
         return is_assumed ? EXIT_SUCCESS : gate->exit_status >= 0 ? gate->exit_status : INT_MAX;
 }
 
-/* So many blocks may it have made since its height was seen, at three times its pace. */
-static uint64_t reach(const struct director *director) {
+/* Since its height was seen, at three times its pace. */
+static bool may_have_reached(const struct director *director, uint64_t seen, uint64_t last) {
         const struct rate *rate = &director->rate;
         double made = rate->usec_per_block > 0 ? (double) (now_monotonic() - rate->at) / rate->usec_per_block : 0;
-        return 2 + (uint64_t) (3 * made);
+        return seen == MACHINE_NO_HEIGHT || seen + 2 + (uint64_t) (3 * made) >= last;
 }
 
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last) {
@@ -146,8 +157,8 @@ bool gate_node_has_stopped(struct director *director, const struct unit *unit, u
         if (boundary == MACHINE_NO_HEIGHT)
                 return false;
         uint64_t seen = is_known ? unit->height : director->record.last_height;
-        bool has_told = unit->stops_before == boundary;
-        bool is_near = seen != MACHINE_NO_HEIGHT && seen < boundary && seen + reach(director) >= boundary - 1;
+        bool has_told = unit->stops_before == boundary || (!is_known && unit->foretold == boundary);
+        bool is_near = seen != MACHINE_NO_HEIGHT && seen < boundary && may_have_reached(director, seen, boundary - 1);
         bool has_status = unit->exit_status == status_of(gate) && (!gate->args || given == boundary) && is_near;
         bool was_seen = seen + 1 == boundary;
         if (!has_told && !has_status && !was_seen)

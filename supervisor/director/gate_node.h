@@ -14,7 +14,8 @@ bool gate_node_must_renew(struct director *director);
 /* Then the machine is told so. */
 bool gate_node_renew(struct director *director);
 
-/* The node, or what it wrote, says that it stops at HEIGHT: before it, or after it. */
+/* The node, or what it wrote, says that it stops at HEIGHT: before it, or after it. Said far below it is a plan, and counts only when
+ * it has come there. */
 void gate_node_told(struct director *director, uint64_t generation, uint64_t height);
 
 /* The file in which the release in force says before which HEIGHT it stops; WRITTEN_AT: usec, realtime. One that lay there when it
@@ -23,7 +24,7 @@ void gate_node_wrote(struct director *director, uint64_t height, uint64_t writte
 
 /* It has committed HEIGHT, the last one before its gate. If it was told to stop there and does not say that it has, that is believed
  * after a while. */
-void gate_node_stands(struct director *director, const struct unit *unit, uint64_t height);
+void gate_node_stands(struct director *director, struct unit *unit, uint64_t height);
 
 /* The generation has said that it stops before HEIGHT. */
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height);

@@ -119,6 +119,7 @@ int on_snapshot_taken(struct step *step);
 int on_candidate_proved(struct step *step);
 int on_snapshot_failed(struct step *step);
 int on_candidate_failed(struct step *step);
+int on_candidate_at_gate(struct step *step);
 int on_proof_deadline(struct step *step);
 int on_drained(struct step *step);
 int on_probation_passed(struct step *step);

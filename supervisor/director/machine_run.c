@@ -18,6 +18,13 @@ static void nothing_runs(struct machine *m) {
         m->crashes = 0;
 }
 
+/* It was stopped at the boundary, and nothing would keep it there if it were started once more: the swap goes on without it. */
+static bool has_come_to_its_end(const struct step *step) {
+        const struct machine *m = step->machine;
+        return m->kind == SWAP_UPGRADE && m->boundary != MACHINE_NO_HEIGHT && m->gate_was_hit && !m->must_not_run &&
+               !step->settings->gate_holds && strcmp(m->current_release, m->candidate_release) != 0;
+}
+
 /* The keeper is new, so no process and no socket of before exists. What the journal says was decided still holds. */
 int on_cold_start(struct step *step) {
         struct machine *m = step->machine;
@@ -50,9 +57,15 @@ int on_cold_start(struct step *step) {
                 because(step, "the machine or the supervisor went down before the new release had begun");
                 finish(step, OUTCOME_ABORTED);
         } else {
+                bool goes_on = has_come_to_its_end(step);
                 forget_candidate(m);
                 m->snapshot_taken = false;                         /* the state goes on from it */
                 m->breaking = m->breaking && m->kind != SWAP_NONE; /* it may have been held at a boundary */
+                if (goes_on) {
+                        m->overlap = false;
+                        m->gate_was_hit = true;
+                        return enter_preparing(step);
+                }
         }
         return m->must_not_run ? enter_held(step) : start_current(step);
 }

@@ -281,6 +281,22 @@ int on_candidate_failed(struct step *step) {
         return enter_returning(step);
 }
 
+/* I3: the flag says that it stands below the height that it is for, as the old release has ended before it (a gate that does not hold
+ * believes it). What it has made there is put back, and the old release goes on to the height. */
+int on_candidate_at_gate(struct step *step) {
+        struct machine *m = step->machine;
+        if (!is_about(step, m->candidate))
+                return 0;
+        if (!step->event->flag) /* it has come as far as the schedule lets it go: there is no more progress to wait for */
+                return m->phase == PHASE_PROBATION ? on_probation_passed(step) : 0;
+        because(step, "the old release ended too early, and the new one stood below its boundary");
+        if (m->snapshot_taken && !step->settings->signer_inside) {
+                m->breaking = m->gate_was_hit = false;
+                m->restore_is_wanted = true;
+        }
+        return enter_returning(step);
+}
+
 int on_proof_deadline(struct step *step) {
         because(step, "the new release was not healthy within deadlines.prove");
         return enter_returning(step);

@@ -147,6 +147,38 @@ SCENARIO(I4_a_chain_that_plans_its_upgrade_writes_a_file_and_ends) {
         plan_by_file(s, "--upgrade-exits");
 }
 
+/* `cosmovisor add-upgrade --upgrade-height` writes the file when the upgrade is planned. */
+SCENARIO(I3_a_plan_that_is_written_ahead_stops_nothing) {
+        char path[200];
+        (void)snprintf(path, sizeof(path), "%s/data", s->data);
+        assert_int_equal(mkdir(path, 0755), 0);
+        configure(s, "gate: {kind: node}\nschedule: {source: cosmovisor}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 200");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+        scenario_wait_height(s, 20, TIMEOUT_US);
+        (void)snprintf(path, sizeof(path), "%s/data/upgrade-info.json", s->data);
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fputs("{\"name\": \"v2.0.0\", \"height\": 200, \"info\": \"\"}\n", file) > 0);
+        assert_int_equal(fclose(file), 0);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* Two blocks before its boundary it ends as if it had come there. What the new release makes of that is put back. */
+SCENARIO(I3_a_node_that_halts_too_early_hands_nothing_over) {
+        static const struct ledger_range ranges[] = {{1, UINT64_MAX, "1.0.0"}};
+        configure(s, "gate: {kind: node, exit_status: 1}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 198 --upgrade-exits");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, is_held, "ended too early", TIMEOUT_US));
+        end(s, ranges, ELEMENTS(ranges));
+}
+
 /* What the director had given it is in the journal. */
 SCENARIO(I5_the_director_dies_before_the_node_halts) {
         configure(s, HALTS);
@@ -170,6 +202,8 @@ int main(void) {
                         SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_tells_by_its_log),
                         SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_writes_a_file),
                         SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_writes_a_file_and_ends),
+                        SCENARIO_TEST(I3_a_plan_that_is_written_ahead_stops_nothing),
+                        SCENARIO_TEST(I3_a_node_that_halts_too_early_hands_nothing_over),
                         SCENARIO_TEST(I5_the_director_dies_before_the_node_halts),
         };
         cmocka_set_test_filter(getenv("TEST"));

@@ -201,7 +201,9 @@ static void feed(struct world *world, enum machine_event_type type, uint64_t gen
                 event.height = 100;
         if (type == EVENT_UPGRADE)
                 event.flag = draw(world, 2);
-        if (type == EVENT_GATE_HIT && world->machine.boundary != MACHINE_NO_HEIGHT) {
+        if (type == EVENT_GATE_HIT && generation == world->machine.candidate)
+                event.flag = draw(world, 2); /* on either side of the boundary */
+        else if (type == EVENT_GATE_HIT && world->machine.boundary != MACHINE_NO_HEIGHT) {
                 event.height = world->machine.boundary - 1 + (draw(world, 4) == 0);
                 world->has_overshot = event.height >= world->machine.boundary && world->machine.breaking &&
                                       !world->settings.may_overshoot;
@@ -384,8 +386,7 @@ static void run(struct world *world, const struct choice *choice) {
                         find(world, choice->generation)->was_seen_at_fence = true;
                 if (choice->type == EVENT_PROVED)
                         world->proving = 0;
-                if (choice->type == EVENT_PROBATION_PASSED ||
-                                (choice->type == EVENT_GATE_HIT && world->machine.phase == PHASE_PROBATION))
+                if (choice->type == EVENT_PROBATION_PASSED)
                         world->watching = 0;
                 if (choice->type == EVENT_GATE_HIT && world->faults_left > 0)
                         world->faults_left--;
@@ -440,7 +441,9 @@ bool world_step(struct world *world) {
                 offer(choices, &n, EVENT_STATE_IS_OLD, world->machine.current);
         if (world->machine.phase == PHASE_HELD && draw(world, 4) == 0)
                 offer(choices, &n, EVENT_STATE_ACCEPTED, 0);
-        if (world->machine.phase == PHASE_PROBATION && draw(world, 4) == 0)
+        bool is_new_tried = world->machine.phase == PHASE_PROBATION ||
+                            world->machine.phase == PHASE_PROVING || world->machine.phase == PHASE_DRAINING;
+        if (is_new_tried && draw(world, 4) == 0)
                 offer(choices, &n, EVENT_GATE_HIT, world->machine.candidate);
         if (n == 0)
                 return false;
