@@ -18,7 +18,7 @@
 #define LOG_SHOWN 2000
 
 struct outcome {
-        bool is_proved;
+        bool is_proved, is_given_up; /* given up: nothing was learned about the release */
         uint64_t took_us, memory_kb, size_before, size_after;
         char reason[512];
         json_int_t live_height; /* when the snapshot was about to be taken; -1: not known */
@@ -162,6 +162,7 @@ static void watch(const struct arguments *arguments, const struct node *live, st
                 if (has_left_gate(arguments, live, look)) {
                         text_copy(outcome->reason, sizeof(outcome->reason),
                                         "the node stands at its gate no more");
+                        outcome->is_given_up = true;
                         return;
                 }
                 _cleanup_(node_done) struct node node = {0};
@@ -226,9 +227,12 @@ static int report(const struct arguments *arguments, const struct node *node,
         _cleanup_(output_json_done) json_t *json = report_json(arguments, rehearsal, outcome);
         const json_t *height = json_object_get(outcome->status, "height");
         int exit_status = outcome->is_proved ? EXIT_DONE : EXIT_FAILED;
-        int r = outcome->is_proved ? release_note_rehearsal(node->releases, arguments->words[0]) : 0;
+        int r = outcome->is_given_up ? 0
+                                     : release_note_rehearsal(node->releases, arguments->words[0],
+                                                       outcome->is_proved ? NULL : outcome->reason);
         if (r < 0)
-                log_warning("cannot note that %s was rehearsed: %s", arguments->words[0], strerror(-r));
+                log_warning("how %s was rehearsed cannot be noted for `interrex plan`: %s",
+                                arguments->words[0], strerror(-r));
         if (arguments->json)
                 return output_json(json) == 0 ? exit_status : EXIT_FAILED;
         text_duration(outcome->took_us, took);

@@ -21,6 +21,7 @@ struct swap_request {
 };
 
 static void print_promises(const struct node *node, uint64_t height);
+static void print_rehearsal(const struct node *node, const char *version);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
 static int wait_for_swap(const struct node *node, uint64_t id);
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason);
@@ -40,11 +41,23 @@ static int run_swap(
         (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
                         node.name, node.name);
         print_promises(&node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
-        if (arguments->has_at && !release_was_rehearsed(node.releases, request->version))
+        if (arguments->has_at)
+                print_rehearsal(&node, request->version);
+        return EXIT_DONE;
+}
+
+static void print_rehearsal(const struct node *node, const char *version) {
+        char reason[512], time[TEXT_TIME_MAX];
+        uint64_t at;
+        if (release_failed_rehearsal(node->releases, version, reason, sizeof(reason), &at)) {
+                text_time(at, time);
+                (void)printf("warning: %s failed its rehearsal on %s: ", version, time);
+                text_put(stdout, reason);
+                (void)printf("; `interrex cancel %s` disarms it\n", node->name);
+        } else if (!release_was_rehearsed(node->releases, version))
                 (void)printf("%s was not rehearsed on this node's state: `interrex rehearse %s %s` would "
                              "tell whether it does\n",
-                                request->version, node.name, request->version);
-        return EXIT_DONE;
+                                version, node->name, version);
 }
 
 /* Only what is armed is told about: meanwhile it may have been cancelled or over. */

@@ -79,6 +79,20 @@ static void problem(json_t *problems, const char *format, ...) {
         (void) json_array_append_new(problems, json_string(n < 0 ? "out of memory" : text));
 }
 
+static void check_rehearsal(struct director *director, const char *name, json_t *problems) {
+        char reason[MACHINE_REASON_MAX], day[32] = "";
+        uint64_t at;
+        struct tm broken_down;
+        if (!release_failed_rehearsal(director->releases_dir, name, reason, sizeof(reason), &at))
+                return;
+        time_t seconds = (time_t) (at / USEC_PER_SEC);
+        if (localtime_r(&seconds, &broken_down))
+                (void) strftime(day, sizeof(day), "%Y-%m-%d %H:%M", &broken_down);
+        problem(problems,
+                        "release %s failed its rehearsal on %s: %s; rehearse it again with `interrex rehearse %s %s`, or add another",
+                        name, day, reason, director->config->node, name);
+}
+
 /* The next boundary after this one needs the gate in this release as well. */
 static void check_release(struct director *director, const char *name, json_t *object, json_t *problems) {
         struct release release = {0};
@@ -102,6 +116,7 @@ static void check_release(struct director *director, const char *name, json_t *o
                         (void) json_object_set_new(object, "sha256", json_string(digest));
                 }
         (void) json_object_set_new(object, "rehearsed", json_boolean(release_was_rehearsed(director->releases_dir, name)));
+        check_rehearsal(director, name, problems);
         bool is_signed = release_is_signed(director->releases_dir, name);
         (void) json_object_set_new(object, "signed", json_boolean(is_signed));
         if (director->config->trust_keys && *director->config->trust_keys && !is_signed)

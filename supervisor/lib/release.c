@@ -236,6 +236,8 @@ static int publish(const struct addition *addition, bool manifest_is_there) {
         if (r == 0 && fsync(fd) < 0)
                 r = -errno;
         release.added_at = now_realtime();
+        if (r == 0 && unlinkat(fd, names->failed, 0) < 0 && errno != ENOENT)
+                r = -errno;
         if (r == 0 && !manifest_is_there)
                 r = release_save(fd, &release);
         step_reached(addition->steps, "saved");
@@ -262,7 +264,8 @@ int release_remove(const char *releases_dir, const char *version, char **ret_err
                 r = fd;
         else if (unlinkat(fd, names.manifest, 0) < 0 ||
                         (unlinkat(fd, names.signature, 0) < 0 && errno != ENOENT) ||
-                        (unlinkat(fd, names.rehearsed, 0) < 0 && errno != ENOENT))
+                        (unlinkat(fd, names.rehearsed, 0) < 0 && errno != ENOENT) ||
+                        (unlinkat(fd, names.failed, 0) < 0 && errno != ENOENT))
                 r = -errno;
         else if (fsync(fd) < 0 || tree_remove(fd, names.removing) < 0)
                 r = -EIO;

@@ -98,9 +98,13 @@ int release_read_signature(const char *releases_dir, const char *version, char *
 /* Is a signature kept with the release? */
 bool release_is_signed(const char *releases_dir, const char *version);
 
-/* That a release did on the node's state once, for whoever plans an upgrade. Forgotten with the release. */
-int release_note_rehearsal(const char *releases_dir, const char *version);
+/* How a release did on the node's state when it was last rehearsed, for whoever plans an upgrade: FAILURE says why it did
+ * not, NULL: it did. Forgotten with the release. */
+int release_note_rehearsal(const char *releases_dir, const char *version, const char *failure);
 bool release_was_rehearsed(const char *releases_dir, const char *version);
+/* False: it did not fail, or was not rehearsed since it was added. */
+bool release_failed_rehearsal(const char *releases_dir, const char *version, char *ret_reason, size_t size,
+                uint64_t *ret_at);
 
 /* Hex text of 32 bytes, 65 bytes with the end. */
 void sha256_format(const uint8_t digest[32], char text[65]);

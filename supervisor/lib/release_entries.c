@@ -10,6 +10,7 @@ void release_names(const char *version_text, struct release_names *ret_names) {
         (void)snprintf(ret_names->manifest, sizeof(ret_names->manifest), "%s.json", version_text);
         (void)snprintf(ret_names->signature, sizeof(ret_names->signature), "%s.minisig", version_text);
         (void)snprintf(ret_names->rehearsed, sizeof(ret_names->rehearsed), "%s.rehearsed", version_text);
+        (void)snprintf(ret_names->failed, sizeof(ret_names->failed), "%s.rehearsal-failed", version_text);
         (void)snprintf(ret_names->adding, sizeof(ret_names->adding), ".adding-%s", version_text);
         (void)snprintf(ret_names->writing, sizeof(ret_names->writing), ".adding-%s.json", version_text);
         (void)snprintf(ret_names->removing, sizeof(ret_names->removing), ".removing-%s", version_text);

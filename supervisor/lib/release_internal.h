@@ -14,6 +14,7 @@ struct release_names {
         char manifest[VERSION_TEXT_MAX + 16];  /* VERSION.json */
         char signature[VERSION_TEXT_MAX + 24]; /* VERSION.minisig; may be missing */
         char rehearsed[VERSION_TEXT_MAX + 24]; /* VERSION.rehearsed: empty; its time says when */
+        char failed[VERSION_TEXT_MAX + 24];    /* VERSION.rehearsal-failed: why; its time says when */
         char adding[VERSION_TEXT_MAX + 16];    /* .adding-VERSION: a directory being put together */
         char writing[VERSION_TEXT_MAX + 24];   /* .adding-VERSION.json: a manifest being written */
         char removing[VERSION_TEXT_MAX + 16];  /* .removing-VERSION */

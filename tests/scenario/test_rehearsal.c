@@ -10,6 +10,7 @@
 
 static void begin(struct scenario *s);
 static void assert_left_nothing(struct scenario *s);
+static void assert_plan_knows(struct scenario *s, const char *range, const char *problem);
 static void assert_says(struct scenario *s, int status, const char *version, const char *word);
 
 SCENARIO(a_release_is_tried_while_the_node_runs_on) {
@@ -44,6 +45,7 @@ SCENARIO(a_release_that_spoils_its_state_leaves_the_live_one_untouched) {
         scenario_start_load(s, 200, 10);
         assert_says(s, 1, "2.0.0", "spoiled the state");
         assert_says(s, 1, "3.0.0", "healthy within deadlines.prove: ");
+        assert_plan_knows(s, "3.0.0", "release 3.0.0 failed its rehearsal on ");
         scenario_end_load_unharmed(s);
         assert_left_nothing(s);
 }
@@ -122,6 +124,16 @@ static void assert_says(struct scenario *s, int status, const char *version, con
         if (result.status != status || !strstr(result.output, word))
                 fail_msg("status %d: %s%s", result.status, result.output, result.error);
         process_result_done(&result);
+}
+
+/* Far ahead, and taken away again. */
+static void assert_plan_knows(struct scenario *s, const char *range, const char *problem) {
+        scenario_expect(s, 0, "schedule", "set", s->node, "1000000", range, NULL);
+        struct process_result result = scenario_cli(s, "plan", s->node, NULL);
+        if (result.status != 1 || !strstr(result.output, "NOT READY") || !strstr(result.output, problem))
+                fail_msg("status %d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+        scenario_expect(s, 0, "schedule", "remove", s->node, "1000000", NULL);
 }
 
 /* The live node has gone on by itself, and no snapshot is left beside its state. */
