@@ -45,8 +45,8 @@ enum machine_event_type {
         EVENT_UPGRADE, /* text: release; height: boundary or none; flag: the boundary is breaking */
         EVENT_ROLLBACK,
         EVENT_RESTART, /* flag: the schedule does not allow the release in force to go on */
-        EVENT_RENEW,  /* the current generation must be started anew: it stops itself at a height that is not the wanted one */
-        EVENT_CANCEL, /* text: why; NULL: the operator asked for it */
+        EVENT_RENEW,   /* the current generation must be started anew: it stops itself at a height that is not the wanted one */
+        EVENT_CANCEL,  /* text: why; NULL: the operator asked for it */
         EVENT_STOP,
         EVENT_NEAR,          /* the boundary is close: time to prepare */
         EVENT_VERIFIED,      /* the release's bytes are what was added */

@@ -206,7 +206,8 @@ static void a_release_that_is_cut_off_is_replaced_and_never_runs_on(void **state
         struct life life = held_cut_off();
         (void)state;
         (void)feed(&life, EVENT_PROVED, 3, NULL);
-        assert_int_equal(feed(&life, EVENT_RESTART, 0, NULL), -EPERM);
+        struct machine_event restart = {.type = EVENT_RESTART, .height = MACHINE_NO_HEIGHT, .flag = true};
+        assert_int_equal(machine_step(&life.machine, &life.settings, &restart, &life.actions), -EPERM);
         assert_int_equal(feed_at(&life, "1.0.0", MACHINE_NO_HEIGHT, true), -EPERM);
         assert_int_equal(feed_at(&life, "2.0.1", 100, true), -EPERM);
         /* One that fails before it takes over changes nothing. */
