@@ -17,6 +17,7 @@ static uint64_t given_to(const struct director *director, uint64_t generation);
 static uint64_t wanted_for(struct director *director, uint64_t generation);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
+static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain);
 static bool may_have_reached(const struct director *director, uint64_t seen, uint64_t last);
 
 int gate_node_arguments(struct director *director, uint64_t generation, char ***ret_arguments) {
@@ -73,13 +74,18 @@ void gate_node_wrote(struct director *director, uint64_t height, uint64_t writte
                         written_at + CLOCK_GRAIN_US < halt->started_at)
                 return;
         if (unit_find(director, machine->current))
-                gate_node_told(director, machine->current, height);
+                hear(director, machine->current, height, false);
         else if (machine->phase == PHASE_BACKOFF && height > 0 && height == wanted_for(director, machine->current) &&
                         may_have_reached(director, director->record.last_height, height - 1))
                 events_gate_hit_later(director, machine->current, height - 1);
 }
 
 void gate_node_told(struct director *director, uint64_t generation, uint64_t height) {
+        hear(director, generation, height, true);
+}
+
+/* A file is written when the upgrade is planned as well as when the node stops; what the pattern finds is about the stop. */
+static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain) {
         struct unit *unit = unit_find(director, generation);
         if (director->config->gate.kind != GATE_NODE || !unit || height == 0 || height > HEIGHT_MAX)
                 return;
@@ -88,7 +94,7 @@ void gate_node_told(struct director *director, uint64_t generation, uint64_t hei
         bool is_last = height + 1 == boundary || height + 1 == given_to(director, generation);
         uint64_t before = is_last ? height + 1 : height;
         uint64_t seen = unit->height != MACHINE_NO_HEIGHT ? unit->height : director->record.last_height;
-        bool is_there = may_have_reached(director, seen, before - 1);
+        bool is_there = is_certain || may_have_reached(director, seen, before - 1);
         if (unit->stops_before == before || (unit->foretold == before && !is_there))
                 return;
         unit->foretold = before;
