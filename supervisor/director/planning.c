@@ -41,14 +41,17 @@ bool planning_allows(const struct director *director, const char *release, uint6
 }
 
 uint64_t planning_height(struct director *director) {
-        struct unit *unit = unit_find(director, director->record.machine.serving);
+        const struct record *record = &director->record;
+        struct unit *unit = unit_find(director, record->machine.serving);
+        uint64_t held_at = record->follow.held_at;
         if (unit && unit->height != MACHINE_NO_HEIGHT)
                 return unit->height;
-        if (director->rate.at)
-                return director->rate.height;
-        /* It has not spoken since the director or the node was started. */
-        uint64_t held_at = director->record.follow.held_at;
-        return held_at != MACHINE_NO_HEIGHT ? held_at - 1 : director->record.last_height;
+        bool has_gone_past = record->last_height != MACHINE_NO_HEIGHT && record->last_height >= held_at;
+        /* Where it is held is certain: what was polled last may be some blocks old, or of a state that was put back. */
+        if (held_at != MACHINE_NO_HEIGHT && !has_gone_past)
+                return held_at - 1;
+        /* Without a rate it has not spoken since the director or the node was started. */
+        return director->rate.at ? director->rate.height : record->last_height;
 }
 
 static uint64_t next_height(struct director *director) {

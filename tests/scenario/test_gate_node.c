@@ -11,6 +11,8 @@
 /* What was polled last may be some blocks old when it ends: its own word is exact. */
 #define HALTS_AND_SAYS_SO "gate: {kind: node, " ARGUMENTS ", pattern: 'halting node .*height=([0-9]+)'}\n"
 
+#define RARELY_POLLED "height: {source: ethereum, url: 'http://127.0.0.1:8545', every: 1s}\n"
+
 static const struct ledger_range upgraded[] = {{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}};
 
 static void configure(struct scenario *s, const char *more) {
@@ -99,9 +101,10 @@ SCENARIO(a_cancelled_upgrade_does_not_halt_the_node) {
         end(s, ranges, ELEMENTS(ranges));
 }
 
-/* What is not here when it halts is taken as soon as it is added. */
+/* What is not here when it halts is taken as soon as it is added, and is told where to halt from where the node stands, of which
+ * nothing was polled. */
 SCENARIO(I3_a_halted_node_waits_for_its_release) {
-        configure(s, HALTS_AND_SAYS_SO);
+        configure(s, HALTS_AND_SAYS_SO RARELY_POLLED);
         scenario_add_testnodes(s, 1, 1);
         scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
