@@ -57,7 +57,7 @@ SANITIZED_LIVES = 20000
 FUZZ_SECONDS = 60
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS := $(patsubst examples/%.yaml,$(BUILD)/tests/fuzz/fuzz_config.corpus/%.yaml,$(wildcard examples/*/*.yaml)) \
-  $(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf
+  $(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf $(BUILD)/tests/fuzz/fuzz_watches.corpus/words
 
 # clang, because its sanitizers share one file of reports; gcc's do not.
 check-sanitize:
@@ -103,6 +103,13 @@ $(BUILD)/tests/fuzz/fuzz_symbols.corpus/elf:
 	@echo 'int commit_block(int height) { return height; }' | \
 	  $(CC) -shared -nostdlib -Wl,-z,noseparate-code,-z,max-page-size=16,--build-id=none -x c -o $@.so -
 	@{ printf '\001\014commit_block'; cat $@.so; } >$@ && rm $@.so
+
+# Each word that is looked for, to the notify socket or as output: so often that all is full if nobody reads.
+$(BUILD)/tests/fuzz/fuzz_watches.corpus/words:
+	@mkdir -p $(@D)
+	@for word in 'READY=1' 'STOPPING=1' 'STATUS=a' 'X_INTERREX_HEIGHT=7' 'X_INTERREX_GATE=8' 'X_INTERREX_GATE=attached'; do \
+	  printf "\\375\\$$(printf %03o $${#word})%s" "$$word"; done >$@
+	@printf '\376\012height=12\n\376\012halt at 9\n\003\012X_INTERREX' >>$@
 
 # Debian's valgrind knows no openat2(2), by which releases are read.
 check-valgrind: $(filter-out %/test_release,$(UNIT_TESTS))

@@ -1,8 +1,6 @@
 /* One port of both families: a socket for each, or one for both, as nodes make them and as clients of each family meet their swaps. */
 #include "support/scenario.h"
 
-#include <sys/stat.h>
-
 #define BOTH "\"tcp:0.0.0.0:8545\", \"tcp:[::]:8545\""
 
 /* A load of each family at once. */
@@ -28,11 +26,8 @@ static void end_loads_unharmed(struct scenario *s, struct loads *loads) {
 
 /* LISTEN: calls of listen() of a server of Node.js. */
 static void add_server(struct scenario *s, const char *version, const char *listen) {
-        char path[320];
-        (void)snprintf(path, sizeof(path), "%s/server-%s.js", s->directory, version);
-        _cleanup_fclose_ FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        (void)fprintf(file,
+        char text[1024];
+        (void)snprintf(text, sizeof(text),
                         "#!/usr/bin/node\n"
                         "let ending = false;\n"
                         "const servers = [];\n"
@@ -48,9 +43,7 @@ static void add_server(struct scenario *s, const char *version, const char *list
                         "  for (const server of servers) server.close(() => { if (--open === 0) "
                         "process.exit(0); }); });\n",
                         listen);
-        assert_int_equal(fflush(file), 0);
-        assert_int_equal(chmod(path, 0755), 0);
-        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+        scenario_add_script(s, version, text);
 }
 
 static void configure(struct scenario *s, const char *listen, const char *state) {

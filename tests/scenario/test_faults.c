@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 
 #define ROLE_TIMEOUT_US (10 * USEC_PER_SEC)
 #define SYNCS_OF_A_SWAP 14
@@ -205,14 +204,7 @@ static void add_two_ports(struct scenario *s, const char *version) {
                         "for server in servers:\n"
                         "    threading.Thread(target=server.serve_forever, daemon=True).start()\n"
                         "while True: signal.pause()\n";
-        char path[320];
-        (void)snprintf(path, sizeof(path), "%s/two-ports-%s", s->directory, version);
-        _cleanup_fclose_ FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        assert_true(fputs(program, file) >= 0);
-        assert_int_equal(fflush(file), 0);
-        assert_int_equal(chmod(path, 0755), 0);
-        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+        scenario_add_script(s, version, program);
 }
 
 static bool has_a_listener(const json_t *status, const void *userdata) {

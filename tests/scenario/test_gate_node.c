@@ -29,11 +29,6 @@ static void end(struct scenario *s, const struct ledger_range *ranges, size_t n)
         scenario_assert_ranges(s, ranges, n);
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason && strstr(reason, userdata);
-}
-
 struct argument {
         const char *text;
         bool is_there;
@@ -109,7 +104,8 @@ SCENARIO(I3_a_halted_node_waits_for_its_release) {
         scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
         scenario_start(s);
-        json_decref(scenario_wait_status(s, is_held, "no release here is in that range", TIMEOUT_US));
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "no release here is in that range", TIMEOUT_US));
         scenario_add_testnode(s, "2.0.0", "");
         scenario_wait_height(s, 210, TIMEOUT_US);
         end(s, upgraded, ELEMENTS(upgraded));

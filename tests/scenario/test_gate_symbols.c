@@ -88,11 +88,6 @@ SCENARIO(a_function_that_is_missing_in_either_release_is_told_when_it_is_armed) 
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason && strstr(reason, userdata);
-}
-
 /* The highest in the range is passed over; where none is left, the node stands before the height until one comes. */
 SCENARIO(I3_the_schedule_goes_on_only_with_what_can_be_gated) {
         scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0", .more = pattern});
@@ -104,7 +99,8 @@ SCENARIO(I3_the_schedule_goes_on_only_with_what_can_be_gated) {
         add_renamed(s, "2.1.0", "kommit_bloxx");
         add_renamed(s, "3.0.0", "kommit_bloxx");
         scenario_start(s);
-        json_decref(scenario_wait_status(s, is_held, "the gate cannot be set in release 3.0.0", TIMEOUT_US));
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "the gate cannot be set in release 3.0.0", TIMEOUT_US));
         TELLS(s, 1, SAYS("NOT READY  height 80", "set in release 3.0.0: the binary has no"), "plan",
                         s->node);
         scenario_assert_release(s, "2.0.0");

@@ -386,20 +386,14 @@ static void assert_stands_at(struct scenario *s, uint64_t height) {
         assert_int_equal(height_in_ledger(s), height);
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        (void)userdata;
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return reason && strcmp(scenario_text(status, "phase"), "held") == 0;
-}
-
 static json_t *wait_held(struct scenario *s) {
-        return scenario_wait_status(s, is_held, NULL, TIMEOUT_US);
+        return scenario_wait_status(s, scenario_is_held, NULL, TIMEOUT_US);
 }
 
 static bool is_held_without_a_process(const json_t *status, const void *userdata) {
-        return is_held(status, userdata) && !json_is_integer(json_object_get(status, "pid"));
+        return scenario_is_held(status, userdata) && !json_is_integer(json_object_get(status, "pid"));
 }
 
 static bool is_held_and_runs(const json_t *status, const void *userdata) {
-        return is_held(status, userdata) && json_is_integer(json_object_get(status, "pid"));
+        return scenario_is_held(status, userdata) && json_is_integer(json_object_get(status, "pid"));
 }

@@ -41,13 +41,8 @@ static void expect(struct scenario *s, const char *what, struct process_result r
         process_result_done(&result);
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason && strstr(reason, userdata);
-}
-
 static void wait_held(struct scenario *s, const char *reason) {
-        json_decref(scenario_wait_status(s, is_held, reason, TIMEOUT_US));
+        json_decref(scenario_wait_status(s, scenario_is_held, reason, TIMEOUT_US));
 }
 
 static void refuses_to_arm(struct scenario *s, const struct way *way) {

@@ -87,18 +87,11 @@ SCENARIO(I7_a_release_that_was_changed_is_not_run) {
 
 /* A server of Python's whose start-up script writes as many do. */
 static void add_script(struct scenario *s, const char *version) {
-        char path[320];
-        (void)snprintf(path, sizeof(path), "%s/start-%s", s->directory, version);
-        _cleanup_fclose_ FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        (void)fputs("#!/bin/sh\nset -e\n"
-                    "echo from stdout > /dev/stdout\n"
-                    "( while :; do echo from stderr of \"$0\" > /dev/stderr; sleep 0.1; done ) &\n"
-                    "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8545\n",
-                        file);
-        assert_int_equal(fflush(file), 0);
-        assert_int_equal(chmod(path, 0755), 0);
-        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+        scenario_add_script(s, version,
+                        "#!/bin/sh\nset -e\n"
+                        "echo from stdout > /dev/stdout\n"
+                        "( while :; do echo from stderr of \"$0\" > /dev/stderr; sleep 0.1; done ) &\n"
+                        "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8545\n");
 }
 
 static void wait_logged(struct scenario *s, const char *words, off_t from) {
@@ -148,21 +141,14 @@ SCENARIO(a_node_of_another_user_may_open_its_output_anew) {
 
 /* Tells its height by processes of its own that are gone at once: 7, and 8 when it is asked to go on. */
 static void add_teller(struct scenario *s) {
-        char path[320];
-        (void)snprintf(path, sizeof(path), "%s/teller", s->directory);
-        _cleanup_fclose_ FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        (void)fputs("#!/bin/sh\n"
-                    "tell() { /usr/bin/python3 -c 'import os, socket, sys\n"
-                    "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), "
-                    "os.environ[\"NOTIFY_SOCKET\"])' \"$1\"; }\n"
-                    "tell X_INTERREX_HEIGHT=7\n"
-                    "( until [ -e go ]; do sleep 0.05; done; systemd-notify X_INTERREX_HEIGHT=8 ) &\n"
-                    "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8545\n",
-                        file);
-        assert_int_equal(fflush(file), 0);
-        assert_int_equal(chmod(path, 0755), 0);
-        scenario_expect(s, 0, "release", "add", s->node, "1.0.0", path, NULL);
+        scenario_add_script(s, "1.0.0",
+                        "#!/bin/sh\n"
+                        "tell() { /usr/bin/python3 -c 'import os, socket, sys\n"
+                        "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), "
+                        "os.environ[\"NOTIFY_SOCKET\"])' \"$1\"; }\n"
+                        "tell X_INTERREX_HEIGHT=7\n"
+                        "( until [ -e go ]; do sleep 0.05; done; systemd-notify X_INTERREX_HEIGHT=8 ) &\n"
+                        "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 8545\n");
 }
 
 /* As root, and as the node's own user. */

@@ -30,11 +30,6 @@ static void end(struct scenario *s) {
         (void)closedir(folder);
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason && strstr(reason, userdata);
-}
-
 SCENARIO(I3_a_release_is_rehearsed_where_the_old_one_stands) {
         begin(s, "");
         scenario_add_testnode(s, "2.0.0", "");
@@ -59,7 +54,8 @@ SCENARIO(I1_what_fails_its_rehearsal_never_gets_the_state) {
         scenario_start(s);
         scenario_start_load(s, 200, 10);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0-bad", "--at", "200", NULL);
-        json_decref(scenario_wait_status(s, is_held, "failed its rehearsal at the gate", TIMEOUT_US));
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "failed its rehearsal at the gate", TIMEOUT_US));
         json_t *status = scenario_status(s);
         assert_int_equal(scenario_number(status, "generation"), 1); /* the same process serves still */
         assert_int_equal(scenario_number(status, "height"), 199);
@@ -67,9 +63,7 @@ SCENARIO(I1_what_fails_its_rehearsal_never_gets_the_state) {
         /* A hotfix is rehearsed on the state as it stands as well. */
         scenario_add_testnode(s, "2.0.0", "");
         scenario_wait_height(s, 210, TIMEOUT_US);
-        json_t *load = scenario_stop_load(s);
-        scenario_assert_unharmed(load);
-        json_decref(load);
+        scenario_end_load_unharmed(s);
         end(s);
 }
 

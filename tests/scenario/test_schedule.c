@@ -73,12 +73,6 @@ SCENARIO(I3_from_the_end_with_nothing_remembered) {
         scenario_assert_ranges(s, as_scheduled, ELEMENTS(as_scheduled));
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        (void)userdata;
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return reason && strcmp(scenario_text(status, "phase"), "held") == 0;
-}
-
 /* The height lies in a file that can be read before anything opens the state. */
 SCENARIO(I3_what_may_not_run_is_not_even_started) {
         char more[512];
@@ -86,7 +80,7 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
         schedule_five_boundaries(s);
         scenario_add_testnodes(s, 1, 3);
         scenario_start_supervisor(s);
-        json_decref(scenario_wait_status(s, is_held, NULL, TIMEOUT_US)); /* before height 30 */
+        json_decref(scenario_wait_status(s, scenario_is_held, NULL, TIMEOUT_US)); /* before height 30 */
         scenario_stop(s);
         forget_everything(s);
         (void)snprintf(more, sizeof(more),
@@ -140,7 +134,7 @@ SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         scenario_start_supervisor(s);
         scenario_wait_port(s, SCENARIO_PORT, TIMEOUT_US);
         scenario_start_load(s, 200, 10);
-        json_t *status = scenario_wait_status(s, is_held, NULL, TIMEOUT_US);
+        json_t *status = scenario_wait_status(s, scenario_is_held, NULL, TIMEOUT_US);
         assert_non_null(strstr(scenario_text(status, "reason"), "2.0.0"));
         json_decref(status);
         scenario_wait_height(s, 29, TIMEOUT_US);

@@ -175,12 +175,6 @@ static void run(const char *format, ...) {
         assert_int_equal(system(command), 0);
 }
 
-static bool is_held(const json_t *status, const void *userdata) {
-        (void)userdata;
-        const char *reason = json_string_value(json_object_get(status, "reason"));
-        return reason && strcmp(scenario_text(status, "phase"), "held") == 0;
-}
-
 /* An operator puts last week's backup back, memory and all. It signs nothing until he has said that this is right. */
 SCENARIO(I8_on_an_older_state_a_signer_does_not_start) {
         begin(s, "signer: files, keep: [signed]", "");
@@ -195,7 +189,7 @@ SCENARIO(I8_on_an_older_state_a_signer_does_not_start) {
                         s->data);
         for (int i = 0; i < 2; i++) { /* also when everything is started anew */
                 scenario_start_supervisor(s);
-                json_t *status = scenario_wait_status(s, is_held, NULL, TIMEOUT_US);
+                json_t *status = scenario_wait_status(s, scenario_is_held, NULL, TIMEOUT_US);
                 assert_non_null(strstr(scenario_text(status, "reason"), "accept-state"));
                 json_decref(status);
                 scenario_expect(s, 1, "restart", s->node, NULL);

@@ -26,3 +26,8 @@ void assert_config_mistake(const char *text, unsigned line, const char *says) {
                                 mistakes.n ? mistakes.items[0].text : "?", line, says, text);
         config_mistakes_done(&mistakes);
 }
+
+void assert_config_mistakes(const struct config_mistake_case *cases, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                assert_config_mistake(cases[i].text, cases[i].line, cases[i].says);
+}

@@ -190,6 +190,17 @@ void scenario_add_testnode_go(struct scenario *s, const char *version) {
         add_release(s, "testnode-go", version, "");
 }
 
+void scenario_add_script(struct scenario *s, const char *version, const char *text) {
+        char path[320];
+        (void)snprintf(path, sizeof(path), "%s/script-%s", s->directory, version);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(chmod(path, 0755), 0);
+        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+}
+
 void scenario_start_supervisor(struct scenario *s) {
         const char *arguments[PREFIX_MAX + 8], *const run[] = {s->interrex, "run", s->config, "--state-dir",
                                                                s->state_dir, "--run-dir", s->run_dir, NULL};

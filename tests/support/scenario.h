@@ -82,6 +82,8 @@ void scenario_add_testnode(struct scenario *s, const char *version, const char *
 /* Sound ones: FIRST.0.0 to LAST.0.0. */
 void scenario_add_testnodes(struct scenario *s, unsigned first, unsigned last);
 void scenario_add_testnode_go(struct scenario *s, const char *version);
+/* Adds a release made of this text, which begins with #! and its interpreter. */
+void scenario_add_script(struct scenario *s, const char *version, const char *text);
 
 /* Starts the supervisor without waiting for anything; and until the node has proved itself. */
 void scenario_start_supervisor(struct scenario *s);
@@ -105,6 +107,10 @@ typedef bool (*scenario_predicate)(const json_t *status, const void *userdata);
  * at the deadline. */
 json_t *scenario_wait_status(
                 struct scenario *s, scenario_predicate predicate, const void *userdata, uint64_t timeout_us);
+
+/* Such predicates: it holds with a reason that has these words in it (NULL: any reason). */
+bool scenario_is_held(const json_t *status, const void *words);
+
 void scenario_wait_phase(struct scenario *s, const char *phase, uint64_t timeout_us);
 void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_us);
 

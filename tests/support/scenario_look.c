@@ -58,6 +58,12 @@ json_t *scenario_wait_status(struct scenario *s, scenario_predicate predicate, c
         }
 }
 
+bool scenario_is_held(const json_t *status, const void *words) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return strcmp(scenario_text(status, "phase"), "held") == 0 && reason &&
+               (!words || strstr(reason, words));
+}
+
 static bool is_in_phase(const json_t *status, const void *userdata) {
         return strcmp(scenario_text(status, "phase"), userdata) == 0;
 }

@@ -190,19 +190,8 @@ static void test_what_the_examples_leave_out_is_read(void **state) {
                         HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
 }
 
-struct mistake_vector {
-        const char *text;
-        unsigned line;
-        const char *says;
-};
-
-static void assert_mistakes(const struct mistake_vector *vector, size_t n) {
-        for (; n > 0; n--, vector++)
-                assert_config_mistake(vector->text, vector->line, vector->says);
-}
-
 static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
-        static const struct mistake_vector vectors[] = {
+        static const struct config_mistake_case vectors[] = {
                         {"exec: {command: a}\n", 1, "`node` is missing"},
                         {"node: a\n", 1, "`exec` is missing"},
                         {"node: a\nexec:\n  user: nobody\n", 2, "`exec.command` is missing"},
@@ -261,11 +250,11 @@ static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {
                         {HEAD "trust: {keys: [RWQ]}\n", 3, "trust.keys"},
         };
         (void)state;
-        assert_mistakes(vectors, ELEMENTS(vectors));
+        assert_config_mistakes(vectors, ELEMENTS(vectors));
 }
 
 static void test_what_does_not_go_together_is_told_with_its_sections_line(void **state) {
-        static const struct mistake_vector vectors[] = {
+        static const struct config_mistake_case vectors[] = {
                         {HEAD "height: {source: notify}\n\ngate:\n  kind: observe\n", 5, "overshoot: allow"},
                         {HEAD "gate:\n  kind: observe\n  overshoot: allow\n", 3, "needs a `height` section"},
                         {HEAD "gate:\n  symbol: x\n", 3, "gate needs `kind`"},
@@ -345,7 +334,7 @@ static void test_what_does_not_go_together_is_told_with_its_sections_line(void *
                                         "{state} stands for"},
         };
         (void)state;
-        assert_mistakes(vectors, ELEMENTS(vectors));
+        assert_config_mistakes(vectors, ELEMENTS(vectors));
 }
 
 static void test_every_mistake_is_told_at_once_ordered_by_line(void **state) {
@@ -370,7 +359,7 @@ static void test_every_mistake_is_told_at_once_ordered_by_line(void **state) {
 }
 
 static void test_what_is_no_yaml_is_told_with_its_line(void **state) {
-        static const struct mistake_vector vectors[] = {
+        static const struct config_mistake_case vectors[] = {
                         {"", 1, "begin with `node: NAME`"},
                         {"# nothing\n", 1, "begin with `node: NAME`"},
                         {"\n- a\n", 2, "begin with `node: NAME`"},
@@ -386,7 +375,7 @@ static void test_what_is_no_yaml_is_told_with_its_line(void **state) {
                         {HEAD "[a]: b\n", 3, "a single value is needed"},
         };
         (void)state;
-        assert_mistakes(vectors, ELEMENTS(vectors));
+        assert_config_mistakes(vectors, ELEMENTS(vectors));
 }
 
 /* Repeats PIECE between BEFORE and AFTER. */

@@ -31,11 +31,7 @@ static void nothing_is_served_unless_it_is_said(void **state) {
 }
 
 static void every_mistake_is_told_with_its_line(void **state) {
-        static const struct {
-                const char *text;
-                unsigned line;
-                const char *says;
-        } cases[] = {
+        static const struct config_mistake_case cases[] = {
                         {HEAD "hold: {}\n", 4, "hold needs `serve`"},
                         {HEAD "hold: {serve: []}\n", 4, "at least one address"},
                         {HEAD "hold:\n  serve:\n    - tcp:127.0.0.1:8545\n    - tcp:127.0.0.1:8546\n", 7,
@@ -56,8 +52,7 @@ static void every_mistake_is_told_with_its_line(void **state) {
                                         4, "tcp:0.0.0.0:30303 is handed to the node"},
         };
         (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++)
-                assert_config_mistake(cases[i].text, cases[i].line, cases[i].says);
+        assert_config_mistakes(cases, ELEMENTS(cases));
 }
 
 int main(void) {

@@ -43,11 +43,8 @@ static void test_a_source_of_the_schedule_is_read(void **state) {
 }
 
 static void test_a_wrong_source_of_the_schedule_is_told_with_its_line(void **state) {
-        static const struct {
-                const char *text;
-                unsigned line;
-                const char *says;
-        } cases[] = {{HEAD "schedule: {path: /a}\n", 3, "needs `source`"},
+        static const struct config_mistake_case cases[] = {
+                        {HEAD "schedule: {path: /a}\n", 3, "needs `source`"},
                         {HEAD "schedule: {source: ftp}\n", 3, "file, https, cosmovisor"},
                         {HEAD "schedule: {source: file}\n", 3, "needs schedule.path"},
                         {HEAD "schedule: {source: file, path: a}\n", 3, "absolute path"},
@@ -89,8 +86,7 @@ static void test_a_wrong_source_of_the_schedule_is_told_with_its_line(void **sta
                                         "schedule.ca needs schedule.url"},
                         {HEAD "schedule: {source: file, path: /a, key: b}\n", 3, "key"}};
         (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++)
-                assert_config_mistake(cases[i].text, cases[i].line, cases[i].says);
+        assert_config_mistakes(cases, ELEMENTS(cases));
 }
 
 int main(void) {

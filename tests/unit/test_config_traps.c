@@ -11,11 +11,7 @@
 #define HEAD "node: a\nexec: {command: a}\n"
 
 static void test_traps_are_mistakes(void **state) {
-        static const struct {
-                const char *text;
-                unsigned line;
-                const char *says;
-        } vectors[] = {
+        static const struct config_mistake_case vectors[] = {
                         {HEAD "state:\n  overlap: false\n  fence: lock\n", 5,
                                         "fence: lock needs state.directory"},
                         {HEAD "state:\n  directory: /.\n", 4, "without . and .."},
@@ -38,8 +34,7 @@ static void test_traps_are_mistakes(void **state) {
                         {"node: a\nexec:\n  command: a\n  args: [\"a\\0b\"]\n", 4, "NUL"},
         };
         (void)state;
-        for (size_t i = 0; i < ELEMENTS(vectors); i++)
-                assert_config_mistake(vectors[i].text, vectors[i].line, vectors[i].says);
+        assert_config_mistakes(vectors, ELEMENTS(vectors));
 }
 
 static void test_what_looks_like_them_is_right(void **state) {
