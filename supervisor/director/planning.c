@@ -42,12 +42,14 @@ bool planning_allows(const struct director *director, const char *release, uint6
 
 uint64_t planning_height(struct director *director) {
         struct unit *unit = unit_find(director, director->record.machine.serving);
+        uint64_t held_at = director->record.follow.held_at;
         if (unit && unit->height != MACHINE_NO_HEIGHT)
                 return unit->height;
-        if (director->rate.at)
+        /* What was polled last may be some blocks old, or of a release that was taken back. */
+        bool is_held = director->record.machine.must_not_run && held_at != MACHINE_NO_HEIGHT;
+        if (director->rate.at && !is_held)
                 return director->rate.height;
         /* It has not spoken since the director or the node was started. */
-        uint64_t held_at = director->record.follow.held_at;
         return held_at != MACHINE_NO_HEIGHT ? held_at - 1 : director->record.last_height;
 }
 
