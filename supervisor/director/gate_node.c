@@ -19,6 +19,7 @@ static int note_given(struct director *director, uint64_t generation, uint64_t h
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
 static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain);
 static bool may_have_reached(const struct director *director, uint64_t seen, uint64_t last);
+static void wait_standing(struct director *director);
 
 int gate_node_arguments(struct director *director, uint64_t generation, char ***ret_arguments) {
         char *const *texts = director->config->gate.args;
@@ -63,7 +64,11 @@ bool gate_node_renew(struct director *director) {
 
 static void believe(struct director *director, struct unit *unit, uint64_t boundary) {
         unit->stops_before = boundary;
-        if (gate_height(director, unit->generation) == boundary)
+        /* Where no height was heard of it the gate stands at its first block still. */
+        if (unit->height == MACHINE_NO_HEIGHT && gate_height(director, unit->generation) != boundary &&
+                        wanted_for(director, unit->generation) == boundary)
+                (void) gate_arm(director, unit->generation, boundary); /* which tells of it */
+        else if (gate_height(director, unit->generation) == boundary)
                 events_gate_hit(director, unit->generation, boundary - 1);
 }
 
@@ -100,11 +105,16 @@ static void hear(struct director *director, uint64_t generation, uint64_t height
         unit->foretold = before;
         if (is_there) {
                 log_info("generation %lu says that it stops before height %lu%s", generation, before,
-                                boundary == before ? "" : ", where the schedule has no boundary for it");
+                                boundary == before || wanted_for(director, generation) == before
+                                                ? ""
+                                                : ", where the schedule has no boundary for it");
                 believe(director, unit, before);
-        } else
-                log_notice("generation %lu is said to stop before height %lu, but was at %lu just now: it runs on until it is there",
-                                generation, before, seen);
+                return;
+        }
+        log_notice("generation %lu is said to stop before height %lu, but was at %lu when last seen: it runs on until it is there",
+                        generation, before, seen);
+        if (unit->height == MACHINE_NO_HEIGHT)
+                wait_standing(director);
 }
 
 static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -112,9 +122,16 @@ static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) usec;
         director->standing_timer = sd_event_source_disable_unref(source);
         struct unit *unit = unit_find(director, director->record.machine.current);
-        uint64_t boundary = unit ? gate_height(director, unit->generation) : MACHINE_NO_HEIGHT;
-        if (!unit || boundary == MACHINE_NO_HEIGHT || unit->height + 1 != boundary ||
-                        given_to(director, unit->generation) != boundary)
+        if (!unit)
+                return 0;
+        uint64_t boundary = gate_height(director, unit->generation);
+        if (unit->height == MACHINE_NO_HEIGHT && unit->foretold != MACHINE_NO_HEIGHT) {
+                log_warning("generation %lu is said to stop before height %lu, and does not tell where it is: it is taken as stopped",
+                                unit->generation, unit->foretold);
+                believe(director, unit, unit->foretold);
+                return 0;
+        }
+        if (boundary == MACHINE_NO_HEIGHT || unit->height + 1 != boundary || given_to(director, unit->generation) != boundary)
                 return 0;
         log_warning("generation %lu was started so that it stops before height %lu, has committed the one before, and neither says "
                     "that it has stopped nor ends: it is taken as stopped",
@@ -123,14 +140,19 @@ static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void gate_node_stands(struct director *director, struct unit *unit, uint64_t height) {
-        if (unit->foretold == height + 1 && unit->stops_before != height + 1)
-                believe(director, unit, height + 1);
-        if (director->standing_timer || given_to(director, unit->generation) != height + 1)
+static void wait_standing(struct director *director) {
+        if (director->standing_timer)
                 return;
         if (sd_event_add_time_relative(director->event, &director->standing_timer, CLOCK_MONOTONIC, STANDING_US, 0, on_standing,
                             director) < 0)
                 log_error("out of memory: a node that stops without a word is waited for until its deadline");
+}
+
+void gate_node_stands(struct director *director, struct unit *unit, uint64_t height) {
+        if (unit->foretold == height + 1 && unit->stops_before != height + 1)
+                believe(director, unit, height + 1);
+        if (given_to(director, unit->generation) == height + 1)
+                wait_standing(director);
 }
 
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height) {

@@ -165,6 +165,19 @@ SCENARIO(I3_a_plan_that_is_written_ahead_stops_nothing) {
         end(s, upgraded, ELEMENTS(upgraded));
 }
 
+/* As one that is started at its boundary and comes no further than to say so. */
+SCENARIO(I6_a_node_that_tells_no_height_is_believed_where_it_stops) {
+        configure(s, "height: {source: log, pattern: 'committed height=([0-9]+)'}\n"
+                     "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 200 --tell-every 1000000");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
 /* Two blocks before its boundary it ends as if it had come there. What the new release makes of that is put back. */
 SCENARIO(I3_a_node_that_halts_too_early_hands_nothing_over) {
         static const struct ledger_range ranges[] = {{1, UINT64_MAX, "1.0.0"}};
@@ -202,6 +215,7 @@ int main(void) {
                         SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_writes_a_file),
                         SCENARIO_TEST(I4_a_chain_that_plans_its_upgrade_writes_a_file_and_ends),
                         SCENARIO_TEST(I3_a_plan_that_is_written_ahead_stops_nothing),
+                        SCENARIO_TEST(I6_a_node_that_tells_no_height_is_believed_where_it_stops),
                         SCENARIO_TEST(I3_a_node_that_halts_too_early_hands_nothing_over),
                         SCENARIO_TEST(I5_the_director_dies_before_the_node_halts),
         };
