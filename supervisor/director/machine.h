@@ -175,7 +175,7 @@ struct machine_settings {
 /* The state before anything ran. */
 struct machine machine_initial(void);
 
-/* A swap is under way, and nobody accepts connections: they wait. */
+/* Nobody accepts connections: they wait. With an upgrade that is armed for a height, not because of a crash. */
 bool machine_is_in_gap(const struct machine *machine);
 
 /* One step. Returns 1: handled; 0: the event means nothing in this phase; -EBUSY: a command that cannot be taken now

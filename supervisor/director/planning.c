@@ -141,7 +141,8 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         director->record.swap = swap.id;
         director->swap = swap;
         director->record.prepare_began_at = now_monotonic();
-        director->record.gap_began_at = 0;
+        if (!machine_is_in_gap(machine))
+                director->record.gap_began_at = 0;
         struct machine_event event = {.type = type,
                         .height = height,
                         .text = to,
@@ -331,20 +332,25 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         return denied < wanted ? denied : wanted;
 }
 
-bool planning_end_gap(struct director *director) {
+/* What ended the swap may not have been written down; and after a reboot the clock has started anew. */
+static bool measure_gap(struct director *director) {
         uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
-        director->record.gap_began_at = 0;
-        /* What ended the swap may not have been written down; and after a reboot the clock has started anew. */
-        if (began_at == 0 || began_at > now || director->swap.ended_at != 0)
+        if (began_at == 0 || began_at > now || director->swap.id == 0 || director->swap.ended_at != 0)
                 return false;
         uint64_t gap_us = now - began_at;
         director->swap.gap_us = gap_us > director->swap.gap_us ? gap_us : director->swap.gap_us;
         return true;
 }
 
+bool planning_end_gap(struct director *director) {
+        bool was_measured = measure_gap(director);
+        director->record.gap_began_at = 0;
+        return was_measured;
+}
+
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason) {
         struct journal_swap *swap = &director->swap;
-        (void) planning_end_gap(director); /* with the old release about to be flipped to, or nobody for now */
+        (void) measure_gap(director); /* which goes on where nobody is about to be flipped to */
         swap->ended_at = now_realtime();
         swap->total_us = swap->ended_at > swap->started_at ? swap->ended_at - swap->started_at : 0;
         text_copy(swap->outcome, sizeof(swap->outcome), outcome);
