@@ -166,6 +166,9 @@ int command_stop(const struct arguments *arguments) {
                                 node.name, pid);
                 return EXIT_FAILED;
         }
+        const char *cut_short = NULL;
+        if (reply && sd_bus_message_read(reply, "s", &cut_short) >= 0 && *cut_short)
+                log_warning("%s", cut_short);
         (void)printf("node %s has stopped\n", node.name);
         return EXIT_DONE;
 }
@@ -247,6 +250,8 @@ static void print_committed(const struct node *node, uint64_t id) {
         text_duration(swap.total_us, total);
         (void)printf("%s %s -> %s is committed (swap %" PRIu64 ", nobody accepted for %s, total %s)\n",
                         swap.kind, swap.from, swap.to, id, gap, total);
+        if (*swap.reason)
+                log_warning("%s", swap.reason);
 }
 
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason) {

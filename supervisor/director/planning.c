@@ -348,16 +348,28 @@ bool planning_end_gap(struct director *director) {
         return was_measured;
 }
 
+void planning_note_in_swap(struct director *director, const char *note) {
+        struct journal_swap *swap = &director->swap;
+        if (director->record.machine.kind == SWAP_NONE || swap->id != director->record.swap || swap->ended_at != 0)
+                return;
+        text_copy(swap->reason, sizeof(swap->reason), note);
+        if (journal_swap_update(director->journal, swap) < 0)
+                log_warning("that could not be written to the journal, and is not told with swap %lu", swap->id);
+}
+
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason) {
         struct journal_swap *swap = &director->swap;
         (void) measure_gap(director); /* which goes on where nobody is about to be flipped to */
         swap->ended_at = now_realtime();
         swap->total_us = swap->ended_at > swap->started_at ? swap->ended_at - swap->started_at : 0;
         text_copy(swap->outcome, sizeof(swap->outcome), outcome);
-        text_copy(swap->reason, sizeof(swap->reason), reason);
+        /* What was noted while it was under way stands behind why it ended so. */
+        char noted[sizeof(swap->reason)];
+        text_copy(noted, sizeof(noted), swap->reason);
+        (void) snprintf(swap->reason, sizeof(swap->reason), "%.300s%s%.200s", reason, *reason && *noted ? "; " : "", noted);
         if (journal_swap_update(director->journal, swap) < 0)
                 log_error("the end of swap %lu (%s) could not be written to the journal", swap->id, outcome);
-        log_notice("%s %s -> %s: %s%s%s", swap->kind, swap->from, swap->to, outcome, *reason ? ": " : "", reason);
+        log_notice("%s %s -> %s: %s%s%s", swap->kind, swap->from, swap->to, outcome, *swap->reason ? ": " : "", swap->reason);
 }
 
 void planning_note_height(struct director *director, uint64_t height) {

@@ -246,9 +246,29 @@ SCENARIO(upgrades_after_director_and_prober_were_killed) {
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
 
+static void assert_tells_of_kill(struct process_result result) {
+        if (result.status != 0 ||
+                        !strstr(result.error, "did not end within exec.stop_timeout (5 s) and was killed"))
+                fail_msg("status %d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+}
+
+SCENARIO(tells_what_it_had_to_kill) {
+        int status = -1;
+        begin(s, &(struct scenario_testnode){.arguments = "--stop-ms, '60000'"}, "");
+        assert_tells_of_kill(scenario_cli(s, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL));
+        json_t *told = scenario_status(s);
+        assert_string_equal(scenario_text(told, "last_swap.outcome"), "committed");
+        assert_non_null(strstr(scenario_text(told, "last_swap.reason"), "1.0.0 did not end within"));
+        json_decref(told);
+        assert_tells_of_kill(scenario_cli(s, "stop", s->node, NULL));
+        assert_int_equal(process_wait(&s->supervisor, 30 * USEC_PER_SEC, &status), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(upgrades_now_without_refusing_anybody),
+                        SCENARIO_TEST(tells_what_it_had_to_kill),
                         SCENARIO_TEST(upgrades_exactly_at_the_height),
                         SCENARIO_TEST(upgrades_a_go_node_exactly_at_the_height),
                         SCENARIO_TEST(does_not_slip_past_the_height_while_the_old_one_stops_slowly),

@@ -238,6 +238,7 @@ static void stop_comes_back_when_the_supervisor_is_gone(void **state) {
         assert_int_equal(kill(s->keeper, SIGTERM), 0);
         assert_int_equal(stage_finish_cli(s, pid), EXIT_DONE);
         stage_assert_says(s->out, "node anvil has stopped");
+        stage_assert_says(s->err, "1.7.0 was killed");
         stage_assert_calls(s, "Stop\n");
         close_fd(ready[0]);
         close_fd(ready[1]);
