@@ -134,7 +134,7 @@ struct machine {
         uint64_t serving;         /* whom new connections are routed to, alive or not; 0: nobody yet */
         uint64_t current;         /* the generation of the release in force; 0: none */
         char current_release[MACHINE_RELEASE_MAX];
-        char previous_release[MACHINE_RELEASE_MAX]; /* what `rollback` goes back to; empty: nothing */
+        char previous_release[MACHINE_RELEASE_MAX]; /* what `rollback` goes back to; empty: nothing, also after one */
         bool current_is_gone;                       /* its cgroup is empty */
         uint32_t crashes;                           /* in a row */
 

@@ -14,13 +14,26 @@
 
 #define NEAR_US (15 * USEC_PER_SEC)
 
+/* It does not run, and perhaps never will by itself. */
+static int refuse_unfit(const struct director *director, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        const char *node = director->config->node;
+        if (machine->crashes == 0 || (machine->phase != PHASE_STARTING && machine->phase != PHASE_BACKOFF))
+                return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
+                                machine_phase_for_status(machine->phase));
+        return refuse(refusal, CONTROL_ERROR_BUSY,
+                        "the node has failed %u times in a row, and is %s: `interrex upgrade %s VERSION --now` and `interrex rollback "
+                        "%s` work between two tries; after %u restarts it is held, and then they work as well",
+                        machine->crashes, machine->phase == PHASE_STARTING ? "being tried again" : "tried again soon", node, node,
+                        director->settings.give_up_after);
+}
+
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
         if (director->record.machine.state_is_old)
                 return refuse(refusal, CONTROL_ERROR_REFUSED, "the node is held: %.500s", machine->reason);
         if (machine->kind == SWAP_NONE)
-                return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
-                                machine_phase_for_status(machine->phase));
+                return refuse_unfit(director, refusal);
         char at[48] = "";
         if (machine->boundary != MACHINE_NO_HEIGHT)
                 (void) snprintf(at, sizeof(at), " at height %lu", machine->boundary);
@@ -33,6 +46,12 @@ static int refuse_busy(const struct director *director, struct refusal *refusal)
 static bool is_idle(const struct director *director) {
         return director->record.machine.phase == PHASE_RUNNING ||
                (director->record.machine.phase == PHASE_HELD && !director->record.machine.state_is_old);
+}
+
+/* It cannot start, and waits for its next try. */
+static bool waits_for_try(const struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        return machine->phase == PHASE_BACKOFF && machine->kind == SWAP_NONE && machine->current_is_gone;
 }
 
 bool planning_allows(const struct director *director, const char *release, uint64_t height) {
@@ -193,7 +212,7 @@ static int refuse_version(struct director *director, const char *text, uint64_t 
 
 int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
                 struct refusal *ret_refusal) {
-        if (!is_idle(director))
+        if (!is_idle(director) && !(now && waits_for_try(director)))
                 return refuse_busy(director, ret_refusal);
         if (check_release(director, version, ret_refusal) < 0)
                 return -1;
@@ -246,11 +265,13 @@ int planning_rollback(struct director *director, uint64_t *ret_swap, struct refu
                 *ret_swap = director->record.swap;
                 return events_feed(director, &event) == 1 ? 0 : refuse_busy(director, ret_refusal);
         }
-        if (!is_idle(director))
+        if (!is_idle(director) && !waits_for_try(director))
                 return refuse_busy(director, ret_refusal);
         if (*machine->previous_release == '\0')
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
-                                "there is nothing to go back to: %s is the first release that ran here", machine->current_release);
+                                "there is nothing further back than %s: no upgrade came before it, or it was rolled back to; for another "
+                                "release use `interrex upgrade %s VERSION --now`",
+                                machine->current_release, director->config->node);
         if (check_release(director, machine->previous_release, ret_refusal) < 0)
                 return -1;
         if (!planning_allows(director, machine->previous_release, next_height(director)))
