@@ -69,6 +69,11 @@ static void print_gate(const json_t *status, uint64_t height) {
         (void)fputs("the gate is ", stdout);
         text_put(stdout, gate);
         (void)putchar('\n');
+        const char *on_failure = json_string_value(json_object_get(next, "on_failure"));
+        if (on_failure) {
+                text_put(stdout, on_failure);
+                (void)putchar('\n');
+        }
 }
 
 static void print_promises(const struct node *node, uint64_t height) {

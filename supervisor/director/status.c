@@ -29,7 +29,7 @@ static json_t *number(uint64_t value) {
 static json_t *next(struct director *director) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director), at = machine->boundary;
-        char release[MACHINE_RELEASE_MAX] = "", gate[160];
+        char release[MACHINE_RELEASE_MAX] = "", gate[GATE_CHECK_TEXT_MAX];
         struct version version;
         text_copy(release, sizeof(release), machine->candidate_release);
         if (machine->kind == SWAP_NONE) {
@@ -53,6 +53,8 @@ static json_t *next(struct director *director) {
         (void) json_object_set_new(object, "gate",
                         gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()
                                                                                                   : json_string(gate));
+        gate_describe_failure(director, machine->current_release, gated_at, gate, sizeof(gate));
+        (void) json_object_set_new(object, "on_failure", gated_at == MACHINE_NO_HEIGHT ? json_null() : json_string(gate));
         (void) json_object_set_new(object, "eta_s",
                         eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;
