@@ -282,7 +282,8 @@ static json_t *degraded(struct director *director) {
                 append(array, signing);
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
-                append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
+                append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec; if it takes "
+                              "none, write `fence: exec` into `state`");
         append_unstartable(director, array);
         if (config->gate.kind != GATE_NONE && !gate_is_exact(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),

@@ -208,12 +208,12 @@ static void an_empty_schedule_says_what_that_means(void **state) {
                         .height = UINT64_MAX,
                         .set_at = 1700000000000000};
         _cleanup_free_ char *none = NULL, *one = NULL;
-        assert_int_equal(render_schedule(NULL, 0, 0, &none), 0);
+        assert_int_equal(render_schedule(NULL, 0, SCHEDULE_NO_SEQUENCE, &none), 0);
         assert_string_equal(none, "no boundary: every release is allowed at every height\n");
         assert_int_equal(render_schedule(&boundary, 1, 4, &one), 0);
         assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20  "
                                     "from=1200 mode=before\n"));
-        assert_non_null(strstr(one, "sequence 4\n"));
+        assert_non_null(strstr(one, "from a schedule with sequence 4: "));
 }
 
 static void programs_get_null_where_there_is_nothing(void **state) {
