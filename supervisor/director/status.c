@@ -45,7 +45,7 @@ static json_t *next(struct director *director) {
                 at = director->record.follow.held_at;
         json_t *object = json_object();
         const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
-        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : planning_eta(director, at);
+        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : machine->phase == PHASE_HELD ? USEC_INFINITY : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(release));
@@ -330,6 +330,14 @@ static void put_run(struct director *director, json_t *object) {
         (void) json_object_set_new(object, "height_problem", text_or_null(problem));
 }
 
+/* Since when nobody accepts; null: somebody does. */
+static void put_waiting(const struct director *director, json_t *object) {
+        uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
+        bool waits = machine_is_in_gap(&director->record.machine) && began_at != 0 && began_at <= now;
+        (void) json_object_set_new(object, "waiting_s",
+                        waits ? json_real((double) (now - began_at) / (double) USEC_PER_SEC) : json_null());
+}
+
 char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
         char warning[700];
@@ -339,6 +347,7 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
         (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
         put_run(director, object);
+        put_waiting(director, object);
         (void) json_object_set_new(object, "next", next(director));
         (void) json_object_set_new(object, "schedule", schedule_object(director));
         (void) json_object_set_new(object, "listeners", listeners(director));
