@@ -200,8 +200,8 @@ void unit_terminate(struct director *director, uint64_t generation) {
         }
         struct keeper_signal request = {.generation = generation, .signal = director->config->exec.stop_signal};
         unit->is_terminated = true;
-        if (unit->terminated_at == 0)
-                unit->terminated_at = now_monotonic();
+        if (unit->terminated_at == 0) /* by the clock that the deadline is set by, which may lag behind */
+                (void) sd_event_now(director->event, CLOCK_MONOTONIC, &unit->terminated_at);
         /* A process that is stopped as a whole would not see it. */
         keeper_tell(director, KEEPER_SIGNAL, &request, sizeof(request), NULL, 0);
 }
