@@ -1,5 +1,5 @@
 # make help says what can be made.
-#: make                 build into build/
+#: make                 build into build/ (V=1 shows the commands)
 #: make demo            the main job on a real node (./setup demo installs what it needs first)
 #: make check           every test that runs on this machine within minutes (./setup check likewise)
 #: make check-sim       the simulator alone
@@ -8,6 +8,8 @@ CC = gcc
 CLANG = clang
 BPFTOOL = $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 BUILD = build
+# One short line for what is built; V=1 shows the commands.
+quiet = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' '$(1)' '$@' && )
 VERSION := $(shell cat VERSION)
 MULTIARCH := $(shell $(CC) -print-multiarch)
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
@@ -31,18 +33,18 @@ LIBRARY_OBJECTS := $(filter-out $(BUILD)/supervisor/cli/main.o,$(OBJECTS))
 all: $(BUILD)/interrex library nodes
 
 $(BUILD)/interrex: $(OBJECTS)
-	$(CC) $(CFLAGS) $(IX_LDFLAGS) -o $@ $^ $(IX_LIBS)
+	$(call quiet,LINK)$(CC) $(CFLAGS) $(IX_LDFLAGS) -o $@ $^ $(IX_LIBS)
 
 $(BUILD)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -I/usr/include/$(MULTIARCH) -Ibpf -c $< -o $@
+	$(call quiet,BPF)$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -I/usr/include/$(MULTIARCH) -Ibpf -c $< -o $@
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@.tmp && mv $@.tmp $@
+	$(call quiet,SKEL)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -MD -MP -c $< -o $@
+	$(call quiet,CC)$(CC) $(CFLAGS) $(IX_CFLAGS) -MD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
 include library/library.mk
@@ -58,7 +60,7 @@ check: all tests check-sim
 
 $(BUILD)/tests/sim/simulate_machine: $(wildcard tests/sim/*.c tests/sim/*.h) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) $(IX_LDFLAGS) -o $@ $(filter %.c,$^) $(filter $(BUILD)/supervisor/director/machine%.o $(BUILD)/supervisor/lib/base.o,$(LIBRARY_OBJECTS))
+	$(call quiet,LINK)$(CC) $(CFLAGS) $(IX_CFLAGS) $(IX_LDFLAGS) -o $@ $(filter %.c,$^) $(filter $(BUILD)/supervisor/director/machine%.o $(BUILD)/supervisor/lib/base.o,$(LIBRARY_OBJECTS))
 
 check-sim: $(BUILD)/tests/sim/simulate_machine
 	@$< 200000

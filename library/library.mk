@@ -15,19 +15,19 @@ library: $(BUILD)/libinterrex.a $(BUILD)/libinterrex.so.0 $(BUILD)/libinterrex.s
 
 $(LIBINTERREX_OBJECTS): $(BUILD)/library/%.o: library/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LIBINTERREX_CFLAGS) -MMD -MP -c $< -o $@
+	$(call quiet,CC)$(CC) $(CFLAGS) $(LIBINTERREX_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libinterrex.a: $(LIBINTERREX_OBJECTS)
-	rm -f $@ && ar rcs $@ $^
+	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/libinterrex.so.0: $(LIBINTERREX_OBJECTS) library/interrex.map
-	$(CC) $(CFLAGS) -shared $(LIBINTERREX_LDFLAGS) $(LDFLAGS) -o $@ $(LIBINTERREX_OBJECTS) -pthread
+	$(call quiet,LINK)$(CC) $(CFLAGS) -shared $(LIBINTERREX_LDFLAGS) $(LDFLAGS) -o $@ $(LIBINTERREX_OBJECTS) -pthread
 
 $(BUILD)/libinterrex.so: $(BUILD)/libinterrex.so.0
-	ln -sf libinterrex.so.0 $@
+	$(call quiet,LN)ln -sf libinterrex.so.0 $@
 
 $(BUILD)/interrex-uninstalled.pc: library/interrex.pc.in VERSION
 	@mkdir -p $(@D)
-	sed 's|@PREFIX@|$(CURDIR)|; s|@INCLUDEDIR@|$(CURDIR)/include|; s|@LIBDIR@|$(abspath $(BUILD))|; s|@VERSION@|$(VERSION)|' $< > $@
+	$(call quiet,GEN)sed 's|@PREFIX@|$(CURDIR)|; s|@INCLUDEDIR@|$(CURDIR)/include|; s|@LIBDIR@|$(abspath $(BUILD))|; s|@VERSION@|$(VERSION)|' $< > $@
 
 -include $(LIBINTERREX_OBJECTS:.o=.d)

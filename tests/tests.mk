@@ -27,11 +27,11 @@ tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(SCENARIO_TESTS) $(NODES)
 .SECONDEXPANSION:
 $(BUILD)/tests/nodes/%: $$(wildcard tests/nodes/%/*.c tests/nodes/%/*.h) $(BUILD)/libinterrex.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -Iinclude -o $@ $(filter %.c %.a,$^) -lpthread
+	$(call quiet,CC)$(CC) $(CFLAGS) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -Iinclude -o $@ $(filter %.c %.a,$^) -lpthread
 
 $(BUILD)/tests/nodes/testnode-go: tests/nodes/testnode.go
 	@mkdir -p $(@D)
-	GO111MODULE=off $(GO) build -o $@ $<
+	$(call quiet,GO)GO111MODULE=off $(GO) build -o $@ $<
 
 # Else make takes them for intermediate files, and removes them after building a test alone.
 .SECONDARY: $(SKELETONS) $(TEST_SKELETONS)
@@ -41,20 +41,20 @@ $(TEST_SUPPORT_OBJECTS): | $(TEST_SKELETONS)
 $(TEST_SKELETONS:.skel.h=.bpf.o): $(wildcard tests/support/*.h)
 
 $(TEST_SUPPORT): $(TEST_SUPPORT_OBJECTS)
-	rm -f $@ && ar rcs $@ $^
+	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT) $(BUILD)/libinterrex.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(BUILD)/libinterrex.a $(IX_LIBS) \
+	$(call quiet,CC)$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(BUILD)/libinterrex.a $(IX_LIBS) \
 	  -lcmocka
 
 $(BUILD)/tests/kernel/%: tests/kernel/%.c $(LIBRARY_OBJECTS) $(TEST_SUPPORT)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(IX_LIBS) -lcmocka
+	$(call quiet,CC)$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY_OBJECTS) $(IX_LIBS) -lcmocka
 
 $(BUILD)/tests/scenario/%: tests/scenario/%.c $(SCENARIO_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(SCENARIO_OBJECTS) $(IX_LIBS) -lcmocka
+	$(call quiet,CC)$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< $(SCENARIO_OBJECTS) $(IX_LIBS) -lcmocka
 
 check-unit: $(UNIT_TESTS)
 	@set -e; for t in $^; do $$t; done

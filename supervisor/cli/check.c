@@ -4,12 +4,16 @@
 #include "../lib/control_protocol.h"
 #include "../lib/signer.h"
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
 
 #define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
 
 static int read_all(const char *path, char **ret_text, size_t *ret_length);
 static void print_mistakes(const char *path, const struct config_mistakes *mistakes);
 static void print_signer(const struct config *config);
+static void warn_of_host(const struct config *config);
 static int check_place(
                 const struct config *config, const char *state_dir, struct config_mistakes *ret_mistakes);
 
@@ -43,7 +47,50 @@ int command_check(const char *path, const char *state_dir) {
                         config->n_listen, config->n_listen == 1 ? "" : "es",
                         config->state.overlap ? "two generations may overlap" : "one generation at a time");
         print_signer(config);
+        warn_of_host(config);
         return EXIT_DONE;
+}
+
+/* Of its own user; what access lists and capabilities allow beyond is not known here. */
+static bool may_write(const struct passwd *user, const struct stat *st) {
+        gid_t groups[64];
+        int n = ELEMENTS(groups);
+        if (!user || user->pw_uid == 0 || (st->st_mode & S_IWOTH) != 0)
+                return true;
+        if (st->st_uid == user->pw_uid)
+                return (st->st_mode & S_IWUSR) != 0;
+        if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+                return true;
+        for (int i = 0; i < n; i++)
+                if (groups[i] == st->st_gid)
+                        return (st->st_mode & S_IWGRP) != 0;
+        return false;
+}
+
+static void warn_of_command(const char *key, char *const *command) {
+        if (command && command[0] && command[0][0] == '/' && access(command[0], X_OK) < 0)
+                (void)printf("! %s: %s cannot be run here: %s\n", key, command[0], strerror(errno));
+}
+
+/* The file may be checked elsewhere than it is for, so these are no mistakes. */
+static void warn_of_host(const struct config *config) {
+        const char *name = config->exec.user, *directory = config->state.directory;
+        const struct passwd *user = name ? getpwnam(name) : NULL;
+        struct stat st;
+        if (name && !user)
+                (void)printf("! exec.user: %s does not exist here; make it with `adduser --system %s`\n",
+                                name, name);
+        if (directory && stat(directory, &st) < 0)
+                (void)printf("! state.directory: %s cannot be used here (%s); make it with `install -d -o "
+                             "%s %s`\n",
+                                directory, strerror(errno), name ? name : "root", directory);
+        else if (directory && !may_write(user, &st))
+                (void)printf("! state.directory: %s cannot be written by %s; give it to it with `chown %s "
+                             "%s`\n",
+                                directory, name, name, directory);
+        warn_of_command("height.command", config->height.command);
+        for (size_t i = 0; i < config->n_probes; i++)
+                warn_of_command(config->probes[i].name, config->probes[i].command);
 }
 
 /* Where the directory cannot be read, the supervisor will say it. */

@@ -71,6 +71,7 @@ static void put_preparation(FILE *out, const json_t *boundary) {
         (void)fprintf(out, ", snapshot %s\n",
                         snapshot ? snapshot : "not possible: what fails there is held");
         put_text(out, "    ", boundary, "gate_promise");
+        put_text(out, "\n    ", boundary, "on_failure");
         (void)fputc('\n', out);
 }
 

@@ -120,7 +120,8 @@ static void put_head(FILE *out, const json_t *status, const struct text_style *s
                 put_part(out, &separator, "g%" PRIu64, number);
         if (number_of(status, "pid", &number) && number > 0)
                 put_part(out, &separator, "pid %" PRIu64, number);
-        if (number_of(status, "uptime_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
+        if (json_is_integer(json_object_get(status, "pid")) && number_of(status, "uptime_s", &number) &&
+                        number < UINT64_MAX / USEC_PER_SEC) {
                 text_duration(number * USEC_PER_SEC, duration);
                 put_part(out, &separator, "up %s", number == 0 ? "less than 1 s" : duration);
         }
@@ -131,12 +132,20 @@ static void put_head(FILE *out, const json_t *status, const struct text_style *s
 
 static void put_warnings(FILE *out, const json_t *status, const struct text_style *style) {
         const char *reason = text_of(status, "reason", NULL);
+        char duration[TEXT_DURATION_MAX];
+        uint64_t number;
         const json_t *item;
         size_t i;
         if (reason) {
                 text_put_coloured(out, style, COLOUR_BAD, "! ");
                 text_put(out, reason);
                 (void)fputc('\n', out);
+        }
+        if (number_of(status, "waiting_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
+                text_duration(number * USEC_PER_SEC, duration);
+                text_put_coloured(out, style, COLOUR_BUSY, "! ");
+                (void)fprintf(out, "the node does not answer: connections wait, for %s so far\n",
+                                number == 0 ? "less than 1 s" : duration);
         }
         json_array_foreach(json_object_get(status, "degraded"), i, item) {
                 text_put_coloured(out, style, COLOUR_BUSY, "! degraded: ");

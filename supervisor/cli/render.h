@@ -4,6 +4,7 @@
 
 #include "../lib/journal.h"
 #include "../lib/release.h"
+#include "../lib/schedule_document.h"
 #include "text.h"
 #include <jansson.h>
 
@@ -18,7 +19,7 @@ int render_history(
                 const struct journal_swap *swaps, size_t n, const struct text_style *style, char **ret_text);
 int render_report(const struct journal_swap *swap, const struct journal_step *steps, size_t n,
                 const struct text_style *style, char **ret_text);
-int render_schedule(const struct journal_boundary *boundaries, size_t n, uint64_t sequence, char **ret_text);
+int render_schedule(const struct journal_boundary *boundaries, size_t n, uint64_t document, char **ret_text);
 int render_releases(const struct release *releases, size_t n, char **ret_text);
 
 /* The same for programs. Texts that are no UTF-8 lose the bytes that are wrong. NULL: out of memory. */

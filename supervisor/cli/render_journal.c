@@ -151,7 +151,7 @@ static void put_boundary(FILE *out, const struct journal_boundary *boundary) {
 }
 
 int render_schedule(
-                const struct journal_boundary *boundaries, size_t n, uint64_t sequence, char **ret_text) {
+                const struct journal_boundary *boundaries, size_t n, uint64_t document, char **ret_text) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
@@ -163,8 +163,11 @@ int render_schedule(
                 (void)fprintf(out, "%12s  %-32s %-19s  %s\n", "FROM HEIGHT", "ALLOWED", "SET", "MORE");
         for (size_t i = 0; i < n; i++)
                 put_boundary(out, &boundaries[i]);
-        if (n > 0)
-                (void)fprintf(out, "sequence %" PRIu64 "\n", sequence);
+        if (document != SCHEDULE_NO_SEQUENCE)
+                (void)fprintf(out,
+                                "from a schedule with sequence %" PRIu64
+                                ": one with a lower number is refused\n",
+                                document);
         return finish(out, &text, ret_text);
 }
 

@@ -26,8 +26,11 @@ int command_schedule_show(const struct arguments *arguments) {
                 _cleanup_(output_json_done) json_t *json = render_schedule_json(boundaries, n, sequence);
                 return output_json(json);
         }
+        uint64_t document = SCHEDULE_NO_SEQUENCE;
+        if (r >= 0 && journal)
+                r = journal_document_get(journal, &document);
         if (r >= 0)
-                r = render_schedule(boundaries, n, sequence, &text);
+                r = render_schedule(boundaries, n, document, &text);
         return output_text(r, text);
 }
 
@@ -35,6 +38,15 @@ int command_schedule_set(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         struct boundary_rule rule;
         char point[64], why[384];
+        enum boundary_unit unit;
+        uint64_t at;
+        if (boundary_parse_point(arguments->words[0], &unit, &at) < 0 &&
+                        boundary_parse_point(arguments->words[1], &unit, &at) >= 0) {
+                log_error("a range is missing behind %s: give a height and a range, such as "
+                          "`interrex schedule set %s %s '>=1.1.0'`",
+                                arguments->words[1], arguments->words[0], arguments->words[1]);
+                return EXIT_USAGE;
+        }
         if (boundary_parse(arguments->words[0], arguments->words[1], &rule, why, sizeof(why)) < 0) {
                 log_error("%s", why);
                 return EXIT_USAGE;

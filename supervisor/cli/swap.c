@@ -69,6 +69,11 @@ static void print_gate(const json_t *status, uint64_t height) {
         (void)fputs("the gate is ", stdout);
         text_put(stdout, gate);
         (void)putchar('\n');
+        const char *on_failure = json_string_value(json_object_get(next, "on_failure"));
+        if (on_failure) {
+                text_put(stdout, on_failure);
+                (void)putchar('\n');
+        }
 }
 
 static void print_promises(const struct node *node, uint64_t height) {
@@ -166,6 +171,9 @@ int command_stop(const struct arguments *arguments) {
                                 node.name, pid);
                 return EXIT_FAILED;
         }
+        const char *cut_short = NULL;
+        if (reply && sd_bus_message_read(reply, "s", &cut_short) >= 0 && *cut_short)
+                log_warning("%s", cut_short);
         (void)printf("node %s has stopped\n", node.name);
         return EXIT_DONE;
 }
@@ -247,6 +255,8 @@ static void print_committed(const struct node *node, uint64_t id) {
         text_duration(swap.total_us, total);
         (void)printf("%s %s -> %s is committed (swap %" PRIu64 ", nobody accepted for %s, total %s)\n",
                         swap.kind, swap.from, swap.to, id, gap, total);
+        if (*swap.reason)
+                log_warning("%s", swap.reason);
 }
 
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason) {

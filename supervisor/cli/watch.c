@@ -10,7 +10,7 @@
 
 #define EVERY_MS 1000
 
-static int show(const struct node *node, bool on_terminal, char **last_line);
+static int show(const struct node *node, bool on_terminal, bool once, char **last_line);
 static int watch_signals(void);
 static bool wait_for_turn(int signals, int changes);
 
@@ -33,7 +33,7 @@ int command_watch(const struct arguments *arguments) {
                 (void)inotify_add_watch(changes, node.run, IN_CLOSE_WRITE);
         bool on_terminal = isatty(STDOUT_FILENO);
         do
-                status = show(&node, on_terminal, &last_line);
+                status = show(&node, on_terminal, arguments->once, &last_line);
         while (status == 0 && !arguments->once && wait_for_turn(signals, changes));
         return status;
 }
@@ -63,11 +63,20 @@ static int show_line(const json_t *status, char **last_line) {
         return output_text(r, line);
 }
 
-static int show(const struct node *node, bool on_terminal, char **last_line) {
+static int show_once(const json_t *status) {
+        _cleanup_free_ char *text = NULL;
+        struct text_style style = text_style_for(STDOUT_FILENO);
+        int r = render_status(status, &style, &text);
+        return output_text(r, text);
+}
+
+static int show(const struct node *node, bool on_terminal, bool once, char **last_line) {
         _cleanup_(output_json_done) json_t *status = NULL;
         int exit_status = status_ask(node, &status);
         if (exit_status != 0)
                 return exit_status;
+        if (once)
+                return show_once(status);
         return on_terminal ? show_on_terminal(status) : show_line(status, last_line);
 }
 

@@ -31,6 +31,7 @@ struct unit {
         int pid, pidfd, cgroup_fd;
         bool is_running, is_empty, empty_was_told, exit_was_told, is_past_fence, waits_at_fence, is_frozen, was_proved;
         bool is_terminated, was_killed;
+        uint64_t terminated_at;   /* monotonic: it was first told to end; 0: it was not */
         uint64_t later_locks;     /* past the fence: each was asked about, in vain */
         bool spawn_is_pending;    /* its release is still being verified */
         bool pass_is_pending;     /* it waits at exec, and its release is being verified anew */
@@ -268,6 +269,7 @@ struct director {
 
         struct keeper_welcome welcome;
         struct keeper_directories directories;
+        char cut_short[200]; /* at the stop: what had to be killed at exec.stop_timeout; "": nothing */
         bool has_resumed, is_exiting, is_performing;
         uint64_t ports_deadline; /* monotonic: until then a port of the node may be somebody else's */
         bool is_selecting;       /* the state's height is being read before the start */

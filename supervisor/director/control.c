@@ -43,7 +43,7 @@ static const sd_bus_vtable vtable[] = {
                 SD_BUS_METHOD("Restart", "", "t", on_restart, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Cancel", "", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("AcceptState", "", "", on_accept_state, SD_BUS_VTABLE_UNPRIVILEGED),
-                SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("Stop", "", "s", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleSet", "a(uuttss)t", "", schedule_on_set, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleRemove", "ut", "", schedule_on_remove, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("ScheduleDocument", "hhb", "uta(us)", schedule_on_document, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -170,25 +170,26 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
         return 1;
 }
 
-static void answer(struct waiter *waiter, const struct journal_swap *swap) {
-        if (swap)
-                (void) sd_bus_reply_method_return(waiter->message, "ss", swap->outcome, swap->reason);
-        else
-                (void) sd_bus_reply_method_return(waiter->message, "");
+static void answered(struct waiter *waiter) {
         (void) sd_bus_flush(sd_bus_message_get_bus(waiter->message));
         waiter->message = sd_bus_message_unref(waiter->message);
 }
 
 void control_answer_waiters(struct director *director) {
         for (size_t i = 0; i < WAITERS_MAX; i++)
-                if (director->waiters[i].message && director->waiters[i].swap == director->swap.id)
-                        answer(&director->waiters[i], &director->swap);
+                if (director->waiters[i].message && director->waiters[i].swap == director->swap.id) {
+                        (void) sd_bus_reply_method_return(director->waiters[i].message, "ss", director->swap.outcome,
+                                        director->swap.reason);
+                        answered(&director->waiters[i]);
+                }
 }
 
 void control_answer_stop(struct director *director) {
         for (size_t i = 0; i < WAITERS_MAX; i++)
-                if (director->waiters[i].message && director->waiters[i].swap == 0)
-                        answer(&director->waiters[i], NULL);
+                if (director->waiters[i].message && director->waiters[i].swap == 0) {
+                        (void) sd_bus_reply_method_return(director->waiters[i].message, "s", director->cut_short);
+                        answered(&director->waiters[i]);
+                }
 }
 
 void control_emit_change(struct director *director) {

@@ -70,6 +70,15 @@ static int go_on_unwritten(const struct director *director, const struct machine
         return is_stop ? 0 : -ENOSPC;
 }
 
+/* In the journal, so that the gap is told right after a restart. From a hold it goes on into the swap that leaves it. */
+static void note_gap(struct record *next, const struct machine_event *event) {
+        bool nobody_waits = next->machine.phase == PHASE_STOPPED || event->type == EVENT_START;
+        if (nobody_waits && next->machine.kind == SWAP_NONE)
+                next->gap_began_at = 0;
+        if (next->gap_began_at == 0 && machine_is_in_gap(&next->machine))
+                next->gap_began_at = now_monotonic();
+}
+
 int events_feed(struct director *director, const struct machine_event *event) {
         struct record next = director->record;
         struct machine_actions actions;
@@ -84,8 +93,7 @@ int events_feed(struct director *director, const struct machine_event *event) {
         if (r <= 0)
                 return r;
         enum machine_phase before = director->record.machine.phase;
-        if (next.gap_began_at == 0 && machine_is_in_gap(&next.machine))
-                next.gap_began_at = now_monotonic(); /* in the journal, so that the gap is told right after a restart */
+        note_gap(&next, event);
         (void) journal_place_check(director);
         next.journal_was_lost = next.journal_was_lost && next.machine.current == director->record.machine.current &&
                                 next.machine.phase != PHASE_STOPPED;

@@ -164,6 +164,23 @@ void gate_describe(const struct director *director, const char *release, uint64_
         }
 }
 
+void gate_describe_failure(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
+        bool is_put_back = director->settings.snapshot && !director->settings.signer_inside;
+        const char *until = "until a release that may run there is added, or an operator acts";
+        if (planning_allows(director, release, height))
+                (void) snprintf(text, size, "if the new release fails, %.60s comes back and goes on", release);
+        else if (is_put_back && gate_holds(director, release))
+                (void) snprintf(text, size, "if the new release fails, %.60s is held behind block %lu and serves reads, %s",
+                                release, height > 0 ? height - 1 : 0, until);
+        else if (is_put_back && director->settings.hold_serves)
+                (void) snprintf(text, size,
+                                "if the new release fails, the node is held: %.60s serves reads, cut off from its peers, %s",
+                                release, until);
+        else
+                (void) snprintf(text, size, "if the new release fails, the node is held: it is stopped, and connections wait %s",
+                                until);
+}
+
 const char *gate_kind_name(enum gate_kind kind) {
         static const char *const names[] = {[GATE_NONE] = "none",
                         [GATE_UPROBE] = "uprobe",

@@ -29,4 +29,7 @@ bool gate_describe_hold(const struct director *director, const char *release, ui
 /* "exact: stops before block 7 begins", or why it is not. */
 void gate_describe(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
+/* What a release that fails at HEIGHT leads to, for one that is to take over from RELEASE there. */
+void gate_describe_failure(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
+
 const char *gate_kind_name(enum gate_kind kind);

@@ -81,6 +81,8 @@ void heights_problem(struct director *director, char *text, size_t size) {
         uint64_t age = heights_age(director);
         if (is_asked && poll->failures > 0)
                 text_copy(text, size, poll->last_failure);
+        else if (!is_asked && machine_is_in_gap(&director->record.machine))
+                return; /* there is nobody to ask */
         else if (age != USEC_INFINITY && age > old_after(director))
                 text_copy(text, size,
                                 director->prober < 0 ? "the prober is being restarted"

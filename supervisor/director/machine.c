@@ -67,9 +67,14 @@ void renew_current(struct step *step) {
 }
 
 bool machine_is_in_gap(const struct machine *m) {
-        if (m->kind == SWAP_NONE)
-                return false;
         switch (m->phase) {
+        case PHASE_HELD:
+                return m->current_is_gone || m->current != m->serving;
+        case PHASE_STARTING:
+        case PHASE_BACKOFF:
+        case PHASE_RENEWING:
+                return m->kind == SWAP_NONE; /* what is armed for a height has no part in it */
+        case PHASE_ARMED:
         case PHASE_PREPARING:
         case PHASE_GATING:
         case PHASE_REHEARSING:

@@ -134,7 +134,7 @@ struct machine {
         uint64_t serving;         /* whom new connections are routed to, alive or not; 0: nobody yet */
         uint64_t current;         /* the generation of the release in force; 0: none */
         char current_release[MACHINE_RELEASE_MAX];
-        char previous_release[MACHINE_RELEASE_MAX]; /* what `rollback` goes back to; empty: nothing */
+        char previous_release[MACHINE_RELEASE_MAX]; /* what `rollback` goes back to; empty: nothing, also after one */
         bool current_is_gone;                       /* its cgroup is empty */
         uint32_t crashes;                           /* in a row */
 
@@ -175,7 +175,7 @@ struct machine_settings {
 /* The state before anything ran. */
 struct machine machine_initial(void);
 
-/* A swap is under way, and nobody accepts connections: they wait. */
+/* Nobody accepts connections: they wait. With an upgrade that is armed for a height, not because of a crash. */
 bool machine_is_in_gap(const struct machine *machine);
 
 /* One step. Returns 1: handled; 0: the event means nothing in this phase; -EBUSY: a command that cannot be taken now

@@ -98,6 +98,8 @@ int on_held_deadline(struct step *step);
 /* machine_swap.c: transitions of a swap */
 int on_upgrade(struct step *step);
 int on_rollback_command(struct step *step);
+int on_upgrade_in_backoff(struct step *step);
+int on_rollback_in_backoff(struct step *step);
 int on_restart_command(struct step *step);
 int on_busy(struct step *step);
 int on_cancel(struct step *step);

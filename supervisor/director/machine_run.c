@@ -84,7 +84,10 @@ static int back_off(struct step *step) {
         if (m->crashes > step->settings->give_up_after) {
                 char last[MACHINE_REASON_MAX];
                 text_copy(last, sizeof(last), m->reason);
-                (void) snprintf(m->reason, sizeof(m->reason), "gave up after %u tries; the last: %.300s", m->crashes, last);
+                (void) snprintf(m->reason, sizeof(m->reason),
+                                "gave up after %u restart%s in a row; the last: %.300s; `interrex restart` tries again, `interrex upgrade "
+                                "VERSION --now` runs another release",
+                                m->crashes - 1, m->crashes == 2 ? "" : "s", last);
                 act(step, ACTION_KILL, m->current);
                 return enter_held(step);
         }

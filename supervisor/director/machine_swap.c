@@ -36,6 +36,20 @@ int on_rollback_command(struct step *step) {
         return begin(step, SWAP_ROLLBACK, step->machine->previous_release, MACHINE_NO_HEIGHT);
 }
 
+/* The node cannot start, and another release is asked for at once. What is left of it must be gone: its end is not told twice. */
+static bool may_leave_backoff(const struct step *step) {
+        return step->machine->kind == SWAP_NONE && step->machine->current_is_gone;
+}
+
+int on_upgrade_in_backoff(struct step *step) {
+        bool is_at_once = step->event->height == MACHINE_NO_HEIGHT;
+        return may_leave_backoff(step) && is_at_once ? on_upgrade(step) : -EBUSY;
+}
+
+int on_rollback_in_backoff(struct step *step) {
+        return may_leave_backoff(step) ? on_rollback_command(step) : -EBUSY;
+}
+
 /* What held it may have been taken out of the schedule; but not what another release has made of the state. */
 int on_restart_command(struct step *step) {
         if (step->machine->must_not_run && (step->event->flag || !step->machine->may_serve))
@@ -312,7 +326,9 @@ int on_probation_passed(struct step *step) {
                 return 0;
         uint64_t old = m->current;
         bool old_lives = m->overlap && !m->current_is_gone;
-        if (m->kind != SWAP_RESTART)
+        if (m->kind == SWAP_ROLLBACK)
+                m->previous_release[0] = '\0'; /* it would lead forward again, to what was just left */
+        else if (m->kind != SWAP_RESTART)
                 text_copy(m->previous_release, sizeof(m->previous_release), m->current_release);
         text_copy(m->current_release, sizeof(m->current_release), m->candidate_release);
         m->current = m->candidate;

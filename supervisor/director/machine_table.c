@@ -25,6 +25,8 @@ static const struct {
                 {PHASE_BACKOFF, EVENT_DEADLINE, on_backoff_over},
                 {PHASE_BACKOFF, EVENT_EMPTY, on_current_empty},
                 {PHASE_BACKOFF, EVENT_GATE_HIT, on_boundary}, /* what the node had said is read after its end */
+                {PHASE_BACKOFF, EVENT_UPGRADE, on_upgrade_in_backoff},
+                {PHASE_BACKOFF, EVENT_ROLLBACK, on_rollback_in_backoff},
                 {PHASE_BACKOFF, EVENT_STOP, on_stop},
 
                 {PHASE_RUNNING, EVENT_START, on_cold_start},

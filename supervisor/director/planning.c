@@ -14,13 +14,26 @@
 
 #define NEAR_US (15 * USEC_PER_SEC)
 
+/* It does not run, and perhaps never will by itself. */
+static int refuse_unfit(const struct director *director, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        const char *node = director->config->node;
+        if (machine->crashes == 0 || (machine->phase != PHASE_STARTING && machine->phase != PHASE_BACKOFF))
+                return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
+                                machine_phase_for_status(machine->phase));
+        return refuse(refusal, CONTROL_ERROR_BUSY,
+                        "the node has failed %u times in a row, and is %s: `interrex upgrade %s VERSION --now` and `interrex rollback "
+                        "%s` work between two tries; after %u restarts it is held, and then they work as well",
+                        machine->crashes, machine->phase == PHASE_STARTING ? "being tried again" : "tried again soon", node, node,
+                        director->settings.give_up_after);
+}
+
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
         if (director->record.machine.state_is_old)
                 return refuse(refusal, CONTROL_ERROR_REFUSED, "the node is held: %.500s", machine->reason);
         if (machine->kind == SWAP_NONE)
-                return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
-                                machine_phase_for_status(machine->phase));
+                return refuse_unfit(director, refusal);
         char at[48] = "";
         if (machine->boundary != MACHINE_NO_HEIGHT)
                 (void) snprintf(at, sizeof(at), " at height %lu", machine->boundary);
@@ -33,6 +46,12 @@ static int refuse_busy(const struct director *director, struct refusal *refusal)
 static bool is_idle(const struct director *director) {
         return director->record.machine.phase == PHASE_RUNNING ||
                (director->record.machine.phase == PHASE_HELD && !director->record.machine.state_is_old);
+}
+
+/* It cannot start, and waits for its next try. */
+static bool waits_for_try(const struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        return machine->phase == PHASE_BACKOFF && machine->kind == SWAP_NONE && machine->current_is_gone;
 }
 
 bool planning_allows(const struct director *director, const char *release, uint64_t height) {
@@ -144,7 +163,8 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         director->record.swap = swap.id;
         director->swap = swap;
         director->record.prepare_began_at = now_monotonic();
-        director->record.gap_began_at = 0;
+        if (!machine_is_in_gap(machine))
+                director->record.gap_began_at = 0;
         struct machine_event event = {.type = type,
                         .height = height,
                         .text = to,
@@ -196,7 +216,7 @@ static int refuse_version(struct director *director, const char *text, uint64_t 
 
 int planning_upgrade(struct director *director, const char *version, uint64_t height, bool now, uint64_t *ret_swap,
                 struct refusal *ret_refusal) {
-        if (!is_idle(director))
+        if (!is_idle(director) && !(now && waits_for_try(director)))
                 return refuse_busy(director, ret_refusal);
         if (check_release(director, version, ret_refusal) < 0)
                 return -1;
@@ -249,11 +269,13 @@ int planning_rollback(struct director *director, uint64_t *ret_swap, struct refu
                 *ret_swap = director->record.swap;
                 return events_feed(director, &event) == 1 ? 0 : refuse_busy(director, ret_refusal);
         }
-        if (!is_idle(director))
+        if (!is_idle(director) && !waits_for_try(director))
                 return refuse_busy(director, ret_refusal);
         if (*machine->previous_release == '\0')
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
-                                "there is nothing to go back to: %s is the first release that ran here", machine->current_release);
+                                "there is nothing further back than %s: no upgrade came before it, or it was rolled back to; for another "
+                                "release use `interrex upgrade %s VERSION --now`",
+                                machine->current_release, director->config->node);
         if (check_release(director, machine->previous_release, ret_refusal) < 0)
                 return -1;
         if (!planning_allows(director, machine->previous_release, next_height(director)))
@@ -343,27 +365,44 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         return denied < wanted ? denied : wanted;
 }
 
-bool planning_end_gap(struct director *director) {
+/* What ended the swap may not have been written down; and after a reboot the clock has started anew. */
+static bool measure_gap(struct director *director) {
         uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
-        director->record.gap_began_at = 0;
-        /* What ended the swap may not have been written down; and after a reboot the clock has started anew. */
-        if (began_at == 0 || began_at > now || director->swap.ended_at != 0)
+        if (began_at == 0 || began_at > now || director->swap.id == 0 || director->swap.ended_at != 0)
                 return false;
         uint64_t gap_us = now - began_at;
         director->swap.gap_us = gap_us > director->swap.gap_us ? gap_us : director->swap.gap_us;
         return true;
 }
 
+bool planning_end_gap(struct director *director) {
+        bool was_measured = measure_gap(director);
+        director->record.gap_began_at = 0;
+        return was_measured;
+}
+
+void planning_note_in_swap(struct director *director, const char *note) {
+        struct journal_swap *swap = &director->swap;
+        if (director->record.machine.kind == SWAP_NONE || swap->id != director->record.swap || swap->ended_at != 0)
+                return;
+        text_copy(swap->reason, sizeof(swap->reason), note);
+        if (journal_swap_update(director->journal, swap) < 0)
+                log_warning("that could not be written to the journal, and is not told with swap %lu", swap->id);
+}
+
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason) {
         struct journal_swap *swap = &director->swap;
-        (void) planning_end_gap(director); /* with the old release about to be flipped to, or nobody for now */
+        (void) measure_gap(director); /* which goes on where nobody is about to be flipped to */
         swap->ended_at = now_realtime();
         swap->total_us = swap->ended_at > swap->started_at ? swap->ended_at - swap->started_at : 0;
         text_copy(swap->outcome, sizeof(swap->outcome), outcome);
-        text_copy(swap->reason, sizeof(swap->reason), reason);
+        /* What was noted while it was under way stands behind why it ended so. */
+        char noted[sizeof(swap->reason)];
+        text_copy(noted, sizeof(noted), swap->reason);
+        (void) snprintf(swap->reason, sizeof(swap->reason), "%.300s%s%.200s", reason, *reason && *noted ? "; " : "", noted);
         if (journal_swap_update(director->journal, swap) < 0)
                 log_error("the end of swap %lu (%s) could not be written to the journal", swap->id, outcome);
-        log_notice("%s %s -> %s: %s%s%s", swap->kind, swap->from, swap->to, outcome, *reason ? ": " : "", reason);
+        log_notice("%s %s -> %s: %s%s%s", swap->kind, swap->from, swap->to, outcome, *swap->reason ? ": " : "", swap->reason);
 }
 
 void planning_note_height(struct director *director, uint64_t height) {

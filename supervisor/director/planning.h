@@ -28,7 +28,10 @@ int planning_first_release(struct director *director, char *release, size_t size
  * PLANNING_FIRST_BLOCK: that cannot be said before its height is known. */
 uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted);
 
-/* Somebody accepts again, or the swap ends without: the gap counts if it is the longest so far. False: there was none. */
+/* Is told with how the swap under way ends. */
+void planning_note_in_swap(struct director *director, const char *note);
+
+/* Somebody accepts again: the gap counts if it is the longest so far. False: there was none. */
 bool planning_end_gap(struct director *director);
 void planning_finish_swap(struct director *director, const char *outcome, const char *reason);
 

@@ -29,7 +29,7 @@ static json_t *number(uint64_t value) {
 static json_t *next(struct director *director) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director), at = machine->boundary;
-        char release[MACHINE_RELEASE_MAX] = "", gate[160];
+        char release[MACHINE_RELEASE_MAX] = "", gate[GATE_CHECK_TEXT_MAX];
         struct version version;
         text_copy(release, sizeof(release), machine->candidate_release);
         if (machine->kind == SWAP_NONE) {
@@ -45,7 +45,7 @@ static json_t *next(struct director *director) {
                 at = director->record.follow.held_at;
         json_t *object = json_object();
         const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
-        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : planning_eta(director, at);
+        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : machine->phase == PHASE_HELD ? USEC_INFINITY : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
         (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
         (void) json_object_set_new(object, "release", text_or_null(release));
@@ -53,6 +53,8 @@ static json_t *next(struct director *director) {
         (void) json_object_set_new(object, "gate",
                         gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()
                                                                                                   : json_string(gate));
+        gate_describe_failure(director, machine->current_release, gated_at, gate, sizeof(gate));
+        (void) json_object_set_new(object, "on_failure", gated_at == MACHINE_NO_HEIGHT ? json_null() : json_string(gate));
         (void) json_object_set_new(object, "eta_s",
                         eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
         return object;
@@ -280,7 +282,8 @@ static json_t *degraded(struct director *director) {
                 append(array, signing);
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)
-                append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec");
+                append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec; if it takes "
+                              "none, write `fence: exec` into `state`");
         append_unstartable(director, array);
         if (config->gate.kind != GATE_NONE && !gate_is_exact(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
@@ -327,6 +330,14 @@ static void put_run(struct director *director, json_t *object) {
         (void) json_object_set_new(object, "height_problem", text_or_null(problem));
 }
 
+/* Since when nobody accepts; null: somebody does. */
+static void put_waiting(const struct director *director, json_t *object) {
+        uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
+        bool waits = machine_is_in_gap(&director->record.machine) && began_at != 0 && began_at <= now;
+        (void) json_object_set_new(object, "waiting_s",
+                        waits ? json_real((double) (now - began_at) / (double) USEC_PER_SEC) : json_null());
+}
+
 char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
         char warning[700];
@@ -336,6 +347,7 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
         (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
         put_run(director, object);
+        put_waiting(director, object);
         (void) json_object_set_new(object, "next", next(director));
         (void) json_object_set_new(object, "schedule", schedule_object(director));
         (void) json_object_set_new(object, "listeners", listeners(director));

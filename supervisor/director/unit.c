@@ -7,6 +7,7 @@
 #include "keeper_link.h"
 #include "listen_fds.h"
 #include "notify_socket.h"
+#include "planning.h"
 #include "probing.h"
 #include "spawn_request.h"
 #include "verification.h"
@@ -200,8 +201,25 @@ void unit_terminate(struct director *director, uint64_t generation) {
         }
         struct keeper_signal request = {.generation = generation, .signal = director->config->exec.stop_signal};
         unit->is_terminated = true;
+        if (unit->terminated_at == 0) /* by the clock that the deadline is set by, which may lag behind */
+                (void) sd_event_now(director->event, CLOCK_MONOTONIC, &unit->terminated_at);
         /* A process that is stopped as a whole would not see it. */
         keeper_tell(director, KEEPER_SIGNAL, &request, sizeof(request), NULL, 0);
+}
+
+/* It was told to end, and had all the time for it. */
+static void note_cut_short(struct director *director, const struct unit *unit) {
+        uint64_t patience = director->settings.stop_us;
+        char text[sizeof(director->cut_short)];
+        if (unit->terminated_at == 0 || unit->was_killed || !unit->is_running || now_monotonic() < unit->terminated_at + patience)
+                return;
+        (void) snprintf(text, sizeof(text),
+                        "%.60s did not end within exec.stop_timeout (%.3g s) and was killed: what it had not written is lost",
+                        unit->release, (double) patience / (double) USEC_PER_SEC);
+        log_warning("generation %lu: %s", unit->generation, text);
+        planning_note_in_swap(director, text);
+        if (director->record.machine.phase == PHASE_STOPPING)
+                text_copy(director->cut_short, sizeof(director->cut_short), text);
 }
 
 void unit_control(struct director *director, uint64_t generation, enum keeper_cgroup_verb verb) {
@@ -221,9 +239,10 @@ void unit_control(struct director *director, uint64_t generation, enum keeper_cg
         unit = unit_find(director, generation);
         if (!unit)
                 return;
-        if (verb == CGROUP_KILL)
+        if (verb == CGROUP_KILL) {
+                note_cut_short(director, unit);
                 unit->was_killed = true;
-        else
+        } else
                 unit->is_frozen = verb == CGROUP_FREEZE;
         int r = keeper_ask(director, KEEPER_CGROUP, &request, sizeof(request), NULL, 0, request.serial, NULL);
         if (r < 0 && r != -ESRCH)

@@ -91,7 +91,7 @@ sanitized-fuzzers: $(FUZZERS) $(FUZZ_SEEDS)
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -fsanitize=fuzzer $(IX_LDFLAGS) -o $@ $< $(LIBRARY_OBJECTS) $(IX_LIBS)
+	$(call quiet,CC)$(CC) $(CFLAGS) $(IX_CFLAGS) -fsanitize=fuzzer $(IX_LDFLAGS) -o $@ $< $(LIBRARY_OBJECTS) $(IX_LIBS)
 
 $(BUILD)/tests/fuzz/fuzz_config.corpus/%.yaml: examples/%.yaml
 	@mkdir -p $(@D)

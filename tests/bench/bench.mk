@@ -8,4 +8,4 @@ bench: $(BENCHES) $(BUILD)/interrex $(NODES)
 
 $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/spread.c tests/bench/spread.h $(SCENARIO_OBJECTS) $(SKELETONS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< tests/bench/spread.c $(SCENARIO_OBJECTS) $(IX_LIBS) -lcmocka -lpthread
+	$(call quiet,CC)$(CC) $(CFLAGS) $(IX_CFLAGS) -Itests $(IX_LDFLAGS) -o $@ $< tests/bench/spread.c $(SCENARIO_OBJECTS) $(IX_LIBS) -lcmocka -lpthread

@@ -187,7 +187,7 @@ SCENARIO(I3_a_node_that_halts_too_early_hands_nothing_over) {
         scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
         scenario_start(s);
-        json_decref(scenario_wait_status(s, is_held, "ended too early", TIMEOUT_US));
+        json_decref(scenario_wait_status(s, scenario_is_held, "ended too early", TIMEOUT_US));
         end(s, ranges, ELEMENTS(ranges));
 }
 

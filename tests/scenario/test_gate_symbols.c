@@ -52,7 +52,11 @@ SCENARIO(I4_a_pattern_stops_exactly_and_the_arming_says_so) {
         scenario_add_testnode(s, "1.0.0", "");
         add_renamed(s, "2.0.0", "commit_blxyz");
         scenario_start(s);
-        TELLS(s, 0, SAYS("armed for height 1000000", "the gate is exact: stops before block 1000000 begins"),
+        TELLS(s, 0,
+                        SAYS("armed for height 1000000",
+                                        "the gate is exact: stops before block 1000000 begins",
+                                        "if the new release fails, 1.0.0 is held behind block 999999 and "
+                                        "serves reads"),
                         "upgrade", s->node, "2.0.0", "--at", "1000000");
         TELLS(s, 0, SAYS("exact: stops before block 1000000 begins"), "status", s->node);
         TELLS(s, 0, SAYS("gate uprobe (exact) at commit_block", "stops before block 1000000 begins"), "plan",

@@ -246,9 +246,50 @@ SCENARIO(upgrades_after_director_and_prober_were_killed) {
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
 
+static void assert_tells_of_kill(struct process_result result) {
+        if (result.status != 0 ||
+                        !strstr(result.error, "did not end within exec.stop_timeout (5 s) and was killed"))
+                fail_msg("status %d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+}
+
+SCENARIO(tells_what_it_had_to_kill) {
+        int status = -1;
+        begin(s, &(struct scenario_testnode){.arguments = "--stop-ms, '60000'"}, "");
+        assert_tells_of_kill(scenario_cli(s, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL));
+        json_t *told = scenario_status(s);
+        assert_string_equal(scenario_text(told, "last_swap.outcome"), "committed");
+        assert_non_null(strstr(scenario_text(told, "last_swap.reason"), "1.0.0 did not end within"));
+        json_decref(told);
+        assert_tells_of_kill(scenario_cli(s, "stop", s->node, NULL));
+        assert_int_equal(process_wait(&s->supervisor, 30 * USEC_PER_SEC, &status), 0);
+}
+
+static bool waits_for_its_next_try(const json_t *status, const void *said) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return reason && strstr(reason, said);
+}
+
+/* The one that has failed would be tried again in ten minutes. */
+SCENARIO(I6_a_release_that_cannot_start_is_left_at_once) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .more = "restart: {backoff: [10m]}"});
+        scenario_add_testnode(s, "1.0.0", "--exit-at-once 3");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(
+                        s, waits_for_its_next_try, "exited with status 3", HEIGHT_TIMEOUT_US));
+        scenario_expect(s, 1, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        assert_swap(s, "2.0.0", "committed");
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(upgrades_now_without_refusing_anybody),
+                        SCENARIO_TEST(tells_what_it_had_to_kill),
+                        SCENARIO_TEST(I6_a_release_that_cannot_start_is_left_at_once),
                         SCENARIO_TEST(upgrades_exactly_at_the_height),
                         SCENARIO_TEST(upgrades_a_go_node_exactly_at_the_height),
                         SCENARIO_TEST(does_not_slip_past_the_height_while_the_old_one_stops_slowly),

@@ -209,6 +209,8 @@ static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
                 return answer_schedule(message, stage);
         if (strcmp(member, "Cancel") == 0 || strcmp(member, "Refresh") == 0 || strcmp(member, "Stop") == 0) {
                 note_call(stage->scratch, member);
+                if (strcmp(member, "Stop") == 0)
+                        return sd_bus_reply_method_return(message, "s", "1.7.0 was killed");
                 return sd_bus_reply_method_return(message, "");
         }
         if (strcmp(member, "Upgrade") == 0 || strcmp(member, "Rollback") == 0 ||

@@ -90,8 +90,24 @@ static void test_check_reads_standard_input(void **state) {
         assert_non_null(strstr(no_err, "-:3: unknown key \"x\""));
 }
 
+/* The file may be for another host. */
+static void what_is_not_on_this_host_is_warned_of(void **state) {
+        _cleanup_free_ char *out = NULL, *err = NULL;
+        (void)state;
+        int status = check_text("node: a\nexec: {command: a, user: interrex-nobody}\n"
+                                "listen: [\"tcp:127.0.0.1:1\"]\n"
+                                "state: {directory: /nowhere/at-all, fence: exec}\n"
+                                "probes: [{name: own, kind: exec, command: [\"/nowhere/probe\"]}]\n",
+                        false, &out, &err);
+        assert_int_equal(status, 0);
+        assert_non_null(strstr(out, "! exec.user: interrex-nobody does not exist here"));
+        assert_non_null(strstr(out, "! state.directory: /nowhere/at-all cannot be used here"));
+        assert_non_null(strstr(out, "! own: /nowhere/probe cannot be run here"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                        cmocka_unit_test(what_is_not_on_this_host_is_warned_of),
                         cmocka_unit_test(test_check_prints_every_mistake_with_file_and_line),
                         cmocka_unit_test(test_check_reads_standard_input),
         };

@@ -92,7 +92,7 @@ static void status_is_for_people_and_programs(void **state) {
         assert_int_equal(stage_run_cli(s, "status --json"), EXIT_DONE);
         stage_assert_says(s->out, "\"phase\": \"running\"");
         assert_int_equal(stage_run_cli(s, "watch --once"), EXIT_DONE);
-        assert_string_equal(s->out, "anvil running 1.7.0 g3 height 1234\n");
+        assert_string_equal(s->out, "anvil  RUNNING  1.7.0  height 1234  (g3, pid 812, up 5.0 s)\n");
 }
 
 static void waiting_ends_with_the_outcome(void **state) {
@@ -238,6 +238,7 @@ static void stop_comes_back_when_the_supervisor_is_gone(void **state) {
         assert_int_equal(kill(s->keeper, SIGTERM), 0);
         assert_int_equal(stage_finish_cli(s, pid), EXIT_DONE);
         stage_assert_says(s->out, "node anvil has stopped");
+        stage_assert_says(s->err, "1.7.0 was killed");
         stage_assert_calls(s, "Stop\n");
         close_fd(ready[0]);
         close_fd(ready[1]);
@@ -273,6 +274,8 @@ static void a_schedule_is_set_through_a_running_director(void **state) {
         char path[128], line[192];
         stage_supervise(s);
         stage_start_director(s, &(const struct script){0});
+        assert_int_equal(stage_run_cli(s, "schedule set anvil 1300"), EXIT_USAGE);
+        stage_assert_says(s->err, "a range is missing behind 1300");
         assert_int_equal(stage_run_cli(s, "schedule set 1300 >=1.7.1"), EXIT_DONE);
         (void)snprintf(path, sizeof(path), "%s/table", s->folder);
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);

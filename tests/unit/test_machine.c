@@ -39,9 +39,13 @@ static void a_gap_lasts_while_nobody_serves(void **state) {
         life = running();
         life.machine.phase = PHASE_HELD;
         life.machine.current_is_gone = true;
-        assert_false(machine_is_in_gap(&life.machine));
+        assert_true(machine_is_in_gap(&life.machine));
         (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
         assert_true(machine_is_in_gap(&life.machine));
+        /* A node that is held and lives answers. */
+        life = running();
+        life.machine.phase = PHASE_HELD;
+        assert_false(machine_is_in_gap(&life.machine));
 }
 
 static void I2_the_fence_is_released_only_when_the_old_cgroup_is_empty(void **state) {
@@ -108,6 +112,41 @@ static void I8_a_state_with_signing_memory_inside_is_never_restored(void **state
         (void)feed(&life, EVENT_EMPTY, 2, NULL);
         assert_int_equal(life.machine.phase, PHASE_REVIVING);
         assert_false(did(&life, ACTION_RESTORE, 0));
+}
+
+/* Waiting for the node to run would be waiting for ever. */
+static void I6_a_node_that_cannot_start_is_replaced_between_two_tries(void **state) {
+        struct life life = running();
+        (void)state;
+        (void)feed(&life, EVENT_EXITED, life.machine.current, "it exited with status 1");
+        assert_int_equal(life.machine.phase, PHASE_BACKOFF);
+        assert_int_equal(feed(&life, EVENT_UPGRADE, 0, "2.0.0"), -EBUSY); /* something of it is left */
+        (void)feed(&life, EVENT_EMPTY, life.machine.current, NULL);
+        assert_int_equal(feed(&life, EVENT_UPGRADE, 0, "2.0.0"), 1);
+        assert_int_equal(life.machine.phase, PHASE_PREPARING);
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_AT_FENCE, life.machine.candidate, NULL);
+        (void)feed(&life, EVENT_SNAPSHOT_TAKEN, 0, NULL);
+        (void)feed(&life, EVENT_PROVED, life.machine.candidate, NULL);
+        (void)feed(&life, EVENT_PROBATION_PASSED, life.machine.candidate, NULL);
+        assert_int_equal(life.machine.phase, PHASE_RUNNING);
+        assert_string_equal(life.machine.current_release, "2.0.0");
+}
+
+static void a_rollback_does_not_lead_forward_again(void **state) {
+        struct life life = running();
+        (void)state;
+        text_copy(life.machine.previous_release, sizeof(life.machine.previous_release), "0.9.0");
+        assert_int_equal(feed(&life, EVENT_ROLLBACK, 0, NULL), 1);
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        (void)feed(&life, EVENT_AT_FENCE, 2, NULL);
+        (void)feed(&life, EVENT_EXITED, 1, "");
+        (void)feed(&life, EVENT_EMPTY, 1, NULL);
+        (void)feed(&life, EVENT_SNAPSHOT_TAKEN, 0, NULL);
+        (void)feed(&life, EVENT_PROVED, 2, NULL);
+        (void)feed(&life, EVENT_PROBATION_PASSED, 2, NULL);
+        assert_string_equal(life.machine.current_release, "0.9.0");
+        assert_int_equal(feed(&life, EVENT_ROLLBACK, 0, NULL), -ENOENT);
 }
 
 static void I6_a_node_that_does_not_come_up_is_held_in_the_end(void **state) {
@@ -306,6 +345,8 @@ int main(void) {
                         cmocka_unit_test(
                                         I3_at_a_breaking_boundary_the_old_release_does_not_come_back_without_an_exact_gate),
                         cmocka_unit_test(I8_a_state_with_signing_memory_inside_is_never_restored),
+                        cmocka_unit_test(I6_a_node_that_cannot_start_is_replaced_between_two_tries),
+                        cmocka_unit_test(a_rollback_does_not_lead_forward_again),
                         cmocka_unit_test(I6_a_node_that_does_not_come_up_is_held_in_the_end),
                         cmocka_unit_test(a_second_upgrade_is_busy),
                         cmocka_unit_test(overlap_goes_back_at_once),

@@ -64,6 +64,16 @@ static void a_held_node_says_why_first(void **state) {
                         "           probe rpc failed\n");
 }
 
+static void a_node_that_is_down_says_so(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"it "
+                       "failed\",\"release\":\"1\",\"pid\":null,"
+                       "\"uptime_s\":0.0,\"height\":29,\"waiting_s\":20.4}",
+                        "a  HELD  1  height 29\n"
+                        "! it failed\n"
+                        "! the node does not answer: connections wait, for 20 s so far\n");
+}
+
 static void two_generations_are_both_shown(void **state) {
         (void)state;
         json_t *status = parse(
@@ -208,12 +218,12 @@ static void an_empty_schedule_says_what_that_means(void **state) {
                         .height = UINT64_MAX,
                         .set_at = 1700000000000000};
         _cleanup_free_ char *none = NULL, *one = NULL;
-        assert_int_equal(render_schedule(NULL, 0, 0, &none), 0);
+        assert_int_equal(render_schedule(NULL, 0, SCHEDULE_NO_SEQUENCE, &none), 0);
         assert_string_equal(none, "no boundary: every release is allowed at every height\n");
         assert_int_equal(render_schedule(&boundary, 1, 4, &one), 0);
         assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20  "
                                     "from=1200 mode=before\n"));
-        assert_non_null(strstr(one, "sequence 4\n"));
+        assert_non_null(strstr(one, "from a schedule with sequence 4: "));
 }
 
 static void programs_get_null_where_there_is_nothing(void **state) {
@@ -263,6 +273,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(a_running_node_reads_at_a_glance),
                         cmocka_unit_test(a_held_node_says_why_first),
+                        cmocka_unit_test(a_node_that_is_down_says_so),
                         cmocka_unit_test(two_generations_are_both_shown),
                         cmocka_unit_test(what_is_missing_or_strange_is_left_out),
                         cmocka_unit_test(a_terminal_cannot_be_taken_over),
