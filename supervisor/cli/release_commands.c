@@ -166,7 +166,7 @@ static int ask_journal(const struct node *node, const char *version, char *text,
                 return status;
         int r = journal_get(journal, JOURNAL_CONFIGURED, &configured, &length);
         if (r >= 0 || r == -ENOENT)
-                r = journal_get(journal, "machine", &value, &length);
+                r = journal_get(journal, JOURNAL_MACHINE, &value, &length);
         if (r < 0 && r != -ENOENT) {
                 log_errno(r, "cannot read %s, which says what node %s runs: nothing is removed",
                                 node->journal, node->name);

@@ -9,6 +9,7 @@
 #include "gate_check.h"
 #include "journal_place.h"
 #include "planning.h"
+#include "record.h"
 
 /* A boundary in time is placed so far ahead: the gate must be armed before it is reached. */
 #define PLACED_AHEAD_US USEC_PER_SEC
@@ -239,9 +240,9 @@ static void apply(struct director *director) {
         /* What failed under another schedule may be what this one asks for. */
         director->record.follow.n_failed = 0;
         director->record.follow.went_back = false;
-        (void) journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+        (void) record_write(director, &director->record);
         if (machine->phase == PHASE_RUNNING || machine->phase == PHASE_ARMED)
-                (void) gate_arm(director, machine->current, planning_gate_height(director, machine->current, machine->boundary));
+                (void) gate_arm(director, machine->current, planning_gate_height_now(director, machine->current));
         following_evaluate(director);
 }
 

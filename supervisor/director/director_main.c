@@ -151,7 +151,7 @@ static int open_journal(struct director *director) {
                 log_error("the journal %s cannot be opened: %s; move it away to begin anew", path, strerror(-r));
                 return EXIT_FAILED;
         }
-        if (journal_get(director->journal, "machine", &value, &size) >= 0) {
+        if (journal_get(director->journal, JOURNAL_MACHINE, &value, &size) >= 0) {
                 const struct record *record = value;
                 if (size == sizeof(*record) && record->machine.format == MACHINE_FORMAT && record->machine.phase < PHASES)
                         director->record = *record;

@@ -17,6 +17,7 @@
 #include "perform.h"
 #include "planning.h"
 #include "probing.h"
+#include "record.h"
 #include "signing.h"
 #include "stray.h"
 #include "unit.h"
@@ -44,7 +45,7 @@ static int write_down(struct director *director, const struct record *next, cons
         if (r < 0)
                 return r;
         director->is_in_transaction = false;
-        r = journal_set(director->journal, "machine", next, sizeof(*next));
+        r = record_write(director, next);
         if (r >= 0) {
                 note_step(director, &director->record.machine, &next->machine, event);
                 r = journal_commit(director->journal);
@@ -345,8 +346,7 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         if (unit->generation == machine->current)
                 watermark_raise(director, last_height);
         (void) boundaries_place_due(director, last_height + 1); /* it stands there */
-        uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
-        uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
+        uint64_t boundary = planning_gate_height_now(director, unit->generation);
         if (journal_place_leaves_gate(director, unit->generation))
                 return false;
         if (boundary != MACHINE_NO_HEIGHT && boundary <= last_height + 1)

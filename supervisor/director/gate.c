@@ -72,9 +72,7 @@ void gate_on_notification(struct director *director, uint64_t generation, uint64
 
 /* Now that it is known where the state stands, the gate is set where it belongs; that it stops there is the node's own doing. */
 static bool look_for_node(struct director *director, const struct unit *unit) {
-        const struct machine *machine = &director->record.machine;
-        uint64_t wanted = unit->generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT;
-        uint64_t boundary = planning_gate_height(director, unit->generation, wanted);
+        uint64_t boundary = planning_gate_height_now(director, unit->generation);
         if (boundary != PLANNING_FIRST_BLOCK)
                 (void) gate_arm(director, unit->generation, boundary);
         return false;

@@ -4,6 +4,7 @@
 #include "events.h"
 #include "gate.h"
 #include "planning.h"
+#include "record.h"
 #include "unit.h"
 #include <limits.h>
 
@@ -12,7 +13,7 @@
 /* So much may a file's time lie behind the clock. */
 #define CLOCK_GRAIN_US (20 * USEC_PER_MSEC)
 
-static struct gate_halt *halt_of(struct director *director, uint64_t generation);
+static const struct gate_halt *halt_of(const struct director *director, uint64_t generation);
 static uint64_t given_to(const struct director *director, uint64_t generation);
 static uint64_t wanted_for(struct director *director, uint64_t generation);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
@@ -37,29 +38,35 @@ int gate_node_arguments(struct director *director, uint64_t generation, char ***
         return r;
 }
 
-bool gate_node_must_renew(struct director *director) {
+/* True: *RET_GIVEN is where it stops by itself, *RET_WANTED where it should. */
+static bool find_other_height(struct director *director, uint64_t *ret_given, uint64_t *ret_wanted) {
         const struct machine *machine = &director->record.machine;
         const struct unit *unit = unit_find(director, machine->current);
         bool runs = machine->phase == PHASE_RUNNING || machine->phase == PHASE_ARMED;
         if (director->config->gate.kind != GATE_NODE || !director->config->gate.args || !runs || machine->must_not_run || !unit ||
                         !unit->is_running || unit->height == MACHINE_NO_HEIGHT)
                 return false;
-        uint64_t wanted = wanted_for(director, machine->current);
+        *ret_given = given_to(director, machine->current);
+        *ret_wanted = wanted_for(director, machine->current);
         /* Where it is too late for that, it is stopped as soon as its height is seen. */
-        return given_to(director, machine->current) != wanted && wanted > unit->height + 1;
+        return *ret_given != *ret_wanted && *ret_wanted > unit->height + 1;
+}
+
+bool gate_node_must_renew(struct director *director) {
+        uint64_t given, wanted;
+        return find_other_height(director, &given, &wanted);
 }
 
 bool gate_node_renew(struct director *director) {
-        const struct machine *machine = &director->record.machine;
+        uint64_t given, wanted;
         char text[160];
-        if (!gate_node_must_renew(director))
+        if (!find_other_height(director, &given, &wanted))
                 return false;
-        uint64_t given = given_to(director, machine->current), wanted = wanted_for(director, machine->current);
         if (wanted != MACHINE_NO_HEIGHT)
                 (void) snprintf(text, sizeof(text), "it is started anew so that it stops by itself before height %lu", wanted);
         else
                 (void) snprintf(text, sizeof(text), "it is started anew so that it does not stop before height %lu", given);
-        return events_feed_about(director, EVENT_RENEW, machine->current, text) == 1;
+        return events_feed_about(director, EVENT_RENEW, director->record.machine.current, text) == 1;
 }
 
 static void believe(struct director *director, struct unit *unit, uint64_t boundary) {
@@ -75,8 +82,7 @@ static void believe(struct director *director, struct unit *unit, uint64_t bound
 void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at) {
         const struct machine *machine = &director->record.machine;
         const struct gate_halt *halt = halt_of(director, machine->current);
-        if (director->config->gate.kind != GATE_NODE || halt->generation != machine->current ||
-                        written_at + CLOCK_GRAIN_US < halt->started_at)
+        if (director->config->gate.kind != GATE_NODE || !halt || written_at + CLOCK_GRAIN_US < halt->started_at)
                 return;
         if (unit_find(director, machine->current))
                 hear(director, machine->current, height, false);
@@ -195,13 +201,15 @@ bool gate_node_has_stopped(struct director *director, const struct unit *unit, u
         return true;
 }
 
-static struct gate_halt *halt_of(struct director *director, uint64_t generation) {
-        return &director->record.halts[generation % MACHINE_SLOTS];
+/* NULL: it was not started with this kind of gate. */
+static const struct gate_halt *halt_of(const struct director *director, uint64_t generation) {
+        const struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
+        return halt->generation == generation ? halt : NULL;
 }
 
 static uint64_t given_to(const struct director *director, uint64_t generation) {
-        const struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
-        return halt->generation == generation ? halt->height : MACHINE_NO_HEIGHT;
+        const struct gate_halt *halt = halt_of(director, generation);
+        return halt ? halt->height : MACHINE_NO_HEIGHT;
 }
 
 /* The first height from which on it is asked whether the generation may run there. */
@@ -221,7 +229,7 @@ static uint64_t wanted_for(struct director *director, uint64_t generation) {
         bool is_candidate = generation == machine->candidate && generation != 0;
         uint64_t from = starts_at(director, generation), own = is_candidate ? MACHINE_NO_HEIGHT : machine->boundary;
         struct version version;
-        if (version_parse(is_candidate ? machine->candidate_release : machine->current_release, &version) < 0)
+        if (version_parse(planning_release_of(director, generation), &version) < 0)
                 return own;
         uint64_t denied = from == MACHINE_NO_HEIGHT ? schedule_end_of(&director->schedule, &version)
                                                     : schedule_first_denied(&director->schedule, &version, from);
@@ -230,9 +238,9 @@ static uint64_t wanted_for(struct director *director, uint64_t generation) {
 
 /* A director that comes back must know where the node stops. */
 static int note_given(struct director *director, uint64_t generation, uint64_t height) {
-        *halt_of(director, generation) =
+        director->record.halts[generation % MACHINE_SLOTS] =
                         (struct gate_halt){.generation = generation, .height = height, .started_at = now_realtime()};
-        int r = journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+        int r = record_write(director, &director->record);
         return r < 0 ? log_errno(r, "where generation %lu stops by itself could not be written to the journal", generation) : 0;
 }
 

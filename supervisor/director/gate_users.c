@@ -2,6 +2,7 @@
 
 #include "../lib/log.h"
 #include "../lib/release.h"
+#include "record.h"
 #include <sodium.h>
 
 /* What it was told while it was learned may be a block that it had asked for before, in vain: nobody was there to hear it. */
@@ -52,7 +53,7 @@ static int identify(const struct director *director, const char *release, uint8_
 static int write_down(struct director *director, const struct gate_users *users) {
         struct record next = director->record;
         next.gate_users = *users;
-        int r = journal_set(director->journal, "machine", &next, sizeof(next));
+        int r = record_write(director, &next);
         if (r >= 0)
                 director->record.gate_users = *users;
         return r;

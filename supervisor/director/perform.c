@@ -14,17 +14,13 @@
 #include "keeper_link.h"
 #include "planning.h"
 #include "probing.h"
+#include "record.h"
 #include "steering.h"
 #include "unit.h"
 #include "verification.h"
 #include "waiting_room.h"
 
 #define DRAIN_EVERY_US (100 * USEC_PER_MSEC)
-
-static const char *release_of(const struct director *director, uint64_t generation) {
-        const struct machine *machine = &director->record.machine;
-        return generation == machine->candidate && generation != 0 ? machine->candidate_release : machine->current_release;
-}
 
 static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         struct director *director = userdata;
@@ -90,7 +86,7 @@ static void drain(struct director *director) {
 static void write_gap_down(struct director *director) {
         int r = journal_begin(director->journal);
         if (r >= 0)
-                r = journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+                r = record_write(director, &director->record);
         if (r >= 0)
                 r = journal_swap_update(director->journal, &director->swap);
         if (r >= 0)
@@ -148,7 +144,7 @@ static void tell_ready(struct director *director, uint64_t generation) {
                 (void) snprintf(status.text, sizeof(status.text), "held: %.200s", machine->reason);
         else
                 (void) snprintf(status.text, sizeof(status.text), "%s %s, generation %lu", machine_phase_for_status(machine->phase),
-                                release_of(director, generation), generation);
+                                planning_release_of(director, generation), generation);
         keeper_tell(director, KEEPER_READY, &status, sizeof(status), NULL, 0);
         rest_when_idle(director);
 }
@@ -164,7 +160,7 @@ static void perform_on_unit(struct director *director, const struct machine_acti
         uint64_t generation = action->generation;
         switch (action->type) {
         case ACTION_SPAWN:
-                unit_spawn(director, generation, release_of(director, generation), action->fence);
+                unit_spawn(director, generation, planning_release_of(director, generation), action->fence);
                 break;
         case ACTION_PASS:
                 unit_pass(director, generation);

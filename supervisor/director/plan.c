@@ -126,16 +126,15 @@ static void check_release(struct director *director, const char *name, json_t *o
 
 /* BEFORE is the release that it stops there. */
 static void put_gate(struct director *director, uint64_t height, const char *before, json_t *object, json_t *problems) {
-        char text[GATE_CHECK_TEXT_MAX];
+        char text[GATE_CHECK_TEXT_MAX], failure[GATE_CHECK_TEXT_MAX];
         const char *function = "";
         enum gate_kind kind = director->config->gate.kind;
         gate_describe(director, before, height, text, sizeof(text));
         (void) json_object_set_new(object, "gate", json_string(gate_kind_name(kind)));
         (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_is_exact(director, before)));
         (void) json_object_set_new(object, "gate_promise", json_string(text));
-        gate_describe_failure(director, before, height, text, sizeof(text));
-        (void) json_object_set_new(object, "on_failure", json_string(text));
-        gate_describe(director, before, height, text, sizeof(text));
+        gate_describe_failure(director, before, height, failure, sizeof(failure));
+        (void) json_object_set_new(object, "on_failure", json_string(failure));
         if (kind == GATE_NONE || gate_check_breaking(director, before, text, sizeof(text)) < 0)
                 problem(problems, "%s", text);
         if (gate_check_release(director, before, &function, text, sizeof(text)) < 0)

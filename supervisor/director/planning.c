@@ -10,6 +10,7 @@
 #include "gate_node.h"
 #include "jobs.h"
 #include "journal_place.h"
+#include "record.h"
 #include "unit.h"
 
 #define NEAR_US (15 * USEC_PER_SEC)
@@ -345,7 +346,7 @@ int planning_first_release(struct director *director, char *release, size_t size
         return found ? 0 : -ENOENT;
 }
 
-static const char *release_of(const struct director *director, uint64_t generation) {
+const char *planning_release_of(const struct director *director, uint64_t generation) {
         const struct machine *machine = &director->record.machine;
         return generation == machine->candidate && generation != 0 ? machine->candidate_release : machine->current_release;
 }
@@ -353,7 +354,7 @@ static const char *release_of(const struct director *director, uint64_t generati
 uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted) {
         struct unit *unit = unit_find(director, generation);
         struct version version;
-        if (director->config->gate.kind == GATE_NONE || version_parse(release_of(director, generation), &version) < 0)
+        if (director->config->gate.kind == GATE_NONE || version_parse(planning_release_of(director, generation), &version) < 0)
                 return MACHINE_NO_HEIGHT;
         bool is_known = unit && unit->height != MACHINE_NO_HEIGHT;
         bool may_be_old = state_signs(&director->config->state) && director->record.last_height != MACHINE_NO_HEIGHT &&
@@ -363,6 +364,11 @@ uint64_t planning_gate_height(struct director *director, uint64_t generation, ui
         if (!is_known && (denied != UINT64_MAX || may_be_old))
                 return PLANNING_FIRST_BLOCK;
         return denied < wanted ? denied : wanted;
+}
+
+uint64_t planning_gate_height_now(struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        return planning_gate_height(director, generation, generation == machine->current ? machine->boundary : MACHINE_NO_HEIGHT);
 }
 
 /* What ended the swap may not have been written down; and after a reboot the clock has started anew. */
@@ -450,11 +456,11 @@ void planning_note_lock(struct director *director) {
         if (director->record.takes_lock)
                 return;
         director->record.takes_lock = true;
-        (void) journal_set(director->journal, "machine", &director->record, sizeof(director->record));
+        (void) record_write(director, &director->record);
 }
 
 void planning_recover_unit(struct director *director, struct unit *unit, const struct keeper_generation *known) {
-        text_copy(unit->release, sizeof(unit->release), release_of(director, unit->generation));
+        text_copy(unit->release, sizeof(unit->release), planning_release_of(director, unit->generation));
         bool waits = unit->generation == director->record.machine.candidate && !director->record.machine.overlap;
         unit->fence = waits && !known->is_past_fence ? MACHINE_WAIT_AT_FENCE : MACHINE_PASS_AT_ONCE;
         unit->was_proved = unit->generation == director->record.machine.serving;

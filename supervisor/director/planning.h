@@ -21,12 +21,17 @@ bool planning_allows(const struct director *director, const char *release, uint6
 /* Which release the node starts with when nothing was ever decided. -ENOENT with a sentence. */
 int planning_first_release(struct director *director, char *release, size_t size, char *why, size_t why_size);
 
+/* Which release the generation is, or will be, of the swap under way or of none. */
+const char *planning_release_of(const struct director *director, uint64_t generation);
+
 /* A gate there tells with its first block where the state stands. */
 #define PLANNING_FIRST_BLOCK 1
 
 /* The height before which the generation must stop: WANTED, or the first one at which the schedule denies its release;
  * PLANNING_FIRST_BLOCK: that cannot be said before its height is known. */
 uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted);
+/* The same, where what is wanted is the boundary of the swap under way, if the generation is the one in force. */
+uint64_t planning_gate_height_now(struct director *director, uint64_t generation);
 
 /* Is told with how the swap under way ends. */
 void planning_note_in_swap(struct director *director, const char *note);

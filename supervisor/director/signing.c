@@ -4,6 +4,7 @@
 #include "../lib/signer.h"
 #include "events.h"
 #include "jobs.h"
+#include "record.h"
 
 void signing_apply(struct director *director) {
         const struct config *config = director->config;
@@ -33,7 +34,7 @@ void signing_note(struct director *director, const char *mark) {
         if (strcmp(before, mark ? mark : "") == 0 || (!mark && record->machine.past_fence))
                 return;
         text_copy(record->signer_mark, sizeof(record->signer_mark), mark ? mark : "");
-        int r = journal_set(director->journal, "machine", record, sizeof(*record));
+        int r = record_write(director, record);
         if (r < 0)
                 log_errno(r, "whether the node signs could not be written to the journal");
         signing_apply(director);

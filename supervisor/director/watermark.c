@@ -3,6 +3,7 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "events.h"
+#include "record.h"
 
 #define WRITE_EVERY_US USEC_PER_SEC
 
@@ -33,7 +34,7 @@ void watermark_raise(struct director *director, uint64_t height) {
         if (!is_signer || now - director->height_written_at < WRITE_EVERY_US)
                 return;
         director->height_written_at = now;
-        if (journal_set(director->journal, "machine", record, sizeof(*record)) < 0)
+        if (record_write(director, record) < 0)
                 log_warning("height %lu could not be written down", height);
 }
 

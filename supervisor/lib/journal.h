@@ -30,6 +30,8 @@ void journal_abort(struct journal *journal);
 /* The key under which trust.keys lie, each with a NUL behind it, as they were when the node was started last. */
 #define JOURNAL_TRUST "trust"
 
+/* The key of the swap machine's last state and of what is remembered with it. */
+#define JOURNAL_MACHINE "machine"
 /* The key of `release` of the configuration, as it was when the node was started last; empty: none. */
 #define JOURNAL_CONFIGURED "configured"
 
