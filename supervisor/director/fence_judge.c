@@ -17,9 +17,10 @@ static void let_go_on(struct director *director, const struct keeper_fenced *fen
 
 static bool is_state_lock(const struct director *director, const struct keeper_fenced *fenced) {
         char path[4096];
+        _cleanup_close_ int fd = -1;
         int process = process_of_thread(fenced->thread);
-        return process >= 0 &&
-               process_file_is_below(process, (int) fenced->arguments[0], director->state_directory, path, sizeof(path)) > 0;
+        return process >= 0 && process_descriptor(process, (int) fenced->arguments[0], &fd) >= 0 &&
+               file_is_below(fd, director->state_directory, path, sizeof(path)) > 0;
 }
 
 /* I3: without its gate it does not begin. */

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <sys/socket.h>
 
+#define DESCRIPTORS_MAX 1024 /* of one process */
+
 static bool can_bind(const struct address *address, int option) {
         struct sockaddr_storage sockaddr;
         int one = 1, type = address->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
@@ -20,26 +22,6 @@ static bool is_free(const struct address *address) {
         return can_bind(address, SO_REUSEADDR) || can_bind(address, SO_REUSEPORT);
 }
 
-/* In the same network namespace, listening (or, for UDP, bound) on the port. */
-static bool is_the_one(int fd, const struct address *wanted, uint64_t namespace_cookie) {
-        struct sockaddr_storage sockaddr;
-        struct address address;
-        uint64_t cookie = 0;
-        int type = 0, listens = 0;
-        socklen_t length = sizeof(sockaddr), cookie_length = sizeof(cookie), type_length = sizeof(type),
-                  listens_length = sizeof(listens);
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
-                        type != (wanted->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM) ||
-                        getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
-                        address_from_sockaddr(wanted->transport, (struct sockaddr *) &sockaddr, length, &address) < 0 ||
-                        address.port != wanted->port)
-                return false;
-        if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &cookie_length) == 0 && cookie != namespace_cookie)
-                return false;
-        return wanted->transport == TRANSPORT_UDP ||
-               (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
-}
-
 static uint64_t own_namespace(void) {
         uint64_t cookie = 0;
         socklen_t length = sizeof(cookie);
@@ -47,31 +29,43 @@ static uint64_t own_namespace(void) {
         return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0 ? cookie : 0;
 }
 
-static bool has_it(int pid, const struct address *wanted, uint64_t namespace_cookie) {
-        for (int number = 0; number < 1024; number++) {
-                _cleanup_close_ int fd = -1;
-                int r = process_descriptor(pid, number, &fd);
-                if (r == -ESRCH || r == -EPERM || r == -EINVAL)
-                        return false;
-                if (r >= 0 && is_the_one(fd, wanted, namespace_cookie))
-                        return true;
-        }
-        return false;
+struct owner_search {
+        const struct address *wanted;
+        uint64_t namespace_cookie;
+};
+
+/* In the same network namespace, listening (or, for UDP, bound) on the port. */
+static bool is_the_one(int *fd, void *userdata) {
+        const struct owner_search *search = userdata;
+        const struct address *wanted = search->wanted;
+        struct sockaddr_storage sockaddr;
+        struct address address;
+        uint64_t cookie = 0;
+        int type = 0, listens = 0;
+        socklen_t length = sizeof(sockaddr), cookie_length = sizeof(cookie), type_length = sizeof(type),
+                  listens_length = sizeof(listens);
+        if (getsockopt(*fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
+                        type != (wanted->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM) ||
+                        getsockname(*fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
+                        address_from_sockaddr(wanted->transport, (struct sockaddr *) &sockaddr, length, &address) < 0 ||
+                        address.port != wanted->port)
+                return false;
+        if (getsockopt(*fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &cookie_length) == 0 && cookie != search->namespace_cookie)
+                return false;
+        return wanted->transport == TRANSPORT_UDP ||
+               (getsockopt(*fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
 }
 
 static void name_owner(const struct address *wanted, char *text, size_t size) {
-        uint64_t namespace_cookie = own_namespace(), pid;
+        struct owner_search search = {.wanted = wanted, .namespace_cookie = own_namespace()};
+        uint64_t pid;
         DIR *folder = opendir("/proc");
         text_copy(text, size, "a process that cannot be found (is it in another container?)");
         for (struct dirent *entry; folder && (entry = readdir(folder));) {
-                char path[300], command[64] = "";
-                if (parse_u64(entry->d_name, &pid) < 0 || !has_it((int) pid, wanted, namespace_cookie))
+                if (parse_u64(entry->d_name, &pid) < 0 ||
+                                process_visit_descriptors((int) pid, DESCRIPTORS_MAX, is_the_one, &search) <= 0)
                         continue;
-                (void) snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-                _cleanup_fclose_ FILE *file = fopen(path, "re");
-                if (file && fgets(command, sizeof(command), file))
-                        command[strcspn(command, "\n")] = '\0';
-                (void) snprintf(text, size, "process %lu (%s)", pid, command);
+                process_describe((int) pid, text, size);
                 break;
         }
         if (folder)

@@ -21,22 +21,33 @@ uint64_t process_socket_cookie(int fd) {
         return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
 }
 
-static int find_in_process(int pid, uint64_t cookie, int *ret_fd) {
+int process_visit_descriptors(int process, uint64_t limit, process_visitor visit, void *userdata) {
         uint64_t table_size = 0;
-        _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-        if (pidfd < 0 || read_status(pid, "FDSize:", &table_size) < 0)
+        _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, process, 0);
+        if (pidfd < 0 || read_status(process, "FDSize:", &table_size) < 0)
                 return -ESRCH;
-        for (uint64_t number = 0; number < table_size; number++) {
-                int fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) number, 0);
-                if (fd < 0)
-                        continue;
-                if (process_socket_cookie(fd) == cookie) {
-                        *ret_fd = fd;
-                        return 0;
-                }
-                close_fd(fd);
+        for (uint64_t number = 0; number < table_size && number < limit; number++) {
+                _cleanup_close_ int fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) number, 0);
+                if (fd >= 0 && visit(&fd, userdata))
+                        return 1;
+                /* What is so for one is so for all. */
+                if (fd < 0 && (errno == ESRCH || errno == EPERM || errno == EINVAL))
+                        return -errno;
         }
-        return -ENOENT;
+        return 0;
+}
+
+struct wanted_socket {
+        uint64_t cookie;
+        int fd;
+};
+
+static bool is_wanted(int *fd, void *userdata) {
+        struct wanted_socket *wanted = userdata;
+        if (process_socket_cookie(*fd) != wanted->cookie)
+                return false;
+        wanted->fd = TAKE_FD(*fd);
+        return true;
 }
 
 int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd) {
@@ -45,38 +56,50 @@ int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd) {
         int r = cgroup_processes(cgroup_fd, &pids, &n);
         if (r < 0)
                 return r;
+        struct wanted_socket wanted = {.cookie = cookie};
         for (size_t i = 0; i < n; i++)
-                if (find_in_process(pids[i], cookie, ret_fd) == 0)
+                if (process_visit_descriptors(pids[i], UINT64_MAX, is_wanted, &wanted) > 0) {
+                        *ret_fd = wanted.fd;
                         return 0;
+                }
         return -ENOENT;
 }
 
-/* The number of those that are found, 0 where the process is gone. */
-static size_t mark_in_process(int pid, const uint64_t *cookies, bool *found, size_t n) {
-        uint64_t table_size = 0;
-        size_t n_found = 0;
-        _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-        if (pidfd < 0 || read_status(pid, "FDSize:", &table_size) < 0)
-                return 0;
-        for (uint64_t number = 0; number < table_size; number++) {
-                _cleanup_close_ int fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) number, 0);
-                uint64_t cookie = fd < 0 ? 0 : process_socket_cookie(fd);
-                for (size_t i = 0; cookie != 0 && i < n; i++)
-                        if (cookies[i] == cookie && !found[i]) {
-                                found[i] = true;
-                                n_found++;
-                        }
-        }
-        return n_found;
+struct wanted_sockets {
+        const uint64_t *cookies;
+        bool *found;
+        size_t n, n_found;
+};
+
+static bool mark(int *fd, void *userdata) {
+        struct wanted_sockets *wanted = userdata;
+        uint64_t cookie = process_socket_cookie(*fd);
+        for (size_t i = 0; cookie != 0 && i < wanted->n; i++)
+                if (wanted->cookies[i] == cookie && !wanted->found[i]) {
+                        wanted->found[i] = true;
+                        wanted->n_found++;
+                }
+        return wanted->n_found == wanted->n;
 }
 
 int process_sockets_mark(int cgroup_fd, const uint64_t *cookies, bool *found, size_t n) {
         _cleanup_free_ int *pids = NULL;
-        size_t n_pids = 0, n_found = 0;
+        struct wanted_sockets wanted = {.cookies = cookies, .found = found, .n = n};
+        size_t n_pids = 0;
         int r = cgroup_processes(cgroup_fd, &pids, &n_pids);
-        for (size_t i = 0; r >= 0 && i < n_pids && n_found < n; i++)
-                n_found += mark_in_process(pids[i], cookies, found, n);
-        return r < 0 ? r : (int) n_found;
+        for (size_t i = 0; r >= 0 && i < n_pids && wanted.n_found < n; i++)
+                (void) process_visit_descriptors(pids[i], UINT64_MAX, mark, &wanted);
+        return r < 0 ? r : (int) wanted.n_found;
+}
+
+void process_describe(int process, char *text, size_t size) {
+        char path[64], command[64] = "?";
+        (void) snprintf(path, sizeof(path), "/proc/%d/comm", process);
+        _cleanup_fclose_ FILE *file = fopen(path, "re");
+        if (file && fgets(command, sizeof(command), file))
+                command[strcspn(command, "\n")] = '\0';
+        text_make_printable(command);
+        (void) snprintf(text, size, "process %d (%s)", process, command);
 }
 
 int process_of_thread(int thread) {
@@ -85,13 +108,9 @@ int process_of_thread(int thread) {
         return r < 0 ? r : (int) process;
 }
 
-int process_file_is_below(int process, int number, const char *directory, char *path, size_t size) {
+int file_is_below(int fd, const char *directory, char *path, size_t size) {
         char link[64];
-        _cleanup_close_ int fd = -1;
         size_t length = strlen(directory);
-        int r = process_descriptor(process, number, &fd);
-        if (r < 0)
-                return r;
         (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
         ssize_t n = readlink(link, path, size - 1);
         if (n < 0)

@@ -1,4 +1,4 @@
-/* Finding a socket in the processes of a cgroup by its cookie, which no other socket ever had. */
+/* What processes have open: a socket of a cgroup's by its cookie, which no other socket ever had; or any descriptor. */
 #pragma once
 
 #include "../lib/base.h"
@@ -15,9 +15,18 @@ uint64_t process_socket_cookie(int fd);
 /* The process that a thread belongs to; -ESRCH. */
 int process_of_thread(int thread);
 
-/* 1: the process's descriptor is of a file below DIRECTORY, which has no slash at its end, and PATH is the one that the kernel
- * knows the open file under; 0: of another; -errno. A duplicate is looked at, so the process cannot swap it meanwhile. */
-int process_file_is_below(int process, int number, const char *directory, char *path, size_t size);
+/* 1: the descriptor is of a file below DIRECTORY, which has no slash at its end, and PATH is the one that the kernel knows the open
+ * file under; 0: of another; -errno. Of a process's, look at a duplicate: it cannot swap that meanwhile. */
+int file_is_below(int fd, const char *directory, char *path, size_t size);
 
 /* A duplicate of one descriptor of a process. */
 int process_descriptor(int process, int fd, int *ret_fd);
+
+/* Gets a duplicate of each descriptor of a process, below LIMIT, until it returns true; it may take the duplicate. */
+typedef bool (*process_visitor)(int *fd, void *userdata);
+
+/* 1: the visitor has found what it looked for; 0: it has not; -ESRCH, -EPERM: the process is gone, or may not be looked into. */
+int process_visit_descriptors(int process, uint64_t limit, process_visitor visit, void *userdata);
+
+/* "process 123 (redis-server)": its command, which it names itself, where that can be printed. */
+void process_describe(int process, char *text, size_t size);

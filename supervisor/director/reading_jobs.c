@@ -61,9 +61,7 @@ static void fetched(struct director *director, struct job *job, bool worked, con
         job->output[strcspn(job->output, "\n")] = '\0';
         text_copy(text, sizeof(text), job->output);
         /* It may have been taken over by what it fetched. */
-        for (char *c = text; *c; c++)
-                if (*c < ' ' || *c > '~')
-                        *c = '?';
+        text_make_printable(text);
         if (!*text)
                 describe_end(exited, "fetches", text, sizeof(text));
         source_is_read(director, NULL, text);

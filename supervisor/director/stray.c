@@ -12,6 +12,7 @@
 #define PATH_SHOWN_MAX 160
 
 struct found {
+        const char *directory;
         int pid;
         char path[4096];
 };
@@ -40,15 +41,9 @@ static bool is_ours(const struct director *director, int pid) {
         return fstat(director->self_fd, &own) >= 0 && stat(path, &its) >= 0 && own.st_dev == its.st_dev && own.st_ino == its.st_ino;
 }
 
-static bool has_state_open(const struct director *director, struct found *found) {
-        for (int number = 0; number < DESCRIPTORS_MAX; number++) {
-                int r = process_file_is_below(found->pid, number, director->state_directory, found->path, sizeof(found->path));
-                if (r > 0)
-                        return true;
-                if (r == -ESRCH || r == -EPERM || r == -EINVAL)
-                        return false;
-        }
-        return false;
+static bool is_of_state(int *fd, void *userdata) {
+        struct found *found = userdata;
+        return file_is_below(*fd, found->directory, found->path, sizeof(found->path)) > 0;
 }
 
 static bool find(const struct director *director, struct found *ret_found) {
@@ -62,7 +57,7 @@ static bool find(const struct director *director, struct found *ret_found) {
                 ret_found->pid = pids[i];
                 if (contains(in_cgroups, n_in_cgroups, pids[i]) || is_ours(director, pids[i]))
                         continue;
-                if (has_state_open(director, ret_found))
+                if (process_visit_descriptors(pids[i], DESCRIPTORS_MAX, is_of_state, ret_found) > 0)
                         return true;
                 add_children(pids[i], pids, &n);
         }
@@ -92,18 +87,13 @@ static void wait_for_end(struct director *director, int pid) {
 
 /* Whatever it calls itself, and its files, is only shown where it is printable. */
 static void describe(struct director *director, const struct found *found, uint64_t generation) {
-        char text[sizeof(director->stray)], command[32] = "?", path[64];
-        (void) snprintf(path, sizeof(path), "/proc/%d/comm", found->pid);
-        _cleanup_fclose_ FILE *file = fopen(path, "re");
-        if (file && fgets(command, sizeof(command), file))
-                command[strcspn(command, "\n")] = '\0';
+        char text[sizeof(director->stray)], process[80];
+        process_describe(found->pid, process, sizeof(process));
         (void) snprintf(text, sizeof(text),
-                        "process %d (%s) left the cgroup of generation %lu and still has %.*s open: nothing is started on that state "
+                        "%s left the cgroup of generation %lu and still has %.*s open: nothing is started on that state "
                         "before it has ended; end it: kill %d",
-                        found->pid, command, generation, PATH_SHOWN_MAX, found->path, found->pid);
-        for (char *c = text; *c; c++)
-                if ((unsigned char) *c < ' ' || (unsigned char) *c >= 0x7f)
-                        *c = '?';
+                        process, generation, PATH_SHOWN_MAX, found->path, found->pid);
+        text_make_printable(text);
         if (strcmp(text, director->stray) == 0)
                 return;
         text_copy(director->stray, sizeof(director->stray), text);
@@ -111,7 +101,7 @@ static void describe(struct director *director, const struct found *found, uint6
 }
 
 bool stray_keeps_state(struct director *director, const struct unit *unit) {
-        struct found found;
+        struct found found = {.directory = director->state_directory};
         bool is_exclusive = director->state_directory && !director->config->state.overlap;
         if (!is_exclusive || !unit->is_past_fence)
                 return false;

@@ -97,6 +97,12 @@ bool strv_contains(char *const *strv, const char *text) {
         return false;
 }
 
+void text_make_printable(char *text) {
+        for (; *text; text++)
+                if (*text < ' ' || *text > '~')
+                        *text = '?';
+}
+
 void text_copy(char *destination, size_t size, const char *text) {
         INVARIANT(size > 0);
         size_t length = strnlen(text, size - 1);

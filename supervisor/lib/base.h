@@ -67,6 +67,9 @@ bool strv_contains(char *const *strv, const char *text);
 /* Copies TEXT into a fixed array, always terminated; a text that does not fit is cut. */
 void text_copy(char *destination, size_t size, const char *text);
 
+/* What others wrote and a terminal must not obey: what is not printable ASCII becomes a question mark. */
+void text_make_printable(char *text);
+
 /* Writes a sentence into WHY. Always -EINVAL, to be returned by what refuses something. */
 int why_not(char *why, size_t size, const char *format, ...) _printf_(3, 4);
 

@@ -25,7 +25,6 @@ static int read_cosmovisor(const struct reading_order *order, const char *text, 
                 const struct binding *binding, struct schedule_reading *reading);
 static int read_flow(const struct reading_order *order, const char *text, size_t length,
                 const struct binding *binding, struct schedule_reading *reading);
-static void make_printable(char *text);
 static bool is_printable(const char *text, size_t size);
 
 static void begin(struct schedule_reading *reading) {
@@ -53,9 +52,9 @@ void schedule_reading_make(const struct reading_order *order, const char *docume
         ret_reading->error = r;
         if (!*ret_reading->text)
                 text_copy(ret_reading->text, sizeof(ret_reading->text), strerror(-r));
-        make_printable(ret_reading->text);
+        text_make_printable(ret_reading->text);
         for (size_t i = 0; i < ret_reading->n_mistakes; i++)
-                make_printable(ret_reading->mistakes[i].text);
+                text_make_printable(ret_reading->mistakes[i].text);
 }
 
 void schedule_reading_fail(int error, struct schedule_reading *ret_reading) {
@@ -264,13 +263,6 @@ static int read_flow(const struct reading_order *order, const char *text, size_t
                 return r;
         reading->n_rules = (uint32_t)n;
         return apply_binding(order, binding, "", reading);
-}
-
-/* Messages quote the document, and a terminal must not obey it. */
-static void make_printable(char *text) {
-        for (; *text; text++)
-                if (*text < ' ' || *text > '~')
-                        *text = '?';
 }
 
 static bool is_printable(const char *text, size_t size) {
