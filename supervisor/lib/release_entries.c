@@ -1,5 +1,7 @@
 #include "release_internal.h"
 
+#include <fcntl.h>
+
 static int compare_files(const void *a, const void *b) {
         const struct release_file *left = a, *right = b;
         return strcmp(left->path, right->path);
@@ -14,6 +16,14 @@ void release_names(const char *version_text, struct release_names *ret_names) {
         (void)snprintf(ret_names->adding, sizeof(ret_names->adding), ".adding-%s", version_text);
         (void)snprintf(ret_names->writing, sizeof(ret_names->writing), ".adding-%s.json", version_text);
         (void)snprintf(ret_names->removing, sizeof(ret_names->removing), ".removing-%s", version_text);
+}
+
+int release_open_beside(const char *releases_dir, const char *name) {
+        _cleanup_close_ int directory = directory_open(AT_FDCWD, releases_dir);
+        if (directory < 0)
+                return directory;
+        int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
 }
 
 int release_begin(const char *version, struct release *ret_release) {

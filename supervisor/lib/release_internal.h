@@ -21,6 +21,9 @@ struct release_names {
 };
 void release_names(const char *version_text, struct release_names *ret_names);
 
+/* Opens one of them that is a file, to be read. The descriptor, or -errno. */
+int release_open_beside(const char *releases_dir, const char *name);
+
 /* Parses VERSION and sets version, text of an otherwise empty release. */
 int release_begin(const char *version, struct release *ret_release);
 

@@ -44,11 +44,7 @@ bool release_failed_rehearsal(const char *releases_dir, const char *version, cha
         struct release_names names;
         struct stat st;
         release_names(version, &names);
-        _cleanup_close_ int directory = directory_open(AT_FDCWD, releases_dir);
-        if (directory < 0)
-                return false;
-        _cleanup_close_ int fd =
-                        openat(directory, names.failed, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        _cleanup_close_ int fd = release_open_beside(releases_dir, names.failed);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return false;
         ssize_t n = read(fd, ret_reason, size - 1);

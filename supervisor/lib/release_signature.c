@@ -75,13 +75,9 @@ int release_verify_signature(const char *releases_dir, const struct release *rel
 int release_read_signature(const char *releases_dir, const char *version, char **ret_text) {
         struct release_names names;
         release_names(version, &names);
-        _cleanup_close_ int directory = directory_open(AT_FDCWD, releases_dir);
-        if (directory < 0)
-                return directory;
-        _cleanup_close_ int fd =
-                        openat(directory, names.signature, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_close_ int fd = release_open_beside(releases_dir, names.signature);
         if (fd < 0)
-                return -errno;
+                return fd;
         char *text = calloc(1, MINISIGN_TEXT_MAX);
         if (!text)
                 return -ENOMEM;

@@ -8,14 +8,12 @@
 
 static const struct ledger_range upgraded[] = {{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}};
 
-static void begin(struct scenario *s, const char *more) {
-        char text[512];
-        (void)snprintf(text, sizeof(text),
+static void begin(struct scenario *s) {
+        static const char more[] =
                         "rehearse: at-gate\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\n"
-                        "deadlines: {prove: 5s}\n%s",
-                        more);
+                        "deadlines: {prove: 5s}\n";
         scenario_configure_testnode(
-                        s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20, .more = text});
+                        s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20, .more = more});
         scenario_add_testnode(s, "1.0.0", "");
 }
 
@@ -30,8 +28,17 @@ static void end(struct scenario *s) {
         (void)closedir(folder);
 }
 
+/* The release of these faults is being rehearsed when it returns, or is about to be. */
+static void begin_rehearsal(struct scenario *s, const char *faults) {
+        begin(s);
+        scenario_add_testnode(s, "2.0.0", faults);
+        scenario_start(s);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "200", NULL);
+        scenario_wait_height(s, 199, TIMEOUT_US);
+}
+
 SCENARIO(I3_a_release_is_rehearsed_where_the_old_one_stands) {
-        begin(s, "");
+        begin(s);
         scenario_add_testnode(s, "2.0.0", "");
         scenario_start(s);
         scenario_start_load(s, 200, 10);
@@ -49,7 +56,7 @@ SCENARIO(I3_a_release_is_rehearsed_where_the_old_one_stands) {
 
 /* It would have been found out with the old one gone, and only the snapshot to go back to. */
 SCENARIO(I1_what_fails_its_rehearsal_never_gets_the_state) {
-        begin(s, "");
+        begin(s);
         scenario_add_testnode(s, "2.0.0-bad", "--spoil-state");
         scenario_start(s);
         scenario_start_load(s, 200, 10);
@@ -68,11 +75,7 @@ SCENARIO(I1_what_fails_its_rehearsal_never_gets_the_state) {
 }
 
 SCENARIO(I5_the_director_dies_while_it_is_rehearsed) {
-        begin(s, "");
-        scenario_add_testnode(s, "2.0.0", "--start-ms 1000");
-        scenario_start(s);
-        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "200", NULL);
-        scenario_wait_height(s, 199, TIMEOUT_US);
+        begin_rehearsal(s, "--start-ms 1000");
         int director = scenario_role(s, "interrex-director");
         scenario_kill(director);
         (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
@@ -81,11 +84,7 @@ SCENARIO(I5_the_director_dies_while_it_is_rehearsed) {
 }
 
 SCENARIO(a_rehearsal_ends_with_the_swap_that_wanted_it) {
-        begin(s, "");
-        scenario_add_testnode(s, "2.0.0", "--never-listen");
-        scenario_start(s);
-        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "200", NULL);
-        scenario_wait_height(s, 199, TIMEOUT_US);
+        begin_rehearsal(s, "--never-listen");
         scenario_wait_phase(s, "gating", TIMEOUT_US);
         scenario_expect(s, 0, "cancel", s->node, NULL);
         scenario_wait_height(s, 210, TIMEOUT_US);
