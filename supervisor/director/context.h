@@ -176,9 +176,10 @@ struct gate_halt {
 
 /* How far the schedule has been followed. */
 struct follow {
-        uint64_t held_at; /* the height that the release in force must not begin; MACHINE_NO_HEIGHT: it does not stand at one */
-        bool is_ours;     /* the swap under way was begun by the schedule, not by an operator */
-        bool went_back;   /* an operator went back to the release before: no window is used until he asks for something else */
+        uint64_t held_at;  /* the height that the release in force must not begin; MACHINE_NO_HEIGHT: it does not stand at one */
+        uint64_t found_at; /* the height that a new release found the state at, which the old one had said to be further */
+        bool is_ours;      /* the swap under way was begun by the schedule, not by an operator */
+        bool went_back;    /* an operator went back to the release before: no window is used until he asks for something else */
         uint32_t n_failed;
         struct {
                 char release[MACHINE_RELEASE_MAX];

@@ -48,7 +48,8 @@ int director_main(int argc, char **argv) {
         for (size_t i = 0; i < ELEMENTS(director->waiting_fds); i++)
                 director->waiting_fds[i] = -1;
         director->record.machine = machine_initial();
-        director->record.follow.held_at = director->record.last_height = MACHINE_NO_HEIGHT;
+        director->record.follow.held_at = director->record.follow.found_at = MACHINE_NO_HEIGHT;
+        director->record.last_height = MACHINE_NO_HEIGHT;
         director->last_job = now_monotonic(); /* no number of a director before this one */
         if (keeper_link_open(director, link) < 0)
                 return EXIT_FAILED;

@@ -361,11 +361,17 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
         const struct unit *unit = unit_find(director, event->generation);
         event->flag = following_describe(director, event->height + 1, text, size) || (unit && !gate_holds(director, unit->release));
-        if (event->generation == director->record.machine.candidate)
+        bool is_candidate = event->generation == director->record.machine.candidate;
+        if (is_candidate)
                 event->flag = director->swap.at_height != MACHINE_NO_HEIGHT && event->height + 1 < director->swap.at_height;
-        if (unit)
+        if (is_candidate && event->flag)
+                (void) snprintf(text, size,
+                                "the state stands at height %lu, whatever the old one said; `interrex restart %s` starts that on it "
+                                "once more, and if the boundary is wrong correct it with `interrex schedule`",
+                                event->height, director->config->node);
+        else if (unit)
                 (void) gate_describe_hold(director, unit->release, event->height, text, size);
-        if (!director->record.boundary_is_ours || director->record.machine.kind == SWAP_NONE)
+        if (!director->record.boundary_is_ours || director->record.machine.kind == SWAP_NONE || is_candidate)
                 event->text = text;
 }
 

@@ -75,6 +75,10 @@ void following_note(struct follow *follow, const struct machine *before, const s
         if (event->type == EVENT_ROLLBACK || (event->type == EVENT_CANCEL && !event->text))
                 follow->is_ours = false;
         bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING || before->phase == PHASE_BACKOFF;
+        if (after->phase == PHASE_RUNNING || after->phase == PHASE_ARMED)
+                follow->found_at = MACHINE_NO_HEIGHT;
+        if (event->type == EVENT_GATE_HIT && event->generation == before->candidate && event->flag)
+                follow->found_at = event->height;
         if (is_held && ran && event->type == EVENT_GATE_HIT)
                 follow->held_at = event->height + 1;
         /* Not on a state that must not be gone on from. */
@@ -84,7 +88,9 @@ void following_note(struct follow *follow, const struct machine *before, const s
         if (before->kind == SWAP_NONE || after->kind != SWAP_NONE)
                 return;
         if (after->outcome == OUTCOME_COMMITTED)
-                *follow = (struct follow){.held_at = MACHINE_NO_HEIGHT, .went_back = before->kind == SWAP_ROLLBACK};
+                *follow = (struct follow){.held_at = MACHINE_NO_HEIGHT,
+                                .found_at = MACHINE_NO_HEIGHT,
+                                .went_back = before->kind == SWAP_ROLLBACK};
         else if (before->kind == SWAP_UPGRADE || follow->is_ours)
                 note_failure(follow, before->candidate_release, follow->is_ours);
         follow->is_ours = false;

@@ -92,7 +92,7 @@ bool journal_place_begin_anew(struct director *director) {
         struct machine *machine = &record.machine;
         if (!survivor)
                 return false;
-        record.follow.held_at = MACHINE_NO_HEIGHT;
+        record.follow.held_at = record.follow.found_at = MACHINE_NO_HEIGHT;
         record.keeper_instance = director->welcome.instance;
         for (size_t i = 0; i < UNITS_MAX; i++)
                 if (director->units[i].generation > machine->last_generation)

@@ -12,7 +12,7 @@
 #define MACHINE_REASON_MAX 512
 #define MACHINE_NO_HEIGHT UINT64_MAX
 #define MACHINE_SLOTS 4  /* of the steering maps; a generation's is its number modulo this */
-#define MACHINE_FORMAT 5 /* of the state in the journal */
+#define MACHINE_FORMAT 6 /* of the state in the journal */
 
 enum machine_phase {
         PHASE_STOPPED,

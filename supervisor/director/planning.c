@@ -66,6 +66,8 @@ uint64_t planning_height(struct director *director) {
         uint64_t held_at = record->follow.held_at;
         if (unit && unit->height != MACHINE_NO_HEIGHT)
                 return unit->height;
+        if (record->machine.phase == PHASE_HELD && record->follow.found_at != MACHINE_NO_HEIGHT)
+                return record->follow.found_at;
         bool has_gone_past = record->last_height != MACHINE_NO_HEIGHT && record->last_height >= held_at;
         /* Where it is held is certain: what was polled last may be some blocks old, or of a state that was put back. */
         if (held_at != MACHINE_NO_HEIGHT && !has_gone_past)

@@ -178,16 +178,28 @@ SCENARIO(I6_a_node_that_tells_no_height_is_believed_where_it_stops) {
         end(s, upgraded, ELEMENTS(upgraded));
 }
 
-/* Two blocks before its boundary it ends as if it had come there. What the new release makes of that is put back. */
+static bool is_tried_in_vain(const json_t *status, const void *userdata) {
+        (void)userdata;
+        return scenario_is_held(status, "ended too early") && json_is_null(json_object_get(json_object_get(status, "next"), "release"));
+}
+
+/* Two blocks before its boundary it ends as if it had come there. What the new release makes of that is put back, and what that has
+ * found counts, not the old one's word: so either of the two can be helped. */
 SCENARIO(I3_a_node_that_halts_too_early_hands_nothing_over) {
-        static const struct ledger_range ranges[] = {{1, UINT64_MAX, "1.0.0"}};
+        static const struct ledger_range ranges[] = {{1, 197, "1.0.0"}, {198, UINT64_MAX, "2.0.0"}};
         configure(s, "gate: {kind: node, exit_status: 1}");
         scenario_add_testnode(s, "1.0.0", "--upgrade-at 198 --upgrade-exits");
         scenario_add_testnode(s, "2.0.0", "");
         scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
         scenario_start(s);
-        json_decref(scenario_wait_status(s, scenario_is_held, "ended too early", TIMEOUT_US));
+        json_t *status = scenario_wait_status(s, is_tried_in_vain, NULL, TIMEOUT_US);
+        assert_int_equal(json_integer_value(json_object_get(status, "height")), 197);
+        json_decref(status);
+        scenario_expect(s, 0, "restart", s->node, NULL); /* it ends there again */
+        json_decref(scenario_wait_status(s, is_tried_in_vain, NULL, TIMEOUT_US));
+        scenario_expect(s, 0, "schedule", "set", s->node, "198", "2.x", NULL);
+        scenario_wait_height(s, 210, TIMEOUT_US);
         end(s, ranges, ELEMENTS(ranges));
 }
 

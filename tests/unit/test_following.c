@@ -51,6 +51,24 @@ static void another_release_follows_on_a_state_from_before_it(void **state) {
         assert_int_equal(held_at_after(&before, EVENT_GATE_HIT, BOUNDARY - 1), BOUNDARY);
 }
 
+/* Until the old release runs again, and tells by itself. */
+static void where_a_new_release_finds_the_state_counts(void **state) {
+        struct follow follow = {.held_at = BOUNDARY, .found_at = MACHINE_NO_HEIGHT};
+        struct machine before = armed(), returning, running;
+        struct machine_event hit = {.type = EVENT_GATE_HIT, .generation = 2, .height = BOUNDARY - 3, .flag = true},
+                             proved = {.type = EVENT_PROVED, .generation = 3};
+        (void)state;
+        before.phase = PHASE_PROVING;
+        before.candidate = 2;
+        returning = running = before;
+        returning.phase = PHASE_RETURNING;
+        running.phase = PHASE_RUNNING;
+        following_note(&follow, &before, &returning, &hit);
+        assert_int_equal(follow.found_at, BOUNDARY - 3);
+        following_note(&follow, &returning, &running, &proved);
+        assert_true(follow.found_at == MACHINE_NO_HEIGHT);
+}
+
 /* The candidate of an overlap ends some time after the swap was given up. */
 static uint32_t tries_after_cancel(const char *why) {
         struct follow follow = {.held_at = MACHINE_NO_HEIGHT, .is_ours = true};
@@ -75,6 +93,7 @@ static void what_an_operator_cancels_is_his_to_try_again(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(I3_nothing_follows_on_a_state_past_the_boundary),
+                        cmocka_unit_test(where_a_new_release_finds_the_state_counts),
                         cmocka_unit_test(another_release_follows_on_a_state_from_before_it),
                         cmocka_unit_test(what_an_operator_cancels_is_his_to_try_again),
         };
