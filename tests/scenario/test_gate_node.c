@@ -180,7 +180,8 @@ SCENARIO(I6_a_node_that_tells_no_height_is_believed_where_it_stops) {
 
 static bool is_tried_in_vain(const json_t *status, const void *userdata) {
         (void)userdata;
-        return scenario_is_held(status, "ended too early") && json_is_null(json_object_get(json_object_get(status, "next"), "release"));
+        return scenario_is_held(status, "ended too early") &&
+               json_is_null(json_object_get(json_object_get(status, "next"), "release"));
 }
 
 /* Two blocks before its boundary it ends as if it had come there. What the new release makes of that is put back, and what that has

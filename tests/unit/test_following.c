@@ -55,7 +55,10 @@ static void another_release_follows_on_a_state_from_before_it(void **state) {
 static void where_a_new_release_finds_the_state_counts(void **state) {
         struct follow follow = {.held_at = BOUNDARY, .found_at = MACHINE_NO_HEIGHT};
         struct machine before = armed(), returning, running;
-        struct machine_event hit = {.type = EVENT_GATE_HIT, .generation = 2, .height = BOUNDARY - 3, .flag = true},
+        struct machine_event hit = {.type = EVENT_GATE_HIT,
+                                             .generation = 2,
+                                             .height = BOUNDARY - 3,
+                                             .flag = true},
                              proved = {.type = EVENT_PROVED, .generation = 3};
         (void)state;
         before.phase = PHASE_PROVING;
