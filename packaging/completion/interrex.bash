@@ -23,14 +23,14 @@ _interrex() {
                 return
                 ;;
         --at | --sha256) return ;;
-        --signature)
+        --signature | --html)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return
                 ;;
         esac
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
-                --at | --sha256 | --signature | --state-dir | --run-dir) ((i++)) ;;
+                --at | --sha256 | --signature | --html | --state-dir | --run-dir) ((i++)) ;;
                 -*) ;;
                 *)
                         if [[ -z $command ]]; then

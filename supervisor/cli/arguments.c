@@ -63,6 +63,7 @@ static const struct option_form option_forms[] = {
                 {"--sha256", OPTION_SHA256, true},
                 {"--signature", OPTION_SIGNATURE, true},
                 {"--at-gate", OPTION_AT_GATE, false},
+                {"--html", OPTION_HTML, true},
                 {"--state-dir", 0, true},
                 {"--run-dir", 0, true},
                 {"--version", 0, false},
@@ -87,6 +88,8 @@ static int store_option(struct arguments *arguments, const struct option_form *f
                 arguments->sha256 = value;
         else if (strcmp(name, "--signature") == 0)
                 arguments->signature = value;
+        else if (strcmp(name, "--html") == 0)
+                arguments->html = value;
         else if (strcmp(name, "--state-dir") == 0)
                 arguments->state_dir = value;
         else if (strcmp(name, "--run-dir") == 0)

@@ -16,6 +16,7 @@ enum option {
         OPTION_ONCE = 1 << 5,
         OPTION_SIGNATURE = 1 << 6,
         OPTION_AT_GATE = 1 << 7,
+        OPTION_HTML = 1 << 8,
 };
 
 struct arguments;
@@ -39,7 +40,7 @@ struct arguments {
         const char *node; /* NULL: left out */
         const char *words[ARGUMENT_WORDS_MAX];
         size_t n_words;
-        const char *sha256, *signature;
+        const char *sha256, *signature, *html;
         uint64_t at; /* valid if has_at */
         bool has_at, now, wait, json, once, at_gate, help, version;
 };

@@ -48,6 +48,10 @@ int command_report(const struct arguments *arguments) {
                 return status;
         int r = journal_step_list(journal, swap.id, STEPS_SHOWN, &steps, &n);
         struct text_style style = text_style_for(STDOUT_FILENO);
+        if (r >= 0 && arguments->html) {
+                r = render_report_html(node.name, &swap, steps, n, &text);
+                return output_file(r, text, arguments->html);
+        }
         if (r >= 0)
                 r = render_report(&swap, steps, n, &style, &text);
         return output_text(r, text);

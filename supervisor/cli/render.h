@@ -19,6 +19,9 @@ int render_history(
                 const struct journal_swap *swaps, size_t n, const struct text_style *style, char **ret_text);
 int render_report(const struct journal_swap *swap, const struct journal_step *steps, size_t n,
                 const struct text_style *style, char **ret_text);
+/* A whole page in HTML. */
+int render_report_html(const char *node, const struct journal_swap *swap, const struct journal_step *steps,
+                size_t n, char **ret_text);
 int render_schedule(const struct journal_boundary *boundaries, size_t n, uint64_t document, char **ret_text);
 int render_releases(const struct release *releases, size_t n, char **ret_text);
 

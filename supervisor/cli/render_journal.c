@@ -106,13 +106,6 @@ int render_report(const struct journal_swap *swap, const struct journal_step *st
         return finish(out, &text, ret_text);
 }
 
-/* After a reboot the monotonic clock starts again; the wall clock is then the best there is. */
-static uint64_t time_between(const struct journal_step *from, const struct journal_step *to) {
-        if (to->monotonic_us >= from->monotonic_us)
-                return to->monotonic_us - from->monotonic_us;
-        return to->at > from->at ? to->at - from->at : 0;
-}
-
 static void put_steps(
                 FILE *out, const struct journal_swap *swap, const struct journal_step *steps, size_t n) {
         if (n == 0) {
@@ -122,9 +115,9 @@ static void put_steps(
         (void)fprintf(out, "\n%10s  %10s  %-13s %-16s %s\n", "AT", "STEP TOOK", "PHASE", "EVENT", "NOTE");
         for (size_t i = 0; i < n; i++) {
                 char since[TEXT_DURATION_MAX], took[TEXT_DURATION_MAX] = "";
-                text_duration(time_between(&steps[0], &steps[i]), since);
+                text_duration(journal_step_between(&steps[0], &steps[i]), since);
                 if (i + 1 < n)
-                        text_duration(time_between(&steps[i], &steps[i + 1]), took);
+                        text_duration(journal_step_between(&steps[i], &steps[i + 1]), took);
                 (void)fprintf(out, "%10s  %10s  %-13s %-16s ", since, took, steps[i].phase, steps[i].event);
                 text_put(out, steps[i].note);
                 (void)fputc('\n', out);

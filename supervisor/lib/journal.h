@@ -77,6 +77,13 @@ struct journal_step {
         char note[512];
 };
 
+/* After a reboot the monotonic clock starts again; the wall clock is then the best there is. */
+static inline uint64_t journal_step_between(const struct journal_step *from, const struct journal_step *to) {
+        if (to->monotonic_us >= from->monotonic_us)
+                return to->monotonic_us - from->monotonic_us;
+        return to->at > from->at ? to->at - from->at : 0;
+}
+
 int journal_step_add(struct journal *journal, const struct journal_step *step);
 /* All steps of a swap, oldest first; swap 0: the newest LIMIT steps of any, newest first. */
 int journal_step_list(struct journal *journal, uint64_t swap, size_t limit, struct journal_step **ret_steps,

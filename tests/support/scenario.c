@@ -220,15 +220,19 @@ void scenario_start_supervisor(struct scenario *s) {
 }
 
 /* Near a boundary "running" may be over before it is looked at: what follows it is a start as well. */
+/* A node that writes a ledger has also made its first block: else the ledger would not tell of its release. */
 static bool has_started(const json_t *status, const void *userdata) {
+        const struct scenario *s = userdata;
         const char *phase = scenario_text(status, "phase");
-        (void)userdata;
+        struct stat ledger;
+        if (stat(s->ledger, &ledger) >= 0 && ledger.st_size == 0)
+                return false;
         return strcmp(phase, "stopped") != 0 && strcmp(phase, "starting") != 0 && strcmp(phase, "held") != 0;
 }
 
 void scenario_start(struct scenario *s) {
         scenario_start_supervisor(s);
-        json_decref(scenario_wait_status(s, has_started, NULL, SCENARIO_START_TIMEOUT_US));
+        json_decref(scenario_wait_status(s, has_started, s, SCENARIO_START_TIMEOUT_US));
 }
 
 void scenario_stop(struct scenario *s) {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -352,6 +353,25 @@ static void history_and_report_read_the_journal(void **state) {
         stage_assert_says(s->out, "\"reason\": \"probe rpc failed\"");
 }
 
+static void a_report_can_be_kept_as_a_page(void **state) {
+        struct scratch *s = *state;
+        char command[300], page[256], missing[300];
+        struct stat kept;
+        stage_make_folder(s->node_state);
+        stage_write_swap(s, "rolled-back", "probe rpc failed");
+        assert_int_equal(stage_run_cli(s, "report 7 --html -"), EXIT_DONE);
+        stage_assert_says(s->out, "probe rpc failed");
+        stage_assert_says(s->out, "</html>");
+        (void)snprintf(page, sizeof(page), "%s/report.html", s->node_state);
+        (void)snprintf(command, sizeof(command), "report --html %s", page);
+        assert_int_equal(stage_run_cli(s, command), EXIT_DONE);
+        assert_int_equal(stat(page, &kept), 0);
+        assert_true(kept.st_size > 500);
+        (void)snprintf(missing, sizeof(missing), "report --html %s/none/report.html", s->node_state);
+        assert_int_equal(stage_run_cli(s, missing), EXIT_FAILED);
+        stage_assert_says(s->err, "cannot write");
+}
+
 static void releases_are_added_listed_and_removed(void **state) {
         struct scratch *s = *state;
         if (geteuid() != 0)
@@ -399,6 +419,7 @@ int main(void) {
                         TEST(a_signature_beside_a_schedule_is_handed_over_with_it),
                         TEST(a_schedule_of_a_stopped_node_is_all_or_nothing),
                         TEST(history_and_report_read_the_journal),
+                        TEST(a_report_can_be_kept_as_a_page),
                         TEST(releases_are_added_listed_and_removed),
                         TEST(the_doctor_answers_in_json),
         };

@@ -269,8 +269,35 @@ static void durations_are_short(void **state) {
         }
 }
 
+static void what_a_node_wrote_is_no_markup_in_a_page(void **state) {
+        const struct journal_swap swap = {.id = 7,
+                        .kind = "upgrade",
+                        .from = "1.0.0",
+                        .to = "2.0.0",
+                        .at_height = 40,
+                        .mode = "exclusive",
+                        .started_at = 1,
+                        .ended_at = 3000001,
+                        .outcome = "rolled-back",
+                        .reason = "its last words: <script>\x1b[2J\"&\"",
+                        .total_us = 3000000};
+        const struct journal_step steps[] = {
+                        {.monotonic_us = 1000, .phase = "preparing", .event = "upgrade", .note = "<b>"},
+                        {.monotonic_us = 751000, .phase = "running", .event = "proved"}};
+        _cleanup_free_ char *text = NULL;
+        (void)state;
+        assert_int_equal(render_report_html("node", &swap, steps, ELEMENTS(steps), &text), 0);
+        assert_null(strstr(text, "<script>"));
+        assert_null(strstr(text, "<b>"));
+        assert_null(strchr(text, '\x1b'));
+        assert_non_null(strstr(text, "its last words: &lt;script&gt;?[2J&quot;&amp;&quot;"));
+        assert_non_null(strstr(text, "rolled-back"));
+        assert_non_null(strstr(text, "750 ms"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                        cmocka_unit_test(what_a_node_wrote_is_no_markup_in_a_page),
                         cmocka_unit_test(a_running_node_reads_at_a_glance),
                         cmocka_unit_test(a_held_node_says_why_first),
                         cmocka_unit_test(a_node_that_is_down_says_so),
