@@ -41,6 +41,9 @@ void help_command(const struct command *command) {
                         {OPTION_SIGNATURE, "--signature FILE  made by minisign; else PATH.minisig, if it is "
                                            "there"},
                         {OPTION_JSON, "--json           for programs"},
+                        {OPTION_HTML, "--html FILE      as a page that needs nothing else, to be kept or "
+                                      "sent; - is "
+                                      "standard output"},
                         {OPTION_ONCE, "--once           show it once and end"},
         };
         (void)printf("interrex %s %s\n\n%s.\n", command->name, command->usage, command->summary);

@@ -177,11 +177,8 @@ static const struct command commands[] = {
                                 .takes_node = true,
                                 .run = command_history},
                 {.name = "report",
-                                .usage = "[NODE] [SWAP] [--html FILE]",
+                                .usage = "[NODE] [SWAP]",
                                 .summary = "One swap (the newest) with its steps and timings",
-                                .help = "--html: write it to FILE as a page that needs nothing else, to be "
-                                        "kept or "
-                                        "sent; - is standard output.",
                                 .options = OPTION_HTML,
                                 .takes_node = true,
                                 .words_max = 1,
