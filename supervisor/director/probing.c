@@ -6,6 +6,7 @@
 #include "events.h"
 #include "flow_range.h"
 #include "selection.h"
+#include "state_lock.h"
 #include "unit.h"
 #include <signal.h>
 
@@ -65,6 +66,7 @@ static void check_proof(struct director *director) {
                 return;
         watch->is_proving = false;
         unit->was_proved = true;
+        state_lock_look(director, unit);
         (void) events_feed_about(director, EVENT_PROVED, watch->generation, NULL);
 }
 
