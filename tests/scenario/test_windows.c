@@ -143,6 +143,7 @@ SCENARIO(I3_a_newer_edition_replaces_what_lies_ahead_and_an_older_one_is_refused
         import(s, 1, "sequence 4\n1 1.x\n100000 2.x\n");
         scenario_expect(s, 1, "schedule", "set", s->node, "100000", "3.x", NULL);
         scenario_start(s);
+        scenario_wait_height(s, 1, TIMEOUT_US);
         import(s, 1, "sequence 4\n1 1.x\n100000 2.x\n");
         import(s, 2, "sequence 6\n1 1.x\n100000 >2 <1\n");
         import(s, 1, "sequence 6\n1 2.x\n"); /* 1.0.0 has run there */
