@@ -209,6 +209,7 @@ struct rate {
         uint64_t generation;   /* which told it */
         double usec_per_block; /* 0: not known */
         double deviation;      /* of it, mean */
+        unsigned n;            /* intervals that it was measured over, as far as they count */
 };
 
 struct file_identity {

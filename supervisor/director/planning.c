@@ -14,6 +14,10 @@
 #include "unit.h"
 
 #define NEAR_US (15 * USEC_PER_SEC)
+/* The rate is a mean of so many intervals between observations, and nothing is refused for one of a few: the first may have been
+ * seen just before a block. */
+#define RATE_INTERVALS 10
+#define RATE_INTERVALS_FEW 4
 
 /* It does not run, and perhaps never will by itself. */
 static int refuse_unfit(const struct director *director, struct refusal *refusal) {
@@ -102,7 +106,7 @@ static int check_release(struct director *director, const char *version, struct 
 
 /* What was polled last is old already: the height that the node may have reached meanwhile, and one more. */
 static uint64_t height_by_now(const struct director *director, uint64_t seen) {
-        if (seen == MACHINE_NO_HEIGHT || director->rate.usec_per_block <= 0)
+        if (seen == MACHINE_NO_HEIGHT || director->rate.n < RATE_INTERVALS_FEW)
                 return 0;
         return seen + 1 + (uint64_t) ((double) (now_monotonic() - director->rate.at) / director->rate.usec_per_block);
 }
@@ -422,8 +426,9 @@ void planning_note_height(struct director *director, uint64_t height) {
         if (rate->at && is_same && height > rate->height) {
                 double usec = (double) (now - rate->at) / (double) (height - rate->height);
                 double off = usec > rate->usec_per_block ? usec - rate->usec_per_block : rate->usec_per_block - usec;
-                rate->deviation = rate->usec_per_block > 0 ? rate->deviation * 0.9 + off * 0.1 : 0;
-                rate->usec_per_block = rate->usec_per_block > 0 ? rate->usec_per_block * 0.9 + usec * 0.1 : usec;
+                rate->n += rate->n < RATE_INTERVALS;
+                rate->deviation = rate->n > 1 ? rate->deviation + (off - rate->deviation) / rate->n : 0;
+                rate->usec_per_block += (usec - rate->usec_per_block) / rate->n;
         }
         if (!rate->at || !is_same || height != rate->height) {
                 rate->height = height;
