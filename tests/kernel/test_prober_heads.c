@@ -258,8 +258,10 @@ static void a_real_anvil_tells_its_blocks(void **state) {
         struct prober_stage *stage = *state;
         int output[2];
         char byte;
-        if (access(ANVIL, X_OK) < 0)
+        if (access(ANVIL, X_OK) < 0) {
+                print_message("there is no " ANVIL ": tests/support/fetch-nodes.sh fetches it\n");
                 skip();
+        }
         close_fd(stage->listener); /* its port is anvil's now */
         stage->listener = -1;
         assert_int_equal(pipe2(output, O_CLOEXEC), 0);
