@@ -94,7 +94,7 @@ int on_commit(void *ctx) {
                 event.process = ids.tgid;
                 event.thread = ids.pid;
         }
-        event.stopped = bpf_send_signal_thread(SIGNAL_STOP) == 0;
+        event.stopped = bpf_send_signal_thread(SIGNAL_STOP) == 0 ? GATE_STANDS : 0;
         bpf_map_update_elem(&gate_stopped, &event.thread, &event, BPF_ANY);
         count(event.stopped ? GATE_STOPPED : GATE_STOP_FAILED);
         if (bpf_ringbuf_output(&gate_events, &event, sizeof(event), 0) != 0)

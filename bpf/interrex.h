@@ -74,12 +74,15 @@ struct gate_setting {
         __u64 namespace_inode;
 };
 
+#define GATE_STANDS 1 /* SIGSTOP was raised */
+#define GATE_LET_GO 2 /* the director has decided that the thread runs on */
+
 struct gate_event {
         __u64 height;
         __u64 generation; /* as in the setting */
         __u32 process;    /* thread group id */
         __u32 thread;
-        __u32 stopped; /* 1: SIGSTOP was raised; 0: it failed */
+        __u32 stopped; /* GATE_STANDS, GATE_LET_GO; 0: it could not be stopped */
         __u32 unused;
 };
 

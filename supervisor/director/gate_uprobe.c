@@ -10,6 +10,9 @@
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
 
+/* As many as the map has room for. */
+#define GATE_STOPPED_MAX 64
+
 struct gate_uprobe {
         struct gate_bpf *program;
         struct ring_buffer *events;
@@ -63,33 +66,55 @@ static void park(struct director *director, const struct gate_event *event) {
                                 event->height);
 }
 
-static void forget_stopped(struct director *director, uint64_t generation) {
-        struct gate_uprobe *gate = get(director);
-        int map = bpf_map__fd(gate->program->maps.gate_stopped);
-        uint32_t threads[64], key = 0, *last = NULL;
+static size_t read_stopped(struct director *director, struct gate_event *ret_events, size_t max) {
+        int map = bpf_map__fd(get(director)->program->maps.gate_stopped);
+        uint32_t thread = 0, last = 0;
         size_t n = 0;
-        struct gate_event event;
-        while (n < ELEMENTS(threads) && bpf_map_get_next_key(map, last, &key) == 0) {
-                threads[n] = key;
-                last = &threads[n++];
+        for (bool is_first = true; n < max && bpf_map_get_next_key(map, is_first ? NULL : &last, &thread) == 0; is_first = false) {
+                last = thread;
+                n += bpf_map_lookup_elem(map, &thread, &ret_events[n]) == 0;
         }
-        for (size_t i = 0; i < n; i++)
-                if (bpf_map_lookup_elem(map, &threads[i], &event) == 0 && event.generation == generation)
-                        (void) bpf_map_delete_elem(map, &threads[i]);
+        return n;
 }
 
-/* Forgotten first: a director that dies in between must not take a thread that runs for one that stands. */
-void gate_uprobe_let_pass(struct director *director, uint64_t generation) {
+void gate_uprobe_forget(struct director *director, uint64_t generation) {
+        const struct gate_uprobe *gate = get(director);
+        struct gate_event events[GATE_STOPPED_MAX];
+        size_t n = gate->program ? read_stopped(director, events, ELEMENTS(events)) : 0;
+        for (size_t i = 0; i < n; i++)
+                if (events[i].generation == generation)
+                        (void) bpf_map_delete_elem(bpf_map__fd(gate->program->maps.gate_stopped), &events[i].thread);
+}
+
+static void unpark(struct director *director, uint64_t generation) {
         struct keeper_forget request = {.generation = generation, .kind = SPAWN_GENERATION};
-        forget_stopped(director, generation);
         keeper_tell(director, KEEPER_UNPARK, &request, sizeof(request), NULL, 0);
+}
+
+/* Written down first, for a director that comes back: it must neither take a thread that runs for one that stands, nor leave one
+ * standing that was to run. What was written so before is over. */
+void gate_uprobe_let_pass(struct director *director, uint64_t generation) {
+        int map = bpf_map__fd(get(director)->program->maps.gate_stopped);
+        struct gate_event events[GATE_STOPPED_MAX];
+        size_t n = read_stopped(director, events, ELEMENTS(events));
+        for (size_t i = 0; i < n; i++) {
+                if (events[i].generation != generation)
+                        continue;
+                bool was_let_go = events[i].stopped == GATE_LET_GO;
+                events[i].stopped = GATE_LET_GO;
+                if (was_let_go)
+                        (void) bpf_map_delete_elem(map, &events[i].thread);
+                else
+                        (void) bpf_map_update_elem(map, &events[i].thread, &events[i], BPF_EXIST);
+        }
+        unpark(director, generation);
 }
 
 /* What was stopped stays in the map as long as it stands, for the next director. */
 static int on_gate_event(void *userdata, void *data, size_t size) {
         const struct gate_event *event = data;
         struct director *director = userdata;
-        if (size < sizeof(*event) || !event->stopped)
+        if (size < sizeof(*event) || event->stopped != GATE_STANDS)
                 return 0;
         park(director, event);
         if (!gate_stands(director, event->generation, event->height))
@@ -217,23 +242,20 @@ void gate_uprobe_clear(struct director *director) {
         (void) bpf_map_update_elem(bpf_map__fd(get(director)->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
 }
 
-void gate_uprobe_forget(struct director *director, uint64_t generation) {
-        if (get(director)->program)
-                forget_stopped(director, generation);
+static bool stands(const struct gate_event *events, size_t n, uint64_t generation) {
+        for (size_t i = 0; i < n; i++)
+                if (events[i].generation == generation && events[i].stopped == GATE_STANDS)
+                        return true;
+        return false;
 }
 
 void gate_uprobe_resume(struct director *director) {
-        struct gate_uprobe *gate = get(director);
-        struct gate_event events[64];
-        uint32_t thread = 0, last = 0;
-        size_t n = 0;
-        int map = bpf_map__fd(gate->program->maps.gate_stopped);
-        /* Dealing with one may take it out of the map. */
-        while (n < ELEMENTS(events) && bpf_map_get_next_key(map, n == 0 ? NULL : &last, &thread) == 0) {
-                last = thread;
-                if (bpf_map_lookup_elem(map, &thread, &events[n]) == 0)
-                        n++;
-        }
+        struct gate_event events[GATE_STOPPED_MAX];
+        size_t n = read_stopped(director, events, ELEMENTS(events));
+        /* Dealing with one may change the map. */
         for (size_t i = 0; i < n; i++)
-                (void) on_gate_event(director, &events[i], sizeof(events[i]));
+                if (events[i].stopped == GATE_LET_GO && !stands(events, n, events[i].generation))
+                        unpark(director, events[i].generation);
+                else
+                        (void) on_gate_event(director, &events[i], sizeof(events[i]));
 }

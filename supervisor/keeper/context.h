@@ -39,7 +39,7 @@ struct stored_descriptor {
 struct parked_thread {
         uint64_t serial, generation;
         int process, thread;
-        bool is_stopped;
+        bool is_stopped, is_let_go; /* it is in its stop; it is to run on as soon as it is */
 };
 
 struct role {

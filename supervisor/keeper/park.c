@@ -28,6 +28,12 @@ static void answer(struct keeper *keeper, uint64_t serial, int error) {
         (void) wire_send(keeper->director_link, KEEPER_DONE, &done, sizeof(done), NULL, 0);
 }
 
+static void let_run(struct keeper *keeper, struct parked_thread *parked) {
+        if (ptrace(PTRACE_DETACH, parked->thread, NULL, NULL) < 0 && errno != ESRCH)
+                log_warning("cannot let thread %d run on: %m", parked->thread);
+        *parked = keeper->parked[--keeper->n_parked];
+}
+
 int park_stopped(struct keeper *keeper, const siginfo_t *how) {
         for (size_t i = 0; i < keeper->n_parked; i++) {
                 struct parked_thread *parked = &keeper->parked[i];
@@ -45,6 +51,8 @@ int park_stopped(struct keeper *keeper, const siginfo_t *how) {
                         if (kill(parked->process, SIGCONT) < 0)
                                 log_warning("cannot let process %d run on: %m", parked->process);
                         answer(keeper, parked->serial, 0);
+                        if (parked->is_let_go)
+                                let_run(keeper, parked);
                 }
                 return 1;
         }
@@ -54,18 +62,19 @@ int park_stopped(struct keeper *keeper, const siginfo_t *how) {
 void park_end(struct keeper *keeper, uint64_t generation) {
         for (size_t i = keeper->n_parked; i > 0; i--) {
                 struct parked_thread *parked = &keeper->parked[i - 1];
-                /* One that is not in its stop yet cannot be let go; its parking is answered first. */
-                if (parked->generation != generation || !parked->is_stopped)
+                if (parked->generation != generation)
                         continue;
-                if (ptrace(PTRACE_DETACH, parked->thread, NULL, NULL) < 0 && errno != ESRCH)
-                        log_warning("cannot let thread %d run on: %m", parked->thread);
-                *parked = keeper->parked[--keeper->n_parked];
+                /* The director that asked for the parking may have died, and the next one not wait for the answer. */
+                if (parked->is_stopped)
+                        let_run(keeper, parked);
+                else
+                        parked->is_let_go = true;
         }
 }
 
 size_t park_count(const struct keeper *keeper, uint64_t generation) {
         size_t n = 0;
         for (size_t i = 0; i < keeper->n_parked; i++)
-                n += keeper->parked[i].generation == generation && keeper->parked[i].is_stopped;
+                n += keeper->parked[i].generation == generation;
         return n;
 }

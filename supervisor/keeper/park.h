@@ -10,7 +10,8 @@ int park_begin(struct keeper *keeper, const struct keeper_park *request);
 /* A wait status of some process or thread; 1 if it was that of a thread being parked. */
 int park_stopped(struct keeper *keeper, const siginfo_t *how);
 
-/* The generation's parked threads run on. */
+/* The generation's parked threads run on, those that are being parked as soon as they are. */
 void park_end(struct keeper *keeper, uint64_t generation);
 
+/* Those that are being parked are counted. */
 size_t park_count(const struct keeper *keeper, uint64_t generation);

@@ -59,7 +59,7 @@ static void I4_the_thread_stops_before_the_boundary(void **state) {
         assert_int_equal(stage->event.height, BOUNDARY);
         assert_int_equal(stage->event.generation, GENERATION);
         assert_int_equal(stage->event.process, stage->node);
-        assert_true(stage->event.stopped);
+        assert_int_equal(stage->event.stopped, GATE_STANDS);
 }
 
 /* A signal alone does not get a node past it by more than the block that it was stopped at. */

@@ -152,6 +152,20 @@ static void I4_it_stands_though_its_process_is_continued_again(void **state) {
         assert_int_equal(atomic_load(&stage->page->committed), committed);
 }
 
+/* A director that comes back does not wait for a parking that one before it had asked for. */
+static void it_may_be_let_go_before_it_stands(void **state) {
+        struct stage *stage = *state;
+        siginfo_t how = {0};
+        assert_int_equal(begin(stage, stage->keeper), 0);
+        assert_int_equal(park_count(stage->keeper, GENERATION), 1);
+        park_end(stage->keeper, GENERATION);
+        assert_int_equal(waitid(P_PID, (id_t)atomic_load(&stage->page->committer), &how, WSTOPPED | __WALL),
+                        0);
+        assert_int_equal(park_stopped(stage->keeper, &how), 1);
+        assert_int_equal(park_count(stage->keeper, GENERATION), 0);
+        wait_until_above(&stage->page->committed, atomic_load(&stage->page->committed) + ROUNDS);
+}
+
 static void a_thread_is_parked_once(void **state) {
         struct stage *stage = *state;
         park(stage);
@@ -193,6 +207,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(I4_one_thread_stands_while_the_others_run),
                         TEST(I4_it_stands_though_its_process_is_continued_again),
+                        TEST(it_may_be_let_go_before_it_stands),
                         TEST(a_thread_is_parked_once),
                         TEST(I3_it_does_not_outlive_its_tracer),
                         TEST(what_has_ended_cannot_be_parked),
