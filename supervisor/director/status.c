@@ -15,6 +15,7 @@
 #include "unheld.h"
 #include "unit.h"
 #include "waiting_room.h"
+#include "way_out.h"
 #include <jansson.h>
 
 static json_t *text_or_null(const char *text) {
@@ -234,22 +235,13 @@ static void append_unstartable(const struct director *director, json_t *array) {
                 append(array, text);
 }
 
-/* What a hold waits for, where its reason is what went wrong. */
-static void append_missing(struct director *director, json_t *array) {
-        const struct machine *machine = &director->record.machine;
-        uint64_t held_at = director->record.follow.held_at;
-        char text[MACHINE_REASON_MAX];
-        if (machine->phase == PHASE_HELD && held_at != MACHINE_NO_HEIGHT && !strstr(machine->reason, "the schedule asks for") &&
-                        !following_describe(director, held_at, text, sizeof(text)))
-                append(array, text);
-}
-
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
-        char text[400], signing[700];
+        char text[400], signing[700], way_out[MACHINE_REASON_MAX];
         append_cut_off(director, array);
-        append_missing(director, array);
+        if (way_out_describe(director, way_out, sizeof(way_out)))
+                append(array, way_out);
         append(array, director->journal_complaint);
         if (director->record.journal_was_lost)
                 append(array, "the journal was lost, and the gate stays where it had been set: set the schedule again");
@@ -340,12 +332,14 @@ static void put_waiting(const struct director *director, json_t *object) {
 
 char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        char warning[700];
+        char warning[700], way_out[MACHINE_REASON_MAX];
         json_t *object = json_object();
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "config", json_string(director->welcome.config_path));
         (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
         (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
+        (void) json_object_set_new(object, "way_out",
+                        way_out_describe(director, way_out, sizeof(way_out)) ? json_string(way_out) : json_null());
         put_run(director, object);
         put_waiting(director, object);
         (void) json_object_set_new(object, "next", next(director));
