@@ -2,6 +2,7 @@
 
 #include "adoption.h"
 #include "connections.h"
+#include "elsewhere.h"
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
@@ -162,6 +163,15 @@ static void append_to(const char *text, void *userdata) {
         append(userdata, text);
 }
 
+static void append_elsewhere(struct director *director, json_t *array, uint64_t generation) {
+        char text[800], sentence[840];
+        steering_read_events(director); /* what has just been opened is not missing */
+        if (!elsewhere_describe(director, generation, text, sizeof(text)))
+                return;
+        (void) snprintf(sentence, sizeof(sentence), "generation %lu %s", generation, text);
+        append(array, sentence);
+}
+
 static void append_later_locks(struct director *director, json_t *array) {
         const struct unit *unit = unit_find(director, director->record.machine.serving);
         char text[200];
@@ -246,7 +256,9 @@ static json_t *degraded(struct director *director) {
         if (director->record.journal_was_lost)
                 append(array, "the journal was lost, and the gate stays where it had been set: set the schedule again");
         append(array, director->stray);
-        append(array, director->near_miss);
+        append_elsewhere(director, array, director->record.machine.serving);
+        if (director->watch.generation != director->record.machine.serving)
+                append_elsewhere(director, array, director->watch.generation);
         append(array, probing_complaint(director));
         for (size_t i = 0; i < config->n_probes; i++)
                 append(array, director->watch.probes[i].warning);
