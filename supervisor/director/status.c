@@ -15,6 +15,7 @@
 #include "steering.h"
 #include "unheld.h"
 #include "unit.h"
+#include "verification.h"
 #include "waiting_room.h"
 #include "way_out.h"
 #include <jansson.h>
@@ -27,21 +28,46 @@ static json_t *number(uint64_t value) {
         return json_integer((json_int_t) value);
 }
 
-/* What has been begun, or what the schedule asks for next: boundaries that the release in force may pass are none. */
-static json_t *next(struct director *director) {
+bool status_describe_unstartable(struct director *director, char *text, size_t size) {
+        verification_look(director);
+        if (verification_reads_again(director))
+                (void) snprintf(text, size,
+                                "the files of the release that runs, %.100s, were changed since it was verified: it is being read through "
+                                "again, ask again in a moment",
+                                director->record.machine.current_release);
+        else if (*director->unstartable)
+                (void) snprintf(text, size, "the release that runs could not be started again: %.500s", director->unstartable);
+        else
+                return false;
+        return true;
+}
+
+/* What has been begun, or what the schedule asks for next: boundaries that the release in force may pass are none. RELEASE is empty
+ * where none is here. */
+static bool find_next(struct director *director, uint64_t *ret_at, char *release, size_t size) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director), at = machine->boundary;
-        char release[MACHINE_RELEASE_MAX] = "", gate[GATE_CHECK_TEXT_MAX];
         struct version version;
-        text_copy(release, sizeof(release), machine->candidate_release);
+        text_copy(release, size, machine->candidate_release);
         if (machine->kind == SWAP_NONE) {
+                release[0] = '\0';
                 if (version_parse(machine->current_release, &version) < 0)
-                        return json_null();
+                        return false;
                 at = schedule_first_denied(&director->schedule, &version, height == MACHINE_NO_HEIGHT ? 0 : height + 1);
                 if (at == MACHINE_NO_HEIGHT)
-                        return json_null();
-                (void) following_pick(director, at, release, sizeof(release));
+                        return false;
+                (void) following_pick(director, at, release, size);
         }
+        *ret_at = at;
+        return true;
+}
+
+static json_t *next(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        char release[MACHINE_RELEASE_MAX], gate[GATE_CHECK_TEXT_MAX];
+        uint64_t at;
+        if (!find_next(director, &at, release, sizeof(release)))
+                return json_null();
         uint64_t gated_at = at;
         if (at == MACHINE_NO_HEIGHT) /* at once; from a hold it begins with the height that the node is held at */
                 at = director->record.follow.held_at;
@@ -238,11 +264,18 @@ static void append_source(struct director *director, json_t *array) {
         append(array, text);
 }
 
-static void append_unstartable(const struct director *director, json_t *array) {
-        char text[sizeof(director->unstartable) + 64];
-        (void) snprintf(text, sizeof(text), "the release that runs could not be started again: %s", director->unstartable);
-        if (*director->unstartable)
+/* The release that runs, and the one that comes next, as they lie on the disk just now. */
+static void append_unstartable(struct director *director, json_t *array) {
+        char text[sizeof(director->unstartable) + 200], why[512], release[MACHINE_RELEASE_MAX];
+        uint64_t at;
+        if (status_describe_unstartable(director, text, sizeof(text)))
                 append(array, text);
+        bool is_other = find_next(director, &at, release, sizeof(release)) && *release &&
+                        strcmp(release, director->record.machine.current_release) != 0;
+        if (!is_other || verification_can_open(director, release, why, sizeof(why)))
+                return;
+        (void) snprintf(text, sizeof(text), "the release that comes next could not be started: %s", why);
+        append(array, text);
 }
 
 static json_t *degraded(struct director *director) {
