@@ -3,6 +3,7 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../lib/sandbox.h"
+#include "../lib/state_access.h"
 #include "boundaries.h"
 #include "context.h"
 #include "control.h"
@@ -187,6 +188,19 @@ static int note_release(struct director *director) {
         return journal_set(director->journal, JOURNAL_CONFIGURED, release, strlen(release));
 }
 
+/* No mistake for certain: a node may only read there. */
+static void warn_of_access(const struct director *director) {
+        const struct state_user user = {.name = director->config->exec.user,
+                        .uid = director->node_uid,
+                        .gid = director->node_gid,
+                        .groups = director->node_groups,
+                        .n_groups = director->n_node_groups};
+        char text[1024];
+        if (director->welcome.restarts == 0 &&
+                        state_access_is_missing(director->config->state.directory, &user, text, sizeof(text)))
+                log_warning("%s; the node is started all the same", text);
+}
+
 static int resolve_state(struct director *director) {
         const char *directory = director->config->state.directory;
         if (asprintf(&director->releases_dir, "%s/releases", director->directories.state) < 0)
@@ -200,8 +214,10 @@ static int resolve_state(struct director *director) {
                                 directory, director->directories.state);
                 return EXIT_USAGE;
         }
-        if (director->state_directory)
+        if (director->state_directory) {
+                warn_of_access(director);
                 return 0;
+        }
         log_error("state.directory %s: %m; make it, owned by %s", directory,
                         director->config->exec.user ? director->config->exec.user : "root");
         return EXIT_FAILED;
