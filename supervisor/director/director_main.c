@@ -182,10 +182,17 @@ static int note_keys(struct director *director) {
         return journal_set(director->journal, JOURNAL_TRUST, text, used);
 }
 
-/* For `release remove` while the node does not run. */
-static int note_release(struct director *director) {
-        const char *release = director->config->release ? director->config->release : "";
-        return journal_set(director->journal, JOURNAL_CONFIGURED, release, strlen(release));
+static int note_text(struct director *director, const char *key, const char *text) {
+        return journal_set(director->journal, key, text, strlen(text));
+}
+
+/* For `release remove` while the node does not run, and for `release add`. */
+static int note_config(struct director *director) {
+        const struct config *config = director->config;
+        int r = note_text(director, JOURNAL_CONFIGURED, config->release ? config->release : "");
+        if (r >= 0)
+                r = note_text(director, JOURNAL_CONFIG, director->welcome.config_path);
+        return r < 0 ? r : note_text(director, JOURNAL_COMMAND, config->exec.command);
 }
 
 /* No mistake for certain: a node may only read there. */
@@ -258,9 +265,9 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
         fill_settings(director);
         r = note_keys(director);
         if (r >= 0)
-                r = note_release(director);
+                r = note_config(director);
         if (r < 0)
-                (void) log_errno(r, "cannot note trust.keys and release in the journal");
+                (void) log_errno(r, "cannot note in the journal what of the configuration commands need");
         if (r >= 0)
                 r = sd_event_default(&director->event);
         if (r >= 0)
