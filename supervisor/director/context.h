@@ -301,8 +301,10 @@ struct director {
         struct job jobs[JOBS_MAX];
         uint64_t last_job;
         struct verified_release verified[2];
-        uint8_t looked_at[32]; /* the identity of the release that runs, as it was when that was read again */
-        char unstartable[512]; /* why the release that runs could not be started again; "": it could, as far as is known */
+        uint8_t read_again[32]; /* the identity of the release that runs, as it was when that was read again last */
+        uint64_t read_again_at; /* monotonic: then; 0: it was not */
+        char replaced[512];     /* what keeps the release that runs from being started again before it has ended; "": nothing */
+        char unstartable[512];  /* why the release that runs could not be started again; "": it could, as far as is known */
 
         struct steering *steering;
         struct source source;

@@ -270,6 +270,7 @@ static void append_unstartable(struct director *director, json_t *array) {
         uint64_t at;
         if (status_describe_unstartable(director, text, sizeof(text)))
                 append(array, text);
+        append(array, director->replaced);
         bool is_other = find_next(director, &at, release, sizeof(release)) && *release &&
                         strcmp(release, director->record.machine.current_release) != 0;
         if (!is_other || verification_can_open(director, release, why, sizeof(why)))

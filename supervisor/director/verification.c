@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 
 #define EXTRA_FD_TEXT "3"
+/* A file system of a network or a user may tell another identity each time. */
+#define READ_AGAIN_EVERY_US (5 * USEC_PER_SEC)
 
 static struct verified_release *find(const struct director *director, const char *release) {
         for (size_t i = 0; i < ELEMENTS(director->verified); i++)
@@ -269,11 +271,22 @@ bool verification_reads_again(const struct director *director) {
         return false;
 }
 
-/* Each change is read through once, however often somebody looks. */
+/* Each change is read through once, however often somebody looks. What was put back as another file than the one that runs is read
+ * when that has ended: until then the gate needs the old one. */
 static void read_again(struct director *director, const char *release, const struct release_identity *changed) {
-        if (memcmp(director->looked_at, changed->digest, sizeof(director->looked_at)) == 0 || verification_reads_again(director))
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -1;
+        if (choose_file(director, release, 0, &path, &fd, director->replaced, sizeof(director->replaced)) == -ESTALE) {
+                *director->unstartable = '\0';
                 return;
-        memcpy(director->looked_at, changed->digest, sizeof(director->looked_at));
+        }
+        *director->replaced = '\0';
+        bool is_early = director->read_again_at != 0 && now_monotonic() < director->read_again_at + READ_AGAIN_EVERY_US;
+        bool was_read = memcmp(director->read_again, changed->digest, sizeof(director->read_again)) == 0;
+        if (was_read || is_early || verification_reads_again(director))
+                return;
+        memcpy(director->read_again, changed->digest, sizeof(director->read_again));
+        director->read_again_at = now_monotonic();
         log_info("release %s, which runs, was changed since it was verified: it is read through again", release);
         begin_ahead(director, release);
 }
@@ -283,6 +296,7 @@ void verification_look(struct director *director) {
         const struct verified_release *known = find(director, release);
         struct release_identity now;
         char why[512];
+        *director->replaced = '\0';
         if (!known || !known->path)
                 return; /* it has yet to be verified, by whatever starts it or by verification_ahead() */
         if (!verification_can_open(director, release, why, sizeof(why))) {
@@ -298,7 +312,7 @@ void verification_look(struct director *director) {
                 say_unstartable(director, release, why);
         } else if (memcmp(now.digest, known->identity, sizeof(now.digest)) == 0)
                 *director->unstartable = '\0';
-        else if (known->identity_counts || *director->unstartable)
+        else
                 read_again(director, release, &now);
 }
 

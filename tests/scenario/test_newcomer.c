@@ -101,18 +101,30 @@ SCENARIO(a_state_that_the_user_cannot_write_is_told_at_the_start) {
         scenario_stop(s);
 }
 
-/* The folder above the right one, added while the node runs. */
+/* As it lies in an archive, with a folder too many. */
 SCENARIO(a_release_without_the_command_is_not_added) {
+        char wrong[100], inside[120], command[160], beside[160];
         scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
         scenario_add_testnode(s, "1.0.0", "");
         scenario_start(s);
-        struct process_result result =
-                        scenario_cli(s, "release", "add", s->node, "2.0.0", s->directory, NULL);
+        (void)snprintf(wrong, sizeof(wrong), "%s/wrong", s->directory);
+        (void)snprintf(inside, sizeof(inside), "%s/testnode-2.0.0", wrong);
+        (void)snprintf(command, sizeof(command), "%s/testnode", inside);
+        (void)snprintf(beside, sizeof(beside), "%s/LICENSE",
+                        inside); /* one file alone would be its own command */
+        assert_return_code(mkdir(wrong, 0755), errno);
+        assert_return_code(mkdir(inside, 0755), errno);
+        _cleanup_close_ int fd = open(command, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        assert_true(fd >= 0 && write(fd, "#!/bin/sh\n", 10) == 10);
+        _cleanup_close_ int license = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(license >= 0);
+        struct process_result result = scenario_cli(s, "release", "add", s->node, "2.0.0", wrong, NULL);
         assert_int_equal(result.status, 1);
         assert_non_null(strstr(
                         result.error, "holds no testnode, which the configuration names as exec.command"));
         assert_non_null(strstr(result.error, s->config));
         process_result_done(&result);
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", inside, NULL);
         scenario_stop(s);
 }
 

@@ -249,7 +249,10 @@ static void put_back_and_wait(struct scenario *s, const char *version) {
 
 /* Without a start that would miss it, and nothing of it needs the node to be touched. */
 SCENARIO(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back) {
-        begin(s, "fence: lock", NULL);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .more = "gate: {kind: observe, overshoot: allow}"});
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
         int pid = node_pid(s);
         json_decref(scenario_wait_status(s, is_startable, NULL, TIMEOUT_US));
         run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
@@ -272,6 +275,24 @@ SCENARIO(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back) {
         assert_int_equal(node_pid(s), pid);
         scenario_expect(s, 0, "cancel", s->node, NULL);
         scenario_expect(s, 0, "restart", s->node, "--wait", NULL);
+        scenario_stop(s);
+}
+
+/* Its gate is set in the file that it runs from. */
+SCENARIO(what_was_put_back_under_a_gate_is_read_when_the_node_has_ended) {
+        begin(s, "fence: lock", NULL);
+        int pid = node_pid(s);
+        run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
+        wait_until_told(s, "the release that runs could not be started again");
+        put_back_and_wait(s, "1.0.0");
+        wait_until_told(s, "the release can be started again when that one has ended");
+        scenario_expect(s, 0, "plan", s->node, NULL);
+        assert_int_equal(node_pid(s), pid);
+        scenario_kill(pid);
+        scenario_wait_phase(s, "running", TIMEOUT_US);
+        json_t *status = scenario_wait_status(s, is_startable, NULL, TIMEOUT_US);
+        assert_false(is_unstartable(status, "started again"));
+        json_decref(status);
         scenario_stop(s);
 }
 
@@ -336,6 +357,7 @@ int main(void) {
                         SCENARIO_TEST(I7_a_command_that_was_put_back_runs_and_is_gated),
                         SCENARIO_TEST(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director),
                         SCENARIO_TEST(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back),
+                        SCENARIO_TEST(what_was_put_back_under_a_gate_is_read_when_the_node_has_ended),
                         SCENARIO_TEST(I7_a_stop_while_a_release_is_verified_starts_nothing),
                         SCENARIO_TEST(I7_a_release_in_use_is_not_removed),
                         SCENARIO_TEST(I7_what_probation_may_return_to_is_not_removed),
