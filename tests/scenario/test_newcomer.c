@@ -135,5 +135,6 @@ int main(void) {
                         SCENARIO_TEST(a_state_that_the_user_cannot_write_is_told_at_the_start),
                         SCENARIO_TEST(a_release_without_the_command_is_not_added),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("newcomer", tests, NULL, NULL);
 }
