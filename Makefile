@@ -26,6 +26,8 @@ SOURCES := $(wildcard supervisor/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
+# Else make takes them for intermediate files, and removes them in front of everybody when all is built.
+.SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o)
 # What tests link against: everything but the program's own main().
 LIBRARY_OBJECTS := $(filter-out $(BUILD)/supervisor/cli/main.o,$(OBJECTS))
 

@@ -34,7 +34,7 @@ $(BUILD)/tests/nodes/testnode-go: tests/nodes/testnode.go
 	$(call quiet,GO)GO111MODULE=off $(GO) build -o $@ $<
 
 # Else make takes them for intermediate files, and removes them after building a test alone.
-.SECONDARY: $(SKELETONS) $(TEST_SKELETONS)
+.SECONDARY: $(TEST_SKELETONS)
 
 $(TEST_SUPPORT_OBJECTS): IX_CFLAGS += -Itests -isystem $(BUILD)/tests/support
 $(TEST_SUPPORT_OBJECTS): | $(TEST_SKELETONS)

@@ -3,6 +3,7 @@
 #include "../lib/config.h"
 #include "../lib/control_protocol.h"
 #include "../lib/signer.h"
+#include "../lib/state_access.h"
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -51,20 +52,20 @@ int command_check(const char *path, const char *state_dir) {
         return EXIT_DONE;
 }
 
-/* Of its own user; what access lists and capabilities allow beyond is not known here. */
-static bool may_write(const struct passwd *user, const struct stat *st) {
+static void warn_of_access(const struct config *config, const struct passwd *user) {
+        const struct group *group = config->exec.group ? getgrnam(config->exec.group) : NULL;
         gid_t groups[64];
         int n = ELEMENTS(groups);
-        if (!user || user->pw_uid == 0 || (st->st_mode & S_IWOTH) != 0)
-                return true;
-        if (st->st_uid == user->pw_uid)
-                return (st->st_mode & S_IWUSR) != 0;
-        if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
-                return true;
-        for (int i = 0; i < n; i++)
-                if (groups[i] == st->st_gid)
-                        return (st->st_mode & S_IWGRP) != 0;
-        return false;
+        char text[1024];
+        if (!user || getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+                return;
+        const struct state_user node = {.name = config->exec.user,
+                        .uid = user->pw_uid,
+                        .gid = group ? group->gr_gid : user->pw_gid,
+                        .groups = groups,
+                        .n_groups = (size_t)n};
+        if (state_access_is_missing(config->state.directory, &node, text, sizeof(text)))
+                (void)printf("! %s\n", text);
 }
 
 static void warn_of_command(const char *key, char *const *command) {
@@ -84,10 +85,8 @@ static void warn_of_host(const struct config *config) {
                 (void)printf("! state.directory: %s cannot be used here (%s); make it with `install -d -o "
                              "%s %s`\n",
                                 directory, strerror(errno), name ? name : "root", directory);
-        else if (directory && !may_write(user, &st))
-                (void)printf("! state.directory: %s cannot be written by %s; give it to it with `chown %s "
-                             "%s`\n",
-                                directory, name, name, directory);
+        else if (directory)
+                warn_of_access(config, user);
         warn_of_command("height.command", config->height.command);
         for (size_t i = 0; i < config->n_probes; i++)
                 warn_of_command(config->probes[i].name, config->probes[i].command);

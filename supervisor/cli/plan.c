@@ -105,20 +105,23 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
         }
 }
 
-static void put_warning(FILE *out, const json_t *plan, const struct text_style *style) {
-        const char *warning = json_string_value(json_object_get(plan, "signer_warning"));
+/* True: there is one. */
+static bool put_warning(FILE *out, const json_t *plan, const char *key, enum text_colour colour,
+                const struct text_style *style) {
+        const char *warning = json_string_value(json_object_get(plan, key));
         if (!warning)
-                return;
-        text_put_coloured(out, style, COLOUR_BUSY, "! ");
+                return false;
+        text_put_coloured(out, style, colour, "! ");
         text_put(out, warning);
         (void)fputc('\n', out);
+        return true;
 }
 
 /* True: ready for all of them. */
 static bool put_plan(FILE *out, const json_t *plan, const struct text_style *style) {
         const json_t *boundaries = json_object_get(plan, "boundaries"), *boundary,
                      *free = json_object_get(plan, "disk_free_bytes");
-        bool is_ready = true;
+        bool is_ready;
         size_t i;
         put_text(out, "", plan, "node");
         put_text(out, "  ", plan, "release");
@@ -131,7 +134,8 @@ static bool put_plan(FILE *out, const json_t *plan, const struct text_style *sty
         if (json_is_integer(free))
                 (void)fprintf(out, "  %.1f GB free", (double)json_integer_value(free) / 1e9);
         (void)fputc('\n', out);
-        put_warning(out, plan, style);
+        (void)put_warning(out, plan, "signer_warning", COLOUR_BUSY, style);
+        is_ready = !put_warning(out, plan, "release_problem", COLOUR_BAD, style);
         if (json_array_size(boundaries) == 0)
                 (void)fputs("no boundary lies ahead: set them with `interrex schedule set` or `interrex "
                             "schedule import`\n",

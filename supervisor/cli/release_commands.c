@@ -6,10 +6,17 @@
 #include "../lib/release_files.h"
 #include "commands.h"
 #include "control.h"
+#include "expected.h"
 #include "output.h"
 #include "render.h"
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#define PROGRAMS_SHOWN 4
+
+static int add_expected(const struct node *node, const struct arguments *arguments,
+                const struct expected *expected, bool *ret_existed, char **ret_error);
+static void say_expected(const struct node *node, const char *version, const struct expected *expected);
 static int keep_signature(const struct node *node, const struct arguments *arguments);
 static int tell_director(const struct node *node);
 static int check_unused(const struct node *node, const char *version);
@@ -19,7 +26,8 @@ static int explain(int error, const char *sentence);
 int command_release_add(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         _cleanup_free_ char *sentence = NULL;
-        const char *version = arguments->words[0], *path = arguments->words[1];
+        const char *version = arguments->words[0];
+        _cleanup_(expected_done) struct expected expected = {0};
         bool existed = false;
         int status = node_find(arguments, true, &node);
         if (status == 0)
@@ -29,7 +37,8 @@ int command_release_add(const struct arguments *arguments) {
         status = keep_signature(&node, arguments);
         if (status != 0)
                 return status;
-        int r = release_add(node.releases, version, path, NULL, arguments->sha256, &existed, &sentence);
+        expected_find(&node, &expected);
+        int r = add_expected(&node, arguments, &expected, &existed, &sentence);
         if (r < 0)
                 return explain(r, sentence);
         if (existed)
@@ -37,7 +46,67 @@ int command_release_add(const struct arguments *arguments) {
                                 node.name);
         else
                 (void)printf("release %s of node %s is added\n", version, node.name);
+        say_expected(&node, version, &expected);
         return tell_director(&node);
+}
+
+/* It must fit the configuration as it is, or as the node runs with it. */
+static int add_expected(const struct node *node, const struct arguments *arguments,
+                const struct expected *expected, bool *ret_existed, char **ret_error) {
+        const char *version = arguments->words[0], *path = arguments->words[1];
+        _cleanup_free_ char *error = NULL, *other = NULL;
+        int r = release_add(node->releases, version, path, expected->command, arguments->sha256, ret_existed,
+                        &error);
+        if (r == -ENOEXEC && expected->command && expected->noted &&
+                        release_add(node->releases, version, path, expected->noted, arguments->sha256,
+                                        ret_existed, &other) >= 0)
+                return 0;
+        if (r == -ENOEXEC && expected->command &&
+                        asprintf(ret_error,
+                                        "%s; nothing was added (exec.command is %s in %s: if that is about "
+                                        "to "
+                                        "change, change it first)",
+                                        error, expected->command, expected->config) >= 0)
+                return r;
+        *ret_error = TAKE_POINTER(error);
+        return r;
+}
+
+static void list_programs(const struct release *release, char *text, size_t size) {
+        size_t used = 0, n = 0;
+        text[0] = '\0';
+        for (size_t i = 0; i < release->n_files; i++) {
+                const struct release_file *file = &release->files[i];
+                if (S_ISLNK(file->mode) || (file->mode & 0111) == 0 || ++n > PROGRAMS_SHOWN || used >= size)
+                        continue;
+                used += (size_t)snprintf(
+                                text + used, size - used, "%s%.100s", n > 1 ? ", " : "", file->path);
+        }
+        if (n > PROGRAMS_SHOWN && used < size)
+                (void)snprintf(text + used, size - used, " and %zu more", n - PROGRAMS_SHOWN);
+}
+
+/* What a start would find out, as far as it is not known yet. */
+static void say_expected(const struct node *node, const char *version, const struct expected *expected) {
+        _cleanup_free_ char *why = NULL;
+        struct release release = {0};
+        char programs[512];
+        if (expected->command || !expected->config || release_load(node->releases, version, &release) < 0)
+                return;
+        list_programs(&release, programs, sizeof(programs));
+        if (!expected->noted && release.n_files > 1)
+                (void)printf("no configuration of node %s can be read yet (%s): its exec.command must name "
+                             "what "
+                             "is "
+                             "started in this release, from: %s\n",
+                                node->name, expected->config, programs);
+        else if (expected->noted &&
+                        release_check_command(node->releases, version, expected->noted, &why) < 0)
+                log_warning("it cannot be started with exec.command %s, with which node %s was started "
+                            "last: "
+                            "%s",
+                                expected->noted, node->name, why);
+        release_done(&release);
 }
 
 int command_release_manifest(const struct arguments *arguments) {

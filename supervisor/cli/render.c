@@ -130,27 +130,34 @@ static void put_head(FILE *out, const json_t *status, const struct text_style *s
         (void)fputs(*separator == ',' ? ")\n" : "\n", out);
 }
 
+static void put_warning(FILE *out, const struct text_style *style, enum text_colour colour, const char *mark,
+                const char *text) {
+        if (!text)
+                return;
+        text_put_coloured(out, style, colour, mark);
+        text_put(out, text);
+        (void)fputc('\n', out);
+}
+
 static void put_warnings(FILE *out, const json_t *status, const struct text_style *style) {
-        const char *reason = text_of(status, "reason", NULL);
+        const char *way_out = text_of(status, "way_out", NULL);
         char duration[TEXT_DURATION_MAX];
         uint64_t number;
         const json_t *item;
         size_t i;
-        if (reason) {
-                text_put_coloured(out, style, COLOUR_BAD, "! ");
-                text_put(out, reason);
-                (void)fputc('\n', out);
-        }
+        put_warning(out, style, COLOUR_BAD, "! ", text_of(status, "reason", NULL));
+        put_warning(out, style, COLOUR_BAD, "! to go on: ", way_out);
         if (number_of(status, "waiting_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
                 text_duration(number * USEC_PER_SEC, duration);
                 text_put_coloured(out, style, COLOUR_BUSY, "! ");
                 (void)fprintf(out, "the node does not answer: connections wait, for %s so far\n",
                                 number == 0 ? "less than 1 s" : duration);
         }
+        /* What programs find among the rest stands with the hold already. */
         json_array_foreach(json_object_get(status, "degraded"), i, item) {
-                text_put_coloured(out, style, COLOUR_BUSY, "! degraded: ");
-                text_put(out, json_is_string(item) ? json_string_value(item) : "?");
-                (void)fputc('\n', out);
+                const char *said = json_is_string(item) ? json_string_value(item) : "?";
+                if (!way_out || strcmp(said, way_out) != 0)
+                        put_warning(out, style, COLOUR_BUSY, "! degraded: ", said);
         }
 }
 

@@ -2,6 +2,7 @@
 
 #include "../lib/cgroup.h"
 #include "../lib/log.h"
+#include "elsewhere.h"
 #include "events.h"
 #include "hold.h"
 #include "keeper_link.h"
@@ -48,19 +49,6 @@ size_t adoption_find_held(const struct director *director, const struct address 
 
 bool adoption_is_held(const struct director *director, const struct address *address) {
         return adoption_find_held(director, address) != SIZE_MAX;
-}
-
-/* 0.0.0.0 where 127.0.0.1 is held, or the other way round, is nearly always a mistake in one of the two files. */
-static void note_near_miss(struct director *director, const struct address *address) {
-        for (size_t i = 0; i < director->config->n_listen; i++) {
-                const struct address *held = &director->config->listen[i];
-                if (held->transport != address->transport || held->port != address->port || held->port == 0)
-                        continue;
-                (void) snprintf(director->near_miss, sizeof(director->near_miss),
-                                "the node listens on %.60s, but %.60s is what is held: write the same in `listen`", address->text,
-                                held->text);
-                log_warning("%s", director->near_miss);
-        }
 }
 
 static int find_group(struct director *director, const struct socket_address *address, size_t listen, uint32_t *ret_group) {
@@ -206,7 +194,7 @@ void adoption_on_listen(struct director *director, const struct listen_event *ev
         address_of(&event->address, &address);
         size_t listen_index = adoption_find_held(director, &address);
         if (listen_index == SIZE_MAX) {
-                note_near_miss(director, &address);
+                elsewhere_note(director, &address);
                 return;
         }
         for (size_t i = 0; i < UNITS_MAX; i++) {
@@ -271,7 +259,7 @@ int adoption_take_bound(struct director *director, const struct unit *unit, int 
                 return r;
         size_t listen_index = adoption_find_held(director, &address);
         if (listen_index == SIZE_MAX) {
-                note_near_miss(director, &address);
+                elsewhere_note(director, &address);
                 return 0;
         }
         kernel_address(&address, &key);
@@ -362,18 +350,21 @@ static bool serves_both_families(const struct director *director, const struct m
                getsockopt(member->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &length) == 0 && !only_v6;
 }
 
-const struct address *adoption_missing(struct director *director, uint64_t generation) {
-        for (size_t i = 0; i < director->config->n_listen; i++) {
-                const struct address *listen = &director->config->listen[i];
-                bool found = listen->transport == TRANSPORT_UNIX;
-                for (size_t j = 0; !found && j < MEMBERS_MAX; j++) {
-                        const struct member *member = &director->members[j];
-                        found = member->generation == generation &&
-                                (director->groups[member->group].listen == i || serves_both_families(director, member, listen));
-                }
-                if (!found)
-                        return listen;
+bool adoption_has(struct director *director, uint64_t generation, size_t listen) {
+        const struct address *address = &director->config->listen[listen];
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                const struct member *member = &director->members[i];
+                if (member->generation == generation && (director->groups[member->group].listen == listen ||
+                                                                        serves_both_families(director, member, address)))
+                        return true;
         }
+        return address->transport == TRANSPORT_UNIX;
+}
+
+const struct address *adoption_missing(struct director *director, uint64_t generation) {
+        for (size_t i = 0; i < director->config->n_listen; i++)
+                if (!adoption_has(director, generation, i))
+                        return &director->config->listen[i];
         return NULL;
 }
 

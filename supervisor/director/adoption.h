@@ -35,6 +35,9 @@ void adoption_hide_datagrams(struct director *director, uint64_t generation, boo
 /* Drops the generation's sockets. What waits in them migrates to the generation that is routed to. */
 void adoption_retire(struct director *director, uint64_t generation);
 
+/* Does the generation hold a socket on this one of `listen`? Of unix: addresses nothing is known. */
+bool adoption_has(struct director *director, uint64_t generation, size_t listen);
+
 /* Does the generation hold at least one socket on every configured TCP and UDP address? */
 bool adoption_is_complete(struct director *director, uint64_t generation);
 

@@ -55,6 +55,7 @@ struct unit {
         uint64_t doubt_said_at;
         bool says_ready;
         bool has_unheld, unheld_was_said; /* it has more sockets on an address than can be held */
+        bool elsewhere_was_said;          /* where it listens that is not held */
 };
 
 /* One adopted socket. */
@@ -302,7 +303,10 @@ struct director {
         struct job jobs[JOBS_MAX];
         uint64_t last_job;
         struct verified_release verified[2];
-        char unstartable[512]; /* why the release that runs could not be started again; "": it could, as far as is known */
+        uint8_t read_again[32]; /* the identity of the release that runs, as it was when that was read again last */
+        uint64_t read_again_at; /* monotonic: then; 0: it was not */
+        char replaced[512];     /* what keeps the release that runs from being started again before it has ended; "": nothing */
+        char unstartable[512];  /* why the release that runs could not be started again; "": it could, as far as is known */
 
         struct steering *steering;
         struct source source;
@@ -323,7 +327,7 @@ struct director {
         struct shared_page gate_pages[UNITS_MAX];
         struct listen_group groups[STEERING_GROUPS];
         struct member members[MEMBERS_MAX];
-        sd_event_source *unheld_timer;
+        sd_event_source *unheld_timer, *elsewhere_timer;
         int waiting_fds[STEERING_GROUPS]; /* the waiting room's socket of each group; -1: none */
 
         struct watch watch;
@@ -337,7 +341,6 @@ struct director {
         struct waiter waiters[WAITERS_MAX];
         uint64_t height_written_at;     /* monotonic: when record.last_height was written last */
         uint32_t restarts;              /* of the node, by crashes */
-        char near_miss[160];            /* a listener that is not held, but nearly */
         struct machine_event later[16]; /* events to be fed from the loop */
         char later_text[16][512];
         size_t n_later;

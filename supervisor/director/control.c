@@ -13,6 +13,7 @@
 #include "release_use.h"
 #include "schedule_import.h"
 #include "status.h"
+#include "verification.h"
 #include "watermark.h"
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -117,10 +118,10 @@ static int on_accept_state(sd_bus_message *message, void *userdata, sd_bus_error
         return sd_bus_reply_method_return(message, "");
 }
 
-/* Releases are read from disk whenever they are needed, so there is nothing to refresh; the answer says that the node lives. */
+/* Releases are read from disk whenever they are needed; only the one that runs may have been put back. */
 static int on_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        (void) userdata;
         (void) error;
+        verification_look(userdata);
         return sd_bus_reply_method_return(message, "");
 }
 

@@ -3,6 +3,7 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../lib/sandbox.h"
+#include "../lib/state_access.h"
 #include "boundaries.h"
 #include "context.h"
 #include "control.h"
@@ -182,10 +183,30 @@ static int note_keys(struct director *director) {
         return journal_set(director->journal, JOURNAL_TRUST, text, used);
 }
 
-/* For `release remove` while the node does not run. */
-static int note_release(struct director *director) {
-        const char *release = director->config->release ? director->config->release : "";
-        return journal_set(director->journal, JOURNAL_CONFIGURED, release, strlen(release));
+static int note_text(struct director *director, const char *key, const char *text) {
+        return journal_set(director->journal, key, text, strlen(text));
+}
+
+/* For `release remove` while the node does not run, and for `release add`. */
+static int note_config(struct director *director) {
+        const struct config *config = director->config;
+        int r = note_text(director, JOURNAL_CONFIGURED, config->release ? config->release : "");
+        if (r >= 0)
+                r = note_text(director, JOURNAL_CONFIG, director->welcome.config_path);
+        return r < 0 ? r : note_text(director, JOURNAL_COMMAND, config->exec.command);
+}
+
+/* No mistake for certain: a node may only read there. */
+static void warn_of_access(const struct director *director) {
+        const struct state_user user = {.name = director->config->exec.user,
+                        .uid = director->node_uid,
+                        .gid = director->node_gid,
+                        .groups = director->node_groups,
+                        .n_groups = director->n_node_groups};
+        char text[1024];
+        if (director->welcome.restarts == 0 &&
+                        state_access_is_missing(director->config->state.directory, &user, text, sizeof(text)))
+                log_warning("%s; the node is started all the same", text);
 }
 
 static int resolve_state(struct director *director) {
@@ -201,8 +222,10 @@ static int resolve_state(struct director *director) {
                                 directory, director->directories.state);
                 return EXIT_USAGE;
         }
-        if (director->state_directory)
+        if (director->state_directory) {
+                warn_of_access(director);
                 return 0;
+        }
         log_error("state.directory %s: %m; make it, owned by %s", directory,
                         director->config->exec.user ? director->config->exec.user : "root");
         return EXIT_FAILED;
@@ -243,9 +266,9 @@ static int set_up(struct director *director, uid_t uid, gid_t gid) {
         fill_settings(director);
         r = note_keys(director);
         if (r >= 0)
-                r = note_release(director);
+                r = note_config(director);
         if (r < 0)
-                (void) log_errno(r, "cannot note trust.keys and release in the journal");
+                (void) log_errno(r, "cannot note in the journal what of the configuration commands need");
         if (r >= 0)
                 r = sd_event_default(&director->event);
         if (r >= 0)

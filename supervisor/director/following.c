@@ -8,6 +8,7 @@
 #include "gate_users.h"
 #include "planning.h"
 #include "unit.h"
+#include "verification.h"
 #include <sodium.h>
 #include <sys/inotify.h>
 #include <systemd/sd-id128.h>
@@ -35,7 +36,7 @@ int following_open(struct director *director) {
         director->rolling_seed = rolling_seed(director);
         /* A release is renamed into its place when it is complete. */
         int r = sd_event_add_inotify(director->event, &director->releases_source, director->releases_dir,
-                        IN_MOVED_TO | IN_CREATE | IN_ONLYDIR, on_releases_changed, director);
+                        IN_MOVED_TO | IN_CREATE | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR, on_releases_changed, director);
         return r < 0 ? log_errno(r, "cannot watch the releases in %s: one that is added is not noticed by itself",
                                        director->releases_dir)
                      : 0;
@@ -367,6 +368,9 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
 static int on_releases_changed(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         struct director *director = userdata;
         (void) source;
+        verification_look(director);
+        if ((event->mask & (IN_MOVED_TO | IN_CREATE)) == 0)
+                return 0;
         if (event->len > 0)
                 gate_users_forget(director, event->name);
         director->missing_said_for = 0;

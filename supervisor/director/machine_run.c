@@ -66,6 +66,8 @@ int on_cold_start(struct step *step) {
                         m->gate_was_hit = true;
                         return enter_preparing(step);
                 }
+                if (!m->must_not_run)
+                        m->reason[0] = '\0'; /* why it was given up, by a supervisor before this one */
         }
         return m->must_not_run ? enter_held(step) : start_current(step);
 }

@@ -6,6 +6,7 @@
 #include "boundaries.h"
 #include "connections.h"
 #include "control.h"
+#include "elsewhere.h"
 #include "events.h"
 #include "gate.h"
 #include "hold.h"
@@ -26,7 +27,7 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
         struct director *director = userdata;
         struct machine_event event = {.type = EVENT_DEADLINE, .text = probing_complaint(director)};
         const struct address *missing = director->watch.is_proving ? adoption_missing(director, director->watch.generation) : NULL;
-        char text[200];
+        char elsewhere[400], text[420];
         (void) source;
         (void) usec;
         /* Only while an end is waited for. */
@@ -34,7 +35,11 @@ static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userd
         if (event.flag)
                 event.text = director->stray;
         if (missing) {
-                (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
+                bool is_elsewhere = elsewhere_describe(director, director->watch.generation, elsewhere, sizeof(elsewhere));
+                if (is_elsewhere)
+                        (void) snprintf(text, sizeof(text), "it %s", elsewhere);
+                else
+                        (void) snprintf(text, sizeof(text), "it does not listen on %.100s", missing->text);
                 event.text = text;
         } else if (!*event.text) {
                 probing_describe_wait(director, text, sizeof(text));

@@ -6,6 +6,7 @@
 #include "gate_check.h"
 #include "planning.h"
 #include "signing.h"
+#include "status.h"
 #include "unit.h"
 #include <jansson.h>
 
@@ -20,7 +21,7 @@ char *plan_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
-        char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700];
+        char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700], unstartable[700];
         /* Whom users are steered to is what the next boundary will find, unless probation takes it back. */
         bool is_in_probation = machine->phase == PHASE_PROBATION || machine->phase == PHASE_DRAINING;
         const char *runs = is_in_probation ? machine->candidate_release : machine->current_release, *before = runs;
@@ -47,6 +48,9 @@ char *plan_text(struct director *director) {
                         director->state_directory ? json_string(director->state_directory) : json_null());
         (void) json_object_set_new(object, "signer_warning",
                         signing_describe(director, warning, sizeof(warning)) ? json_string(warning) : json_null());
+        (void) json_object_set_new(object, "release_problem",
+                        status_describe_unstartable(director, unstartable, sizeof(unstartable)) ? json_string(unstartable)
+                                                                                                : json_null());
         (void) json_object_set_new(object, "boundaries", boundaries);
         char *text = json_dumps(object, JSON_INDENT(2));
         json_decref(object);

@@ -4,6 +4,7 @@
 #include "../lib/log.h"
 #include "../lib/release.h"
 #include "boundaries.h"
+#include "busy.h"
 #include "events.h"
 #include "gate.h"
 #include "gate_check.h"
@@ -19,33 +20,8 @@
 #define RATE_INTERVALS 10
 #define RATE_INTERVALS_FEW 4
 
-/* It does not run, and perhaps never will by itself. */
-static int refuse_unfit(const struct director *director, struct refusal *refusal) {
-        const struct machine *machine = &director->record.machine;
-        const char *node = director->config->node;
-        if (machine->crashes == 0 || (machine->phase != PHASE_STARTING && machine->phase != PHASE_BACKOFF))
-                return refuse(refusal, CONTROL_ERROR_BUSY, "the node is %s; try again when it runs",
-                                machine_phase_for_status(machine->phase));
-        return refuse(refusal, CONTROL_ERROR_BUSY,
-                        "the node has failed %u times in a row, and is %s: `interrex upgrade %s VERSION --now` and `interrex rollback "
-                        "%s` work between two tries; after %u restarts it is held, and then they work as well",
-                        machine->crashes, machine->phase == PHASE_STARTING ? "being tried again" : "tried again soon", node, node,
-                        director->settings.give_up_after);
-}
-
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
-        const struct machine *machine = &director->record.machine;
-        if (director->record.machine.state_is_old)
-                return refuse(refusal, CONTROL_ERROR_REFUSED, "the node is held: %.500s", machine->reason);
-        if (machine->kind == SWAP_NONE)
-                return refuse_unfit(director, refusal);
-        char at[48] = "";
-        if (machine->boundary != MACHINE_NO_HEIGHT)
-                (void) snprintf(at, sizeof(at), " at height %lu", machine->boundary);
-        return refuse(refusal, CONTROL_ERROR_BUSY, "%s %s to %s%s is under way (%s); wait for it, or `interrex %s %s`",
-                        machine->kind == SWAP_UPGRADE ? "an" : "a", machine_kind_name(machine->kind), machine->candidate_release,
-                        at, machine_phase_name(machine->phase), machine->past_fence ? "rollback" : "cancel",
-                        director->config->node);
+        return busy_refuse(&director->record.machine, director->config->node, director->settings.give_up_after, refusal);
 }
 
 static bool is_idle(const struct director *director) {

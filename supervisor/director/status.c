@@ -2,6 +2,7 @@
 
 #include "adoption.h"
 #include "connections.h"
+#include "elsewhere.h"
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
@@ -14,7 +15,9 @@
 #include "steering.h"
 #include "unheld.h"
 #include "unit.h"
+#include "verification.h"
 #include "waiting_room.h"
+#include "way_out.h"
 #include <jansson.h>
 
 static json_t *text_or_null(const char *text) {
@@ -25,21 +28,46 @@ static json_t *number(uint64_t value) {
         return json_integer((json_int_t) value);
 }
 
-/* What has been begun, or what the schedule asks for next: boundaries that the release in force may pass are none. */
-static json_t *next(struct director *director) {
+bool status_describe_unstartable(struct director *director, char *text, size_t size) {
+        verification_look(director);
+        if (verification_reads_again(director))
+                (void) snprintf(text, size,
+                                "the files of the release that runs, %.100s, were changed since it was verified: it is being read through "
+                                "again, ask again in a moment",
+                                director->record.machine.current_release);
+        else if (*director->unstartable)
+                (void) snprintf(text, size, "the release that runs could not be started again: %.500s", director->unstartable);
+        else
+                return false;
+        return true;
+}
+
+/* What has been begun, or what the schedule asks for next: boundaries that the release in force may pass are none. RELEASE is empty
+ * where none is here. */
+static bool find_next(struct director *director, uint64_t *ret_at, char *release, size_t size) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director), at = machine->boundary;
-        char release[MACHINE_RELEASE_MAX] = "", gate[GATE_CHECK_TEXT_MAX];
         struct version version;
-        text_copy(release, sizeof(release), machine->candidate_release);
+        text_copy(release, size, machine->candidate_release);
         if (machine->kind == SWAP_NONE) {
+                release[0] = '\0';
                 if (version_parse(machine->current_release, &version) < 0)
-                        return json_null();
+                        return false;
                 at = schedule_first_denied(&director->schedule, &version, height == MACHINE_NO_HEIGHT ? 0 : height + 1);
                 if (at == MACHINE_NO_HEIGHT)
-                        return json_null();
-                (void) following_pick(director, at, release, sizeof(release));
+                        return false;
+                (void) following_pick(director, at, release, size);
         }
+        *ret_at = at;
+        return true;
+}
+
+static json_t *next(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        char release[MACHINE_RELEASE_MAX], gate[GATE_CHECK_TEXT_MAX];
+        uint64_t at;
+        if (!find_next(director, &at, release, sizeof(release)))
+                return json_null();
         uint64_t gated_at = at;
         if (at == MACHINE_NO_HEIGHT) /* at once; from a hold it begins with the height that the node is held at */
                 at = director->record.follow.held_at;
@@ -161,6 +189,15 @@ static void append_to(const char *text, void *userdata) {
         append(userdata, text);
 }
 
+static void append_elsewhere(struct director *director, json_t *array, uint64_t generation) {
+        char text[800], sentence[840];
+        steering_read_events(director); /* what has just been opened is not missing */
+        if (!elsewhere_describe(director, generation, text, sizeof(text)))
+                return;
+        (void) snprintf(sentence, sizeof(sentence), "generation %lu %s", generation, text);
+        append(array, sentence);
+}
+
 static void append_later_locks(struct director *director, json_t *array) {
         const struct unit *unit = unit_find(director, director->record.machine.serving);
         char text[200];
@@ -227,34 +264,35 @@ static void append_source(struct director *director, json_t *array) {
         append(array, text);
 }
 
-static void append_unstartable(const struct director *director, json_t *array) {
-        char text[sizeof(director->unstartable) + 64];
-        (void) snprintf(text, sizeof(text), "the release that runs could not be started again: %s", director->unstartable);
-        if (*director->unstartable)
+/* The release that runs, and the one that comes next, as they lie on the disk just now. */
+static void append_unstartable(struct director *director, json_t *array) {
+        char text[sizeof(director->unstartable) + 200], why[512], release[MACHINE_RELEASE_MAX];
+        uint64_t at;
+        if (status_describe_unstartable(director, text, sizeof(text)))
                 append(array, text);
-}
-
-/* What a hold waits for, where its reason is what went wrong. */
-static void append_missing(struct director *director, json_t *array) {
-        const struct machine *machine = &director->record.machine;
-        uint64_t held_at = director->record.follow.held_at;
-        char text[MACHINE_REASON_MAX];
-        if (machine->phase == PHASE_HELD && held_at != MACHINE_NO_HEIGHT && !strstr(machine->reason, "the schedule asks for") &&
-                        !following_describe(director, held_at, text, sizeof(text)))
-                append(array, text);
+        append(array, director->replaced);
+        bool is_other = find_next(director, &at, release, sizeof(release)) && *release &&
+                        strcmp(release, director->record.machine.current_release) != 0;
+        if (!is_other || verification_can_open(director, release, why, sizeof(why)))
+                return;
+        (void) snprintf(text, sizeof(text), "the release that comes next could not be started: %s", why);
+        append(array, text);
 }
 
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
-        char text[400], signing[700];
+        char text[400], signing[700], way_out[MACHINE_REASON_MAX];
         append_cut_off(director, array);
-        append_missing(director, array);
+        if (way_out_describe(director, way_out, sizeof(way_out)))
+                append(array, way_out);
         append(array, director->journal_complaint);
         if (director->record.journal_was_lost)
                 append(array, "the journal was lost, and the gate stays where it had been set: set the schedule again");
         append(array, director->stray);
-        append(array, director->near_miss);
+        append_elsewhere(director, array, director->record.machine.serving);
+        if (director->watch.generation != director->record.machine.serving)
+                append_elsewhere(director, array, director->watch.generation);
         append(array, probing_complaint(director));
         for (size_t i = 0; i < config->n_probes; i++)
                 append(array, director->watch.probes[i].warning);
@@ -340,12 +378,14 @@ static void put_waiting(const struct director *director, json_t *object) {
 
 char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        char warning[700];
+        char warning[700], way_out[MACHINE_REASON_MAX];
         json_t *object = json_object();
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "config", json_string(director->welcome.config_path));
         (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
         (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
+        (void) json_object_set_new(object, "way_out",
+                        way_out_describe(director, way_out, sizeof(way_out)) ? json_string(way_out) : json_null());
         put_run(director, object);
         put_waiting(director, object);
         (void) json_object_set_new(object, "next", next(director));

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 
 #define EXTRA_FD_TEXT "3"
+/* A file system of a network or a user may tell another identity each time. */
+#define READ_AGAIN_EVERY_US (5 * USEC_PER_SEC)
 
 static struct verified_release *find(const struct director *director, const char *release) {
         for (size_t i = 0; i < ELEMENTS(director->verified); i++)
@@ -228,8 +230,11 @@ void verification_begin(struct director *director, const char *release, uint64_t
 }
 
 static void say_unstartable(struct director *director, const char *release, const char *why) {
+        bool is_current = strcmp(release, director->record.machine.current_release) == 0;
+        if (is_current && strcmp(director->unstartable, why) == 0)
+                return;
         log_warning("release %s could not be started again: %s", release, why);
-        if (strcmp(release, director->record.machine.current_release) == 0)
+        if (is_current)
                 text_copy(director->unstartable, sizeof(director->unstartable), why);
 }
 
@@ -249,6 +254,66 @@ void verification_ahead(struct director *director) {
                 begin_ahead(director, machine->current_release);
         if (machine->kind != SWAP_NONE && machine->verified && strcmp(machine->candidate_release, machine->current_release) != 0)
                 begin_ahead(director, machine->candidate_release);
+}
+
+bool verification_can_open(const struct director *director, const char *release, char *why, size_t size) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -1;
+        return open_command(director, release, &path, &fd, why, size) >= 0;
+}
+
+bool verification_reads_again(const struct director *director) {
+        const char *release = director->record.machine.current_release;
+        const struct verified_release *known = find(director, release);
+        for (size_t i = 0; known && known->path && i < JOBS_MAX; i++)
+                if (director->jobs[i].kind == JOB_VERIFY_AHEAD && strcmp(director->jobs[i].release, release) == 0)
+                        return true;
+        return false;
+}
+
+/* Each change is read through once, however often somebody looks. What was put back as another file than the one that runs is read
+ * when that has ended: until then the gate needs the old one. */
+static void read_again(struct director *director, const char *release, const struct release_identity *changed) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -1;
+        if (choose_file(director, release, 0, &path, &fd, director->replaced, sizeof(director->replaced)) == -ESTALE) {
+                *director->unstartable = '\0';
+                return;
+        }
+        *director->replaced = '\0';
+        bool is_early = director->read_again_at != 0 && now_monotonic() < director->read_again_at + READ_AGAIN_EVERY_US;
+        bool was_read = memcmp(director->read_again, changed->digest, sizeof(director->read_again)) == 0;
+        if (was_read || is_early || verification_reads_again(director))
+                return;
+        memcpy(director->read_again, changed->digest, sizeof(director->read_again));
+        director->read_again_at = now_monotonic();
+        log_info("release %s, which runs, was changed since it was verified: it is read through again", release);
+        begin_ahead(director, release);
+}
+
+void verification_look(struct director *director) {
+        const char *release = director->record.machine.current_release;
+        const struct verified_release *known = find(director, release);
+        struct release_identity now;
+        char why[512];
+        *director->replaced = '\0';
+        if (!known || !known->path)
+                return; /* it has yet to be verified, by whatever starts it or by verification_ahead() */
+        if (!verification_can_open(director, release, why, sizeof(why))) {
+                say_unstartable(director, release, why);
+                return;
+        }
+        int r = release_identify(director->releases_dir, release, &now);
+        if (r < 0) {
+                (void) snprintf(why, sizeof(why),
+                                "files of release %.100s are missing in %.200s: %s; put it back with `interrex release add` and the same "
+                                "source",
+                                release, director->releases_dir, strerror(-r));
+                say_unstartable(director, release, why);
+        } else if (memcmp(now.digest, known->identity, sizeof(now.digest)) == 0)
+                *director->unstartable = '\0';
+        else
+                read_again(director, release, &now);
 }
 
 /* The descriptor that was verified is kept; only the path's text is made anew. */

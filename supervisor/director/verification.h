@@ -28,5 +28,14 @@ void verification_begin(struct director *director, const char *release, uint64_t
 /* A director that takes over: verifies what may have to be started in a hurry. What fails is only said, the node runs. */
 void verification_ahead(struct director *director);
 
+/* Somebody may have been at the files of the release that runs: some stats tell. What is missing is said in the log and in the status
+ * (director->unstartable), what was changed is read through again. */
+void verification_look(struct director *director);
+/* That is under way. */
+bool verification_reads_again(const struct director *director);
+
+/* Its manifest and its command are there; nothing is read. False: WHY says what is not, and what to do. */
+bool verification_can_open(const struct director *director, const char *release, char *why, size_t size);
+
 /* A job of one of the kinds VERIFY has ended. ERROR is NULL if it has worked. */
 void verification_done(struct director *director, struct job *job, const json_t *answer, const char *error);

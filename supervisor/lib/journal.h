@@ -35,6 +35,10 @@ void journal_abort(struct journal *journal);
 /* The key of `release` of the configuration, as it was when the node was started last; empty: none. */
 #define JOURNAL_CONFIGURED "configured"
 
+/* The keys of where the configuration lay then, and of its exec.command. */
+#define JOURNAL_CONFIG "config"
+#define JOURNAL_COMMAND "command"
+
 /* Key and value: the swap machine's last state lies under "machine", the highest generation under
  * "generation". */
 int journal_set(struct journal *journal, const char *key, const void *value, size_t size);

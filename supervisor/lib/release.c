@@ -186,9 +186,23 @@ static int check_digest(const struct addition *addition) {
                         addition->source, text, addition->sha256_hex);
 }
 
+/* Links are followed to where they lead, which is a file of the release as well. */
+static bool has_program(const struct release *release) {
+        for (size_t i = 0; i < release->n_files; i++)
+                if (!S_ISLNK(release->files[i].mode) && (release->files[i].mode & 0111) != 0)
+                        return true;
+        return false;
+}
+
 static int check_command(const struct addition *addition) {
         if (addition->is_directory && !addition->command)
-                return 0;
+                return has_program(&addition->release)
+                                       ? 0
+                                       : fail_with(addition->ret_error, -ENOEXEC,
+                                                         "%s holds nothing that is executable; run `chmod "
+                                                         "+x` on "
+                                                         "the node's program and add it again",
+                                                         addition->source);
         const char *command = addition->is_directory
                                               ? release_command_path(&addition->release, addition->command)
                                               : addition->release.files[0].path;
@@ -196,13 +210,7 @@ static int check_command(const struct addition *addition) {
         if (directory < 0)
                 return fail_with(addition->ret_error, directory, "%s cannot be opened: %s",
                                 addition->names.adding, strerror(-directory));
-        _cleanup_close_ int fd = release_open_file(directory, command, O_RDONLY | O_NONBLOCK);
-        if (fd < 0)
-                return fail_with(addition->ret_error, -ENOEXEC,
-                                "%s holds no %s, which the configuration names as exec.command; add the "
-                                "directory that holds it",
-                                addition->source, command);
-        return release_check_executable(fd, command, addition->ret_error);
+        return release_check_program(directory, command, addition->source, addition->ret_error);
 }
 
 /* The same again is no error, and mends a copy that was damaged since. */

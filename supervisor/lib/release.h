@@ -30,7 +30,7 @@ struct release {
  * happened, to what and what to do next. -EEXIST: the version is there already (with the same digests: 0 and
  * *ret_existed). -EBADMSG: digest differs. -ENOEXEC: the command is not executable or for another
  * architecture (ELF machine differs from this host's); COMMAND is exec.command from the configuration, NULL
- * to check only single files. */
+ * where it is not known: then something in a directory must be executable. */
 int release_add(const char *releases_dir, const char *version, const char *source, const char *command,
                 const char *sha256_hex, bool *ret_existed, char **ret_error);
 
@@ -56,6 +56,10 @@ void release_done(struct release *release);
  * one file is its own command. Does not verify. -ENOENT, -EACCES (not executable). */
 int release_open_command(const char *releases_dir, const struct release *release, const char *command,
                 char **ret_path, int *ret_fd);
+
+/* Could its command be started here? -ENOEXEC and *ret_error (malloc'ed), which says why not. -ENOENT: no such release. */
+int release_check_command(
+                const char *releases_dir, const char *version, const char *command, char **ret_error);
 
 /* Reads every file of the release again and compares size, mode and SHA-256; a file that is not in the
  * manifest is a mismatch too. COMMAND_FD (>= 0) is hashed through the descriptor itself, so that what is

@@ -53,6 +53,33 @@ int release_open_command(const char *releases_dir, const struct release *release
         return 0;
 }
 
+int release_check_program(int release_fd, const char *command, const char *source, char **ret_error) {
+        _cleanup_close_ int fd = release_open_file(release_fd, command, O_RDONLY | O_NONBLOCK);
+        if (fd < 0)
+                return fail_with(ret_error, -ENOEXEC,
+                                "%s holds no %s, which the configuration names as exec.command; add the "
+                                "directory that holds it",
+                                source, command);
+        return release_check_executable(fd, command, ret_error);
+}
+
+int release_check_command(
+                const char *releases_dir, const char *version, const char *command, char **ret_error) {
+        struct release release = {0};
+        _cleanup_free_ char *path = NULL;
+        int r = release_load(releases_dir, version, &release);
+        if (r < 0)
+                return fail_with(ret_error, r, "release %s cannot be read: %s", version, strerror(-r));
+        _cleanup_close_ int directory = -1;
+        if (asprintf(&path, "%s/%s", releases_dir, release.text) >= 0)
+                directory = directory_open(AT_FDCWD, path);
+        r = directory < 0 ? fail_with(ret_error, -ENOENT, "release %s cannot be opened", version)
+                          : release_check_program(directory, release_command_path(&release, command),
+                                            version, ret_error);
+        release_done(&release);
+        return r;
+}
+
 int release_check_executable(int fd, const char *what, char **ret_error) {
         unsigned char head[sizeof(Elf64_Ehdr)] = {0};
         struct stat st;

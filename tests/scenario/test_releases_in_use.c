@@ -232,6 +232,70 @@ SCENARIO(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director) {
         scenario_stop(s);
 }
 
+static bool is_startable(const json_t *status, const void *nothing) {
+        (void)nothing;
+        return !is_unstartable(status, "could not be started") &&
+               !is_unstartable(status, "read through again");
+}
+
+static void wait_until_told(struct scenario *s, const char *words) {
+        json_decref(scenario_wait_status(s, is_unstartable, words, TIMEOUT_US));
+}
+
+static void put_back_and_wait(struct scenario *s, const char *version) {
+        put_back(s, version);
+        json_decref(scenario_wait_status(s, is_startable, NULL, TIMEOUT_US));
+}
+
+/* Without a start that would miss it, and nothing of it needs the node to be touched. */
+SCENARIO(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .more = "gate: {kind: observe, overshoot: allow}"});
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
+        int pid = node_pid(s);
+        json_decref(scenario_wait_status(s, is_startable, NULL, TIMEOUT_US));
+        run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
+        wait_until_told(s, "the release that runs could not be started again: the command testnode of "
+                           "release 1.0.0");
+        scenario_expect(s, 1, "plan", s->node, NULL);
+        put_back_and_wait(s, "1.0.0");
+        scenario_expect(s, 0, "plan", s->node, NULL);
+        run("rm", release_file(s, "1.0.0", "testnode.args"), NULL);
+        wait_until_told(s, "put it back with `interrex release add`");
+        put_back_and_wait(s, "1.0.0");
+        change(s, "1.0.0");
+        wait_until_told(s, "testnode.args has another content");
+        put_back_and_wait(s, "1.0.0");
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "1000000", NULL);
+        run("rm", "-rf", release_file(s, "2.0.0", ""), NULL);
+        wait_until_told(s, "the release that comes next could not be started: the command testnode of "
+                           "release 2.0.0");
+        put_back_and_wait(s, "2.0.0");
+        assert_int_equal(node_pid(s), pid);
+        scenario_expect(s, 0, "cancel", s->node, NULL);
+        scenario_expect(s, 0, "restart", s->node, "--wait", NULL);
+        scenario_stop(s);
+}
+
+/* Its gate is set in the file that it runs from. */
+SCENARIO(what_was_put_back_under_a_gate_is_read_when_the_node_has_ended) {
+        begin(s, "fence: lock", NULL);
+        int pid = node_pid(s);
+        run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
+        wait_until_told(s, "the release that runs could not be started again");
+        put_back_and_wait(s, "1.0.0");
+        wait_until_told(s, "the release can be started again when that one has ended");
+        scenario_expect(s, 0, "plan", s->node, NULL);
+        assert_int_equal(node_pid(s), pid);
+        scenario_kill(pid);
+        scenario_wait_phase(s, "running", TIMEOUT_US);
+        json_t *status = scenario_wait_status(s, is_startable, NULL, TIMEOUT_US);
+        assert_false(is_unstartable(status, "started again"));
+        json_decref(status);
+        scenario_stop(s);
+}
+
 static void assert_kept(struct scenario *s, const char *version, const char *why) {
         assert_refused("is not removed", why, scenario_cli(s, "release", "remove", s->node, version, NULL));
         assert_int_equal(access(release_file(s, version + (*version == 'v'), "testnode"), F_OK), 0);
@@ -292,6 +356,8 @@ int main(void) {
                         SCENARIO_TEST(I7_a_file_that_somebody_has_mapped_is_read_again),
                         SCENARIO_TEST(I7_a_command_that_was_put_back_runs_and_is_gated),
                         SCENARIO_TEST(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director),
+                        SCENARIO_TEST(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back),
+                        SCENARIO_TEST(what_was_put_back_under_a_gate_is_read_when_the_node_has_ended),
                         SCENARIO_TEST(I7_a_stop_while_a_release_is_verified_starts_nothing),
                         SCENARIO_TEST(I7_a_release_in_use_is_not_removed),
                         SCENARIO_TEST(I7_what_probation_may_return_to_is_not_removed),

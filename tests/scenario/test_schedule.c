@@ -109,12 +109,14 @@ SCENARIO(I3_what_may_not_run_is_not_even_started) {
 
 /* Three tries later. */
 static bool says_how_to_try_again(const json_t *status, const void *command) {
+        const char *way_out = json_string_value(json_object_get(status, "way_out"));
         const json_t *item;
+        bool is_degraded = false;
         size_t i;
-        json_array_foreach(json_object_get(status, "degraded"), i,
-                        item) if (strstr(json_string_value(item), command) &&
-                                  strstr(json_string_value(item), " UTC)")) return true;
-        return false;
+        json_array_foreach(json_object_get(status, "degraded"), i, item) {
+                is_degraded = is_degraded || (way_out && strcmp(json_string_value(item), way_out) == 0);
+        }
+        return is_degraded && strstr(way_out, command) && strstr(way_out, " UTC)");
 }
 
 static bool shows_what_is_under_way(const json_t *status, const void *release) {

@@ -2,9 +2,11 @@
 #include "cli/check.h"
 
 #include "lib/base.h"
+#include "lib/state_access.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -105,9 +107,74 @@ static void what_is_not_on_this_host_is_warned_of(void **state) {
         assert_non_null(strstr(out, "! own: /nowhere/probe cannot be run here"));
 }
 
+static void assert_told_of_access(const char *directory, const char *told, const char *not_told) {
+        char text[512], *out, *err;
+        (void)snprintf(text, sizeof(text),
+                        "node: a\nexec: {command: a, user: nobody}\nlisten: [\"tcp:127.0.0.1:1\"]\nstate: "
+                        "{directory: %s}\n",
+                        directory);
+        assert_int_equal(check_text(text, false, &out, &err), EXIT_SUCCESS);
+        if (told && !strstr(out, told))
+                fail_msg("\"%s\" is not in: %s", told, out);
+        assert_null(strstr(out, not_told));
+        free(out);
+        free(err);
+}
+
+/* As a newcomer makes it: as root, or below root's own folder. */
+static void a_state_that_the_user_cannot_write_is_warned_of(void **state) {
+        char folder[] = "/tmp/interrex-closed-XXXXXX", inside[64], told[200];
+        (void)state;
+        assert_non_null(mkdtemp(folder));
+        (void)snprintf(inside, sizeof(inside), "%s/state", folder);
+        assert_return_code(mkdir(inside, 0755), errno);
+        (void)snprintf(told, sizeof(told),
+                        "! state.directory: %s cannot be reached by nobody, because %s is closed to it; "
+                        "open that "
+                        "with `chmod o+x %s`",
+                        inside, folder, folder);
+        assert_told_of_access(inside, told, "cannot be written");
+        assert_return_code(chmod(folder, 0711), errno);
+        (void)snprintf(told, sizeof(told),
+                        "! state.directory: %s cannot be written by nobody; give it to it with `chown "
+                        "nobody %s`",
+                        inside, inside);
+        assert_told_of_access(inside, told, "cannot be reached");
+        assert_return_code(chmod(inside, 0777), errno);
+        assert_told_of_access(inside, NULL, "! state.directory");
+        assert_return_code(rmdir(inside), errno);
+        assert_return_code(rmdir(folder), errno);
+}
+
+/* As the kernel does it: the first class that fits decides, though another one would allow more. */
+static void access_is_what_the_first_matching_class_allows(void **state) {
+        char folder[] = "/tmp/interrex-access-XXXXXX", text[512];
+        struct stat st;
+        (void)state;
+        assert_non_null(mkdtemp(folder));
+        assert_return_code(stat(folder, &st), errno);
+        const gid_t others[] = {st.st_gid + 7, st.st_gid};
+        struct state_user user = {.name = "x",
+                        .uid = st.st_uid + 1,
+                        .gid = st.st_gid + 1,
+                        .groups = others,
+                        .n_groups = 2};
+        assert_return_code(chmod(folder, 0730), errno);
+        assert_false(state_access_is_missing(folder, &user, text, sizeof(text)));
+        user.n_groups = 1;
+        assert_true(state_access_is_missing(folder, &user, text, sizeof(text)));
+        user.gid = st.st_gid;
+        assert_false(state_access_is_missing(folder, &user, text, sizeof(text)));
+        assert_return_code(chmod(folder, 0705), errno);
+        assert_true(state_access_is_missing(folder, &user, text, sizeof(text)));
+        assert_return_code(rmdir(folder), errno);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(what_is_not_on_this_host_is_warned_of),
+                        cmocka_unit_test(a_state_that_the_user_cannot_write_is_warned_of),
+                        cmocka_unit_test(access_is_what_the_first_matching_class_allows),
                         cmocka_unit_test(test_check_prints_every_mistake_with_file_and_line),
                         cmocka_unit_test(test_check_reads_standard_input),
         };

@@ -1,6 +1,7 @@
 /* The operator's command as a process: what it prints, its exit status, and what it does while the director
  * comes and goes. */
 #include "lib/control_protocol.h"
+#include "lib/journal.h"
 #include "support/cli_stage.h"
 
 #include <fcntl.h>
@@ -386,6 +387,79 @@ static void releases_are_added_listed_and_removed(void **state) {
         assert_int_equal(stage_run_cli(s, "release remove 1.7.0"), EXIT_FAILED);
 }
 
+static void note(const struct scratch *s, const char *key, const char *text) {
+        char path[128];
+        struct journal *journal;
+        (void)snprintf(path, sizeof(path), "%s/journal.db", s->node_state);
+        assert_int_equal(journal_open(path, true, &journal), 0);
+        assert_int_equal(journal_set(journal, key, text, strlen(text)), 0);
+        journal_close(journal);
+}
+
+static void write_config(const char *path, const char *command) {
+        char text[200];
+        (void)snprintf(text, sizeof(text),
+                        "node: anvil\nexec: {command: %s}\nlisten: [\"tcp:127.0.0.1:1\"]\n", command);
+        write_file(path, text);
+        assert_return_code(chmod(path, 0644), errno);
+}
+
+/* A folder with a program bin/node, a script run and some data. */
+static void make_source(const struct scratch *s, char *source, size_t size) {
+        char path[200];
+        (void)snprintf(source, size, "%s/source", s->folder);
+        stage_make_folder(source);
+        (void)snprintf(path, sizeof(path), "%s/bin", source);
+        stage_make_folder(path);
+        (void)snprintf(path, sizeof(path), "%s/bin/node", source);
+        write_file(path, "#!/bin/sh\n");
+        assert_return_code(chmod(path, 0755), errno);
+        (void)snprintf(path, sizeof(path), "%s/data", source);
+        write_file(path, "data\n");
+}
+
+static void what_a_release_must_hold_is_asked_when_it_is_added(void **state) {
+        struct scratch *s = *state;
+        char source[128], config[128], line[300];
+        if (geteuid() != 0)
+                skip();
+        make_source(s, source, sizeof(source));
+        (void)snprintf(config, sizeof(config), "%s/anvil.yaml", s->folder);
+        (void)snprintf(line, sizeof(line), "release add anvil 1.0.0 %s", source);
+        /* Nothing is known of the node. */
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        stage_assert_says(
+                        s->out, "no configuration of node anvil can be read yet (/etc/interrex/anvil.yaml)");
+        stage_assert_says(s->out, "from: bin/node\n");
+        /* It ran with another command, and its configuration cannot be read. */
+        note(s, JOURNAL_CONFIG, config);
+        note(s, JOURNAL_COMMAND, "anvil");
+        (void)snprintf(line, sizeof(line), "release add anvil 1.0.1 %s", source);
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        stage_assert_says(s->err, "it cannot be started with exec.command anvil");
+        /* Its configuration names that still. */
+        write_config(config, "anvil");
+        (void)snprintf(line, sizeof(line), "release add anvil 1.0.2 %s", source);
+        assert_int_equal(stage_run_cli(s, line), EXIT_FAILED);
+        stage_assert_says(s->err, "holds no anvil, which the configuration names as exec.command");
+        stage_assert_says(s->err, config);
+        /* It has been changed for this release; and the ones of before are still good for the node that runs. */
+        write_config(config, "bin/node");
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        assert_string_equal(s->err, "");
+        note(s, JOURNAL_COMMAND, "bin/node");
+        write_config(config, "anvil");
+        (void)snprintf(line, sizeof(line), "release add anvil 1.0.3 %s", source);
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        assert_string_equal(s->err, "");
+        /* Somebody else's file is not read by root, whatever the journal says. */
+        note(s, JOURNAL_COMMAND, "anvil");
+        assert_return_code(chown(config, 1, 1), errno);
+        (void)snprintf(line, sizeof(line), "release add anvil 1.0.4 %s", source);
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        stage_assert_says(s->err, "it cannot be started with exec.command anvil");
+}
+
 static void the_doctor_answers_in_json(void **state) {
         struct scratch *s = *state;
         int status = stage_run_cli(s, "doctor --json");
@@ -421,6 +495,7 @@ int main(void) {
                         TEST(history_and_report_read_the_journal),
                         TEST(a_report_can_be_kept_as_a_page),
                         TEST(releases_are_added_listed_and_removed),
+                        TEST(what_a_release_must_hold_is_asked_when_it_is_added),
                         TEST(the_doctor_answers_in_json),
         };
         if (access(stage_executable(), X_OK) < 0) {

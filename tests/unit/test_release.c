@@ -219,6 +219,10 @@ static void test_not_executable(void **state) {
         make_tree(scratch);
         assert_int_equal(add(scratch, "1.0.0", scratch->source, "lib/data.txt", NULL, NULL), -ENOEXEC);
         assert_int_equal(add(scratch, "1.0.0", scratch->source, "bin/none", NULL, NULL), -ENOEXEC);
+        /* Whatever exec.command will be. */
+        assert_int_equal(chmod(in(scratch, "source/bin/node-real"), 0600), 0);
+        assert_int_equal(add(scratch, "1.0.0", scratch->source, NULL, NULL, NULL), -ENOEXEC);
+        assert_non_null(strstr(scratch->error, "nothing that is executable"));
         assert_int_equal(count(scratch), 0);
         assert_int_equal(count_names(scratch), 0);
 }

@@ -64,6 +64,21 @@ static void a_held_node_says_why_first(void **state) {
                         "           probe rpc failed\n");
 }
 
+/* Programs find it among what is degraded; people read first what happened, then what to type. */
+static void a_hold_stands_with_its_way_out(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"2.0.0 failed\",\"way_out\":\"add "
+                       "one with `x`\","
+                       "\"release\":\"1\",\"height\":29,\"waiting_s\":3,"
+                       "\"degraded\":[\"cut off\",\"add one with `x`\",\"no snapshot\"]}",
+                        "a  HELD  1  height 29\n"
+                        "! 2.0.0 failed\n"
+                        "! to go on: add one with `x`\n"
+                        "! the node does not answer: connections wait, for 3.0 s so far\n"
+                        "! degraded: cut off\n"
+                        "! degraded: no snapshot\n");
+}
+
 static void a_node_that_is_down_says_so(void **state) {
         (void)state;
         assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"it "
@@ -300,6 +315,7 @@ int main(void) {
                         cmocka_unit_test(what_a_node_wrote_is_no_markup_in_a_page),
                         cmocka_unit_test(a_running_node_reads_at_a_glance),
                         cmocka_unit_test(a_held_node_says_why_first),
+                        cmocka_unit_test(a_hold_stands_with_its_way_out),
                         cmocka_unit_test(a_node_that_is_down_says_so),
                         cmocka_unit_test(two_generations_are_both_shown),
                         cmocka_unit_test(what_is_missing_or_strange_is_left_out),

@@ -1,0 +1,66 @@
+#include "expected.h"
+
+#include "../lib/schedule_reading.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define CONFIG_SIZE_MAX ((size_t)1024 * 1024)
+
+static char *read_note(struct journal *journal, const char *key) {
+        void *value = NULL;
+        size_t size = 0;
+        if (!journal || journal_get(journal, key, &value, &size) < 0)
+                return NULL;
+        if (size == 0 || strlen(value) != size) {
+                free(value);
+                return NULL;
+        }
+        return value;
+}
+
+/* Where it is read the director has said, and it may have been taken over: so root's own files only. */
+static int open_config(const char *path) {
+        struct stat st;
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        bool is_ours = S_ISREG(st.st_mode) && st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+        return is_ours ? TAKE_FD(fd) : -EPERM;
+}
+
+/* What is wrong with it is for `check` to say. */
+static char *read_command(const struct node *node, const char *path) {
+        _cleanup_(config_free_at) struct config *config = NULL;
+        _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0;
+        _cleanup_close_ int fd = open_config(path);
+        if (fd < 0 || schedule_reading_load(fd, CONFIG_SIZE_MAX, &text, &length) < 0 ||
+                        config_parse(text, length, &config, &mistakes) < 0 ||
+                        strcmp(config->node, node->name) != 0)
+                return NULL;
+        return strdup(config->exec.command);
+}
+
+void expected_find(const struct node *node, struct expected *ret_expected) {
+        struct journal *journal = NULL;
+        /* One that cannot be read keeps nobody from adding a release. */
+        if (journal_open(node->journal, false, &journal) < 0)
+                journal = NULL;
+        ret_expected->config = read_note(journal, JOURNAL_CONFIG);
+        ret_expected->noted = read_note(journal, JOURNAL_COMMAND);
+        if (journal)
+                journal_close(journal);
+        if (!ret_expected->config &&
+                        asprintf(&ret_expected->config, "/etc/interrex/%s.yaml", node->name) < 0)
+                ret_expected->config = NULL;
+        if (ret_expected->config)
+                ret_expected->command = read_command(node, ret_expected->config);
+}
+
+void expected_done(struct expected *expected) {
+        free(expected->command);
+        free(expected->config);
+        free(expected->noted);
+        *expected = (struct expected){0};
+}

@@ -1,0 +1,14 @@
+/* What a release must hold to be started: exec.command, as far as a command that adds one can know it. */
+#pragma once
+
+#include "node.h"
+
+struct expected {
+        char *command; /* of the configuration as it lies there now; NULL: it cannot be read */
+        char *config;  /* its path */
+        char *noted;   /* as it was when the node was started last; NULL: it never was */
+};
+
+/* The configuration is the one with which the node was started last, or before its first start the one in /etc/interrex. */
+void expected_find(const struct node *node, struct expected *ret_expected);
+void expected_done(struct expected *expected);

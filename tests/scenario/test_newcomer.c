@@ -1,0 +1,140 @@
+/* Mistakes that newcomers make, and how soon they are told what to do. */
+#include "support/scenario.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#define TIMEOUT_US (20 * USEC_PER_SEC)
+
+/* As it stands now; malloc'ed. */
+static char *read_log(const struct scenario *s) {
+        char *text = calloc(1, 256 * 1024);
+        _cleanup_close_ int fd = open(s->log, O_RDONLY | O_CLOEXEC);
+        assert_true(text && fd >= 0 && read(fd, text, 256 * 1024 - 1) >= 0);
+        return text;
+}
+
+static bool is_degraded_by(const json_t *status, const void *words) {
+        const json_t *item;
+        size_t i;
+        json_array_foreach(json_object_get(status, "degraded"), i, item) {
+                if (strstr(json_string_value(item), words))
+                        return true;
+        }
+        return false;
+}
+
+static bool gives_reason(const json_t *status, const void *words) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        return reason && strstr(reason, words);
+}
+
+#define ELSEWHERE                                                                                         \
+        "listens on tcp:127.0.0.1:8545, which is not in `listen`, and so far not on tcp:127.0.0.1:8546, " \
+        "which is: correct the "                                                                          \
+        "configuration or the node's arguments"
+
+/* Long before deadlines.prove says that it did not start. */
+SCENARIO(a_port_that_is_not_the_node_s_is_told_while_it_starts) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .more = "listen: [\"tcp:127.0.0.1:8546\"]\n"
+                                                               "probes: [{name: port, kind: tcp, address: "
+                                                               "\"127.0.0.1:8546\"}]\n"
+                                                               "deadlines: {prove: 4s}\nrestart: {backoff: "
+                                                               "[50ms], give_up_after: 0}"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start_supervisor(s);
+        json_t *status = scenario_wait_status(s, is_degraded_by, ELSEWHERE, 3 * USEC_PER_SEC);
+        assert_string_equal(scenario_text(status, "phase"), "starting");
+        json_decref(status);
+        json_decref(scenario_wait_status(s, gives_reason, ELSEWHERE, TIMEOUT_US));
+        char *log = read_log(s), *told = strstr(log, "generation 1 " ELSEWHERE),
+             *failed = strstr(log, "did not become healthy");
+        assert_true(told && (!failed || told < failed));
+        free(log);
+        scenario_stop(s);
+        /* Once that is corrected there is nothing left of it. */
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_start(s);
+        status = scenario_status(s);
+        assert_false(is_degraded_by(status, "listens on"));
+        assert_true(json_is_null(json_object_get(status, "reason")));
+        json_decref(status);
+        scenario_stop(s);
+}
+
+/* One that listens at the other family too: what comes there is not held, and that is said of a node that is well. */
+SCENARIO(an_address_that_differs_by_its_host_is_told_while_it_is_so) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .arguments = "--listen, \"127.0.0.2:8545\""});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, is_degraded_by,
+                        "listens on tcp:127.0.0.2:8545 too, which is not in `listen` while "
+                        "tcp:127.0.0.1:8545 is",
+                        TIMEOUT_US));
+        scenario_stop(s);
+}
+
+/* It is no refusal: a node may only read there. */
+SCENARIO(a_state_that_the_user_cannot_write_is_told_at_the_start) {
+        char told[300];
+        if (!getpwnam("nobody"))
+                skip();
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0",
+                                           .exec = "user: nobody",
+                                           .more = "restart: {backoff: [50ms], give_up_after: 0}"});
+        scenario_add_testnode(s, "1.0.0", "");
+        assert_return_code(chown(s->data, 0, 0), errno);
+        assert_return_code(chmod(s->data, 0755), errno);
+        scenario_start_supervisor(s);
+        scenario_wait_phase(s, "held", TIMEOUT_US);
+        (void)snprintf(told, sizeof(told),
+                        "state.directory: %s cannot be written by nobody; give it to it with `chown nobody "
+                        "%s`",
+                        s->data, s->data);
+        char *log = read_log(s);
+        assert_non_null(strstr(log, told));
+        free(log);
+        scenario_stop(s);
+}
+
+/* As it lies in an archive, with a folder too many. */
+SCENARIO(a_release_without_the_command_is_not_added) {
+        char wrong[100], inside[120], command[160], beside[160];
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start(s);
+        (void)snprintf(wrong, sizeof(wrong), "%s/wrong", s->directory);
+        (void)snprintf(inside, sizeof(inside), "%s/testnode-2.0.0", wrong);
+        (void)snprintf(command, sizeof(command), "%s/testnode", inside);
+        (void)snprintf(beside, sizeof(beside), "%s/LICENSE",
+                        inside); /* one file alone would be its own command */
+        assert_return_code(mkdir(wrong, 0755), errno);
+        assert_return_code(mkdir(inside, 0755), errno);
+        _cleanup_close_ int fd = open(command, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        assert_true(fd >= 0 && write(fd, "#!/bin/sh\n", 10) == 10);
+        _cleanup_close_ int license = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(license >= 0);
+        struct process_result result = scenario_cli(s, "release", "add", s->node, "2.0.0", wrong, NULL);
+        assert_int_equal(result.status, 1);
+        assert_non_null(strstr(
+                        result.error, "holds no testnode, which the configuration names as exec.command"));
+        assert_non_null(strstr(result.error, s->config));
+        process_result_done(&result);
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", inside, NULL);
+        scenario_stop(s);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        SCENARIO_TEST(a_port_that_is_not_the_node_s_is_told_while_it_starts),
+                        SCENARIO_TEST(an_address_that_differs_by_its_host_is_told_while_it_is_so),
+                        SCENARIO_TEST(a_state_that_the_user_cannot_write_is_told_at_the_start),
+                        SCENARIO_TEST(a_release_without_the_command_is_not_added),
+        };
+        cmocka_set_test_filter(getenv("TEST"));
+        return cmocka_run_group_tests_name("newcomer", tests, NULL, NULL);
+}
