@@ -88,6 +88,8 @@ static void warn_of_host(const struct config *config) {
         else if (directory)
                 warn_of_access(config, user);
         warn_of_command("height.command", config->height.command);
+        for (size_t i = 0; i < BOUNDARY_UNITS; i++)
+                warn_of_command("height.units", config->height.units[i].command);
         for (size_t i = 0; i < config->n_probes; i++)
                 warn_of_command(config->probes[i].name, config->probes[i].command);
 }

@@ -80,6 +80,11 @@ void config_free(struct config *config) {
                 strv_free(vectors[i]);
         for (size_t i = 0; i < config->n_probes; i++)
                 probe_done(&config->probes[i]);
+        for (size_t i = 0; i < BOUNDARY_UNITS; i++) {
+                free(config->height.units[i].url);
+                free(config->height.units[i].metric);
+                strv_free(config->height.units[i].command);
+        }
         free(config->probes);
         free(config->listen);
         free(config->hold_serve);

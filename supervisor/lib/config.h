@@ -95,6 +95,17 @@ static inline bool state_signs(const struct state_config *state) {
         return state->signer == SIGNER_FILES || state->signer == SIGNER_INSIDE;
 }
 
+/* By what boundaries in a unit are told that is not the height's own. */
+struct counter_config {
+        enum height_source source; /* HEIGHT_METRICS or HEIGHT_EXEC; HEIGHT_NONE: by nothing */
+        char *url;
+        struct address address; /* from the URL */
+        char *metric;
+        char **command;
+        uint64_t every_us;
+        unsigned line; /* where it stands in the file */
+};
+
 struct height_config {
         enum height_source source;
         enum boundary_unit unit; /* what the source and the gate tell */
@@ -104,6 +115,7 @@ struct height_config {
         char *metric, *pattern, *path;
         char **command;
         uint64_t every_us;
+        struct counter_config units[BOUNDARY_UNITS]; /* by unit */
 };
 
 struct gate_config {

@@ -9,6 +9,7 @@ static void check_source(
 static void check_scheme(
                 struct reader *reader, const yaml_node_t *section, const struct height_config *height);
 static void check_role(struct reader *reader, const yaml_node_t *section, struct height_config *height);
+static void check_own_unit(struct reader *reader, const struct height_config *height);
 
 static const char *const source_names[] = {
                 NULL, "ethereum", "cometbft", "flow", "metrics", "log", "file", "notify", "exec", "bitcoin"};
@@ -34,6 +35,7 @@ void take_height(struct reader *reader, const yaml_node_t *value, void *target) 
                         {"path", take_path, FIELD(height_config, path)},
                         {"command", take_command, FIELD(height_config, command)},
                         {"every", take_period, FIELD(height_config, every_us)},
+                        {"units", take_units, FIELD(height_config, units)},
         };
         struct height_config *height = target;
         unsigned line = reader->line;
@@ -45,6 +47,7 @@ void take_height(struct reader *reader, const yaml_node_t *value, void *target) 
         check_source(reader, value, height->source, line);
         check_scheme(reader, value, height);
         check_role(reader, value, height);
+        check_own_unit(reader, height);
 }
 
 static void check_source(struct reader *reader, const yaml_node_t *section, enum height_source source,
@@ -114,4 +117,14 @@ static void check_role(struct reader *reader, const yaml_node_t *section, struct
                                 reader, height->role == FLOW_EXECUTION
                                                         ? "execution_runtime_last_executed_block_height"
                                                         : "consensus_compliance_finalized_height");
+}
+
+static void check_own_unit(struct reader *reader, const struct height_config *height) {
+        const struct counter_config *own = &height->units[height->unit];
+        const char *name = boundary_unit_name(height->unit);
+        if (own->line != 0)
+                reader_mistake(reader, own->line,
+                                "height.units: the height itself is in %ss by `height.unit`, so its source "
+                                "tells them; leave `unit: %s` out here",
+                                name, name);
 }
