@@ -119,7 +119,7 @@ static int begin_network(struct director *director, uint64_t generation, size_t 
         struct prober_check request = {0};
         const struct address *target = &director->config->height.address;
         _cleanup_close_ int fd = -1;
-        if (probe == PROBES_MAX)
+        if (probe == ASKED_HEIGHT)
                 fill_height_check(director, &request);
         else
                 target = fill_probe_check(director, probe, &request);
@@ -143,7 +143,7 @@ static int begin_file(struct director *director, uint64_t generation) {
         int r = keeper_ask(director, KEEPER_OPEN, &open_request, sizeof(open_request), NULL, 0, open_request.serial, &fd);
         if (r < 0 || fd < 0)
                 return r < 0 ? r : -ENOENT;
-        struct check *check = check_new(director, generation, PROBES_MAX);
+        struct check *check = check_new(director, generation, ASKED_HEIGHT);
         if (!check)
                 return -EBUSY;
         request.id = check->id;
@@ -174,9 +174,9 @@ int checks_begin(struct director *director, uint64_t generation, size_t probe) {
         if (probe < PROBES_MAX && config->probes[probe].kind == PROBE_EXEC)
                 return begin_command(director, JOB_PROBE, config->probes[probe].command, generation, probe,
                                 config->probes[probe].timeout_us);
-        if (probe == PROBES_MAX && config->height.source == HEIGHT_EXEC)
+        if (probe == ASKED_HEIGHT && config->height.source == HEIGHT_EXEC)
                 return begin_command(director, JOB_HEIGHT, config->height.command, generation, probe, HEIGHT_TIMEOUT_US);
-        if (probe == PROBES_MAX && config->height.source == HEIGHT_FILE) {
+        if (probe == ASKED_HEIGHT && config->height.source == HEIGHT_FILE) {
                 int r = begin_file(director, generation);
                 struct prober_result result = {.height = PROBER_HEIGHT_NONE};
                 text_copy(result.text, sizeof(result.text), strerror(r < 0 ? -r : 0));
@@ -277,7 +277,7 @@ int probing_connect(struct director *director, int fd) {
         for (size_t i = 0; i < CHECKS_MAX; i++)
                 if (director->checks[i].id != 0)
                         check_end(director, &director->checks[i]);
-        for (size_t i = 0; i <= PROBES_MAX; i++)
+        for (size_t i = 0; i < ASKED_END; i++)
                 director->watch.probes[i].is_under_way = false;
         for (size_t i = 0; i < UNITS_MAX; i++)
                 if (director->units[i].generation != 0)

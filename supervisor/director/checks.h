@@ -3,7 +3,7 @@
 
 #include "context.h"
 
-/* PROBE is an index into config->probes, or PROBES_MAX for the height. The answer comes to probing_result(). */
+/* PROBE is an index into config->probes, or one of enum asked. The answer comes to probing_result(). */
 int checks_begin(struct director *director, uint64_t generation, size_t probe);
 
 /* Answers to what is under way mean nothing any more. */

@@ -20,6 +20,8 @@
 #define DEFERRED_MAX 128 /* keeper messages that came while an answer was awaited */
 #define CHECKS_MAX 48    /* checks under way at the prober */
 #define PROBES_MAX 32
+/* What a generation is asked for: the configured probes, by their index, then these. */
+enum asked { ASKED_HEIGHT = PROBES_MAX, ASKED_END };
 #define WAITERS_MAX 32
 
 struct director;
@@ -124,7 +126,7 @@ struct job {
 struct check {
         uint64_t id; /* 0: free */
         uint64_t generation;
-        size_t probe; /* index into probes; PROBES_MAX: the height */
+        size_t probe; /* index into probes, or one of enum asked */
         uint16_t port;
         bool is_text;
 };
@@ -143,7 +145,7 @@ struct watch {
         bool is_proving, is_probation, was_on_trial;
         uint64_t probation_ends_at, progress_ends_at;
         uint64_t height_at_begin;
-        struct probe_state probes[PROBES_MAX + 1]; /* the last one: the height */
+        struct probe_state probes[ASKED_END];
 };
 
 /* A mapping of the page that a generation's gate of `kind: notify` lies in. */

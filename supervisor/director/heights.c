@@ -71,7 +71,7 @@ static uint64_t old_after(const struct director *director) {
 
 void heights_problem(struct director *director, char *text, size_t size) {
         const struct unit *unit = unit_find(director, director->record.machine.serving);
-        const struct probe_state *poll = &director->watch.probes[PROBES_MAX];
+        const struct probe_state *poll = &director->watch.probes[ASKED_HEIGHT];
         text_copy(text, size, "");
         if (unit)
                 plausible_describe(&unit->known, text, size);

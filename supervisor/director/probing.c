@@ -32,23 +32,23 @@ bool probing_is_subscribed(const struct director *director) {
 }
 
 static uint64_t probe_every(const struct director *director, size_t probe) {
-        uint64_t every = probe == PROBES_MAX ? director->config->height.every_us : director->config->probes[probe].every_us;
+        uint64_t every = probe == ASKED_HEIGHT ? director->config->height.every_us : director->config->probes[probe].every_us;
         return director->watch.is_proving && every > PROVING_EVERY_US ? PROVING_EVERY_US : every;
 }
 
 /* A probe of kind height is answered by the height's own poll. */
 static bool is_asked(const struct director *director, size_t probe) {
-        if (probe == PROBES_MAX)
+        if (probe == ASKED_HEIGHT)
                 return probing_asks_height(director);
         return probe < director->config->n_probes && director->config->probes[probe].kind != PROBE_HEIGHT;
 }
 
 static const char *name_of(const struct director *director, size_t probe) {
-        return probe == PROBES_MAX ? "height" : director->config->probes[probe].name;
+        return probe == ASKED_HEIGHT ? "height" : director->config->probes[probe].name;
 }
 
 static bool all_were_healthy(const struct director *director) {
-        for (size_t i = 0; i <= PROBES_MAX; i++)
+        for (size_t i = 0; i < ASKED_END; i++)
                 if (is_asked(director, i) && !director->watch.probes[i].was_healthy)
                         return false;
         return true;
@@ -75,7 +75,7 @@ static void begin(struct director *director, uint64_t generation) {
         checks_cancel_all(director);
         *watch = (struct watch){.generation = generation, .height_at_begin = MACHINE_NO_HEIGHT};
         uint64_t now = now_monotonic();
-        for (size_t i = 0; i <= PROBES_MAX; i++)
+        for (size_t i = 0; i < ASKED_END; i++)
                 watch->probes[i].due_at = now;
 }
 
@@ -118,7 +118,7 @@ void probing_listener_changed(struct director *director, uint64_t generation) {
         if (generation != director->watch.generation)
                 return;
         if (director->watch.is_proving && adoption_is_complete(director, generation))
-                for (size_t i = 0; i <= PROBES_MAX; i++)
+                for (size_t i = 0; i < ASKED_END; i++)
                         director->watch.probes[i].due_at = now_monotonic();
         check_proof(director);
         set_probe_timer(director);
@@ -187,20 +187,20 @@ static bool is_healthy(struct director *director, uint64_t generation, size_t pr
 
 void probing_result(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
         struct watch *watch = &director->watch;
-        if (director->is_selecting && generation == 0 && probe == PROBES_MAX)
+        if (director->is_selecting && generation == 0 && probe == ASKED_HEIGHT)
                 selection_on_height(director, result->healthy ? result->height : MACHINE_NO_HEIGHT, result->text);
-        if (generation == 0 || generation != watch->generation || probe > PROBES_MAX)
+        if (generation == 0 || generation != watch->generation || probe >= ASKED_END)
                 return;
         struct probe_state *state = &watch->probes[probe];
         state->is_under_way = result->goes_on;
         /* A probe that came while users are not yet served there is asked again soon. */
         state->due_at = now_monotonic() + probe_every(director, probe);
         bool healthy = is_healthy(director, generation, probe, result);
-        if (healthy && probe == PROBES_MAX && result->height != PROBER_HEIGHT_NONE)
+        if (healthy && probe == ASKED_HEIGHT && result->height != PROBER_HEIGHT_NONE)
                 events_height(director, generation, result->height);
         if (generation != watch->generation)
                 return; /* the height has moved the machine on */
-        unsigned limit = probe == PROBES_MAX ? 10 : director->config->probes[probe].failures;
+        unsigned limit = probe == ASKED_HEIGHT ? 10 : director->config->probes[probe].failures;
         if (!healthy && watch->is_probation && state->failures >= limit) {
                 watch->is_probation = false;
                 (void) events_feed_about(director, EVENT_UNHEALTHY, generation, state->last_failure);
@@ -218,7 +218,7 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) usec;
         check_probation(director);
         uint64_t now = now_monotonic(), generation = watch->generation;
-        for (size_t i = 0; i <= PROBES_MAX && generation == watch->generation; i++) {
+        for (size_t i = 0; i < ASKED_END && generation == watch->generation; i++) {
                 struct probe_state *state = &watch->probes[i];
                 if (!is_asked(director, i) || state->is_under_way || state->due_at > now)
                         continue;
@@ -236,7 +236,7 @@ static void set_probe_timer(struct director *director) {
         struct watch *watch = &director->watch;
         uint64_t due = USEC_INFINITY;
         bool may_ask = watch->generation != 0 && (!watch->is_proving || adoption_is_complete(director, watch->generation));
-        for (size_t i = 0; may_ask && director->prober >= 0 && i <= PROBES_MAX; i++)
+        for (size_t i = 0; may_ask && director->prober >= 0 && i < ASKED_END; i++)
                 if (is_asked(director, i) && !watch->probes[i].is_under_way && watch->probes[i].due_at < due)
                         due = watch->probes[i].due_at;
         if (watch->is_probation && watch->probation_ends_at > now_monotonic() && watch->probation_ends_at < due)
@@ -305,7 +305,7 @@ void probing_command_done(struct director *director, struct job *job, const stru
 }
 
 const char *probing_complaint(const struct director *director) {
-        for (size_t i = 0; i <= PROBES_MAX; i++)
+        for (size_t i = 0; i < ASKED_END; i++)
                 if (is_asked(director, i) && director->watch.probes[i].failures > 0)
                         return director->watch.probes[i].last_failure;
         return "";
@@ -316,7 +316,7 @@ void probing_describe_wait(struct director *director, char *text, size_t size) {
         text[0] = '\0';
         if (!director->watch.is_proving || !unit)
                 return;
-        for (size_t i = 0; i <= PROBES_MAX; i++)
+        for (size_t i = 0; i < ASKED_END; i++)
                 if (is_asked(director, i) && !director->watch.probes[i].was_healthy) {
                         (void) snprintf(text, size, "%.40s: it was asked and has not answered yet", name_of(director, i));
                         return;

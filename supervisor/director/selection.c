@@ -101,7 +101,7 @@ static bool can_be_read(const struct director *director) {
 static void ask(struct director *director) {
         if (!director->is_selecting || director->prober < 0)
                 return;
-        int r = checks_begin(director, 0, PROBES_MAX);
+        int r = checks_begin(director, 0, ASKED_HEIGHT);
         if (r < 0)
                 selection_on_height(director, MACHINE_NO_HEIGHT, strerror(-r));
 }
