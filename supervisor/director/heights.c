@@ -35,7 +35,7 @@ bool heights_take(struct director *director, struct unit *unit, uint64_t height)
                 unit->height = height;
                 return true;
         }
-        plausible_describe(&unit->known, text, sizeof(text));
+        plausible_describe(&unit->known, "height", text, sizeof(text));
         if (*text && (unit->doubt_said_at == 0 || now - unit->doubt_said_at > SAY_EVERY_US)) {
                 unit->doubt_said_at = now;
                 log_warning("generation %lu: %s", unit->generation, text);
@@ -74,7 +74,7 @@ void heights_problem(struct director *director, char *text, size_t size) {
         const struct probe_state *poll = &director->watch.probes[ASKED_HEIGHT];
         text_copy(text, size, "");
         if (unit)
-                plausible_describe(&unit->known, text, size);
+                plausible_describe(&unit->known, "height", text, size);
         if (*text || !probing_asks_height(director))
                 return;
         bool is_asked = unit && director->watch.generation == unit->generation;

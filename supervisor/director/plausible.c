@@ -12,7 +12,7 @@
 #define USEC_PER_BLOCK_LEAST 10.0
 #define USEC_PER_BLOCK_TOLD 100.0
 
-static bool is_within(const struct plausible *from, uint64_t height, uint64_t now, bool is_told);
+static bool is_within(const struct plausible *from, const struct plausible_view *view, uint64_t height, uint64_t now);
 static bool is_plausible(const struct plausible *known, const struct plausible_view *view, uint64_t height, uint64_t now);
 static void accept(struct plausible *known, uint64_t height, uint64_t now);
 static bool doubt(struct plausible *known, uint64_t height, uint64_t now);
@@ -30,43 +30,42 @@ void plausible_set(struct plausible *known, uint64_t height, uint64_t now) {
         accept(known, height, now);
 }
 
-void plausible_describe(const struct plausible *known, char *text, size_t size) {
+void plausible_describe(const struct plausible *known, const char *what, char *text, size_t size) {
         const char *how = known->doubt.last < known->height ? "behind" : "ahead of";
         if (known->doubt.n == 0)
                 text_copy(text, size, "");
         else if (known->at == 0)
-                (void) snprintf(text, size,
-                                "the first height that the node tells, %lu, is not believed before it has been told again",
-                                known->doubt.last);
+                (void) snprintf(text, size, "the first %s that the node tells, %lu, is not believed before it has been told again",
+                                what, known->doubt.last);
         else
-                (void) snprintf(text, size, "the node tells height %lu, too far %s %lu to be believed at once", known->doubt.last,
+                (void) snprintf(text, size, "the node tells %s %lu, too far %s %lu to be believed at once", what, known->doubt.last,
                                 how, known->height);
 }
 
 static bool is_plausible(const struct plausible *known, const struct plausible_view *view, uint64_t height, uint64_t now) {
         const struct plausible *node = view->node;
-        bool is_within_node = node->at != 0 && (height <= node->height || is_within(node, height, now, view->is_told));
+        bool is_within_node = node->at != 0 && (height <= node->height || is_within(node, view, height, now));
         if (known->at == 0)
                 return node->at == 0 ? !view->is_decisive : is_within_node;
         /* Where it went backwards by mistake, it comes back. */
         struct plausible before = {.height = known->before, .at = known->before_at, .usec_per_block = known->usec_per_block};
-        bool may_come_back =
-                        before.at != 0 && now - before.at < PLAUSIBLE_LONG_US && is_within(&before, height, now, view->is_told);
+        bool may_come_back = before.at != 0 && now - before.at < PLAUSIBLE_LONG_US && is_within(&before, view, height, now);
         return height >= known->height &&
-               (is_within(known, height, now, view->is_told) || may_come_back || (view->is_fresh && is_within_node));
+               (is_within(known, view, height, now) || may_come_back || (view->is_fresh && is_within_node));
 }
 
 /* Can the node have come so far since? */
-static bool is_within(const struct plausible *from, uint64_t height, uint64_t now, bool is_told) {
+static bool is_within(const struct plausible *from, const struct plausible_view *view, uint64_t height, uint64_t now) {
         double elapsed = now > from->at ? (double) (now - from->at) : 0;
         double usec_per_block =
                         from->usec_per_block > 0 ? from->usec_per_block / TIMES_THE_RATE : USEC_PER_BLOCK_UNKNOWN / TIMES_THE_RATE;
-        if (is_told && usec_per_block > USEC_PER_BLOCK_TOLD)
+        if (view->is_told && usec_per_block > USEC_PER_BLOCK_TOLD)
                 usec_per_block = USEC_PER_BLOCK_TOLD;
         if (usec_per_block < USEC_PER_BLOCK_LEAST)
                 usec_per_block = USEC_PER_BLOCK_LEAST;
-        return height <= from->height ||
-               (double) (height - from->height) <= (is_told ? SLACK_TOLD : SLACK) + elapsed / usec_per_block;
+        if (height <= from->height || view->is_rare)
+                return height <= from->height + 1;
+        return (double) (height - from->height) <= (view->is_told ? SLACK_TOLD : SLACK) + elapsed / usec_per_block;
 }
 
 static void accept(struct plausible *known, uint64_t height, uint64_t now) {

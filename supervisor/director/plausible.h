@@ -1,4 +1,4 @@
-/* Is a height that a node tells to be believed? A source that lies, flaps, or goes backwards moves nothing by what it says
+/* Is a height, a view or an epoch that a node tells to be believed? A source that lies, flaps, or goes backwards moves nothing by what it says
  * once. What contradicts the last good height is believed only when it is said again and again, so that a state that was put
  * back, a fast synchronisation and a node that jumps to the end of its chain still get on. Pure. */
 #pragma once
@@ -29,6 +29,7 @@ struct plausible_view {
         bool is_fresh;                /* the generation was started just now: it may come up to where the node was */
         bool is_decisive;             /* it would have consequences: with nothing to compare it with, it is doubted */
         bool is_told;                 /* the node tells every block by itself, as fast as it makes them */
+        bool is_rare;                 /* it moves seldom, and by one: an epoch */
 };
 
 enum plausible_verdict {
@@ -42,5 +43,5 @@ enum plausible_verdict plausible_judge(struct plausible *known, const struct pla
 /* A height that is certain: the node stands there. */
 void plausible_set(struct plausible *known, uint64_t height, uint64_t now);
 
-/* What is doubted and why; "" if nothing is. */
-void plausible_describe(const struct plausible *known, char *text, size_t size);
+/* What is doubted and why; "" if nothing is. WHAT is being told: "height". */
+void plausible_describe(const struct plausible *known, const char *what, char *text, size_t size);

@@ -56,11 +56,11 @@ static void test_one_lie_changes_nothing(void **state) {
         char text[200];
         assert_int_equal(say(&s, 10000000, 250), PLAUSIBLE_DOUBTED);
         assert_int_equal(s.known.height, 1060);
-        plausible_describe(&s.known, text, sizeof(text));
+        plausible_describe(&s.known, "height", text, sizeof(text));
         assert_string_equal(text,
                         "the node tells height 10000000, too far ahead of 1060 to be believed at once");
         assert_int_equal(say(&s, 1061, 250), PLAUSIBLE_ACCEPTED);
-        plausible_describe(&s.known, text, sizeof(text));
+        plausible_describe(&s.known, "height", text, sizeof(text));
         assert_string_equal(text, "");
         assert_int_equal(say(&s, UINT64_MAX - 1, 250), PLAUSIBLE_REFUSED);
         assert_int_equal(s.known.height, 1061);
@@ -160,7 +160,7 @@ static void test_the_first_height_is_doubted_where_it_decides(void **state) {
         s = story();
         s.view.is_decisive = true;
         assert_int_equal(say(&s, 10000000, 250), PLAUSIBLE_DOUBTED);
-        plausible_describe(&s.known, text, sizeof(text));
+        plausible_describe(&s.known, "height", text, sizeof(text));
         assert_non_null(strstr(text, "the first height"));
         s.view.is_decisive = false;
         assert_int_equal(say(&s, 7, 250), PLAUSIBLE_ACCEPTED);
@@ -178,6 +178,24 @@ static void test_what_the_node_tells_by_itself_may_come_fast(void **state) {
         for (unsigned i = 0; i < 100; i++)
                 assert_int_equal(say(&s, i * 50, 5), PLAUSIBLE_ACCEPTED); /* 10,000 a second */
         assert_int_equal(say(&s, 10000000, 5), PLAUSIBLE_DOUBTED);
+}
+
+/* An epoch lasts for hours: what was not asked for meanwhile does not make more of them plausible. */
+static void test_what_moves_seldom_moves_by_one(void **state) {
+        char text[200];
+        (void)state;
+        struct story s = story();
+        s.view.is_rare = true;
+        assert_int_equal(say(&s, 100, 1000), PLAUSIBLE_ACCEPTED);
+        assert_int_equal(say(&s, 102, 3600 * 1000), PLAUSIBLE_DOUBTED);
+        plausible_describe(&s.known, "epoch", text, sizeof(text));
+        assert_string_equal(text, "the node tells epoch 102, too far ahead of 100 to be believed at once");
+        assert_int_equal(say(&s, 101, 1000), PLAUSIBLE_ACCEPTED);
+        assert_int_equal(say(&s, 100, 1000), PLAUSIBLE_DOUBTED);
+        assert_int_equal(say(&s, 101, 1000), PLAUSIBLE_ACCEPTED);
+        for (unsigned i = 0; i < 60; i++) /* the node was away for some of them */
+                assert_int_equal(say(&s, 105, 1000), PLAUSIBLE_DOUBTED);
+        assert_int_equal(say(&s, 105, 1000), PLAUSIBLE_ACCEPTED);
 }
 
 static void test_what_is_certain_is_set(void **state) {
@@ -204,6 +222,7 @@ int main(void) {
                         cmocka_unit_test(test_a_new_generation_may_stand_anywhere_up_to_the_node),
                         cmocka_unit_test(test_the_first_height_is_doubted_where_it_decides),
                         cmocka_unit_test(test_what_the_node_tells_by_itself_may_come_fast),
+                        cmocka_unit_test(test_what_moves_seldom_moves_by_one),
                         cmocka_unit_test(test_what_is_certain_is_set),
         };
         return cmocka_run_group_tests_name("plausible", tests, NULL, NULL);
