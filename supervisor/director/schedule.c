@@ -6,19 +6,23 @@ static int refuse_second(const struct boundary_rule *present, const struct bound
 
 int schedule_add(struct schedule *schedule, const struct boundary_rule *rule, uint64_t height, char **ret_conflict) {
         struct boundary boundary = {.height = height, .rule = *rule, .is_open = rule->mode == MODE_BEFORE};
-        const struct boundary *const lists[] = {schedule->boundaries, schedule->pending};
+        struct boundary *const lists[] = {schedule->boundaries, schedule->pending};
         const size_t sizes[] = {schedule->n, schedule->n_pending};
         int r = range_parse(rule->range, &boundary.range);
         if (r < 0)
                 return r;
         for (size_t list = 0; list < ELEMENTS(lists); list++)
                 for (size_t i = 0; i < sizes[list]; i++) {
-                        const struct boundary *present = &lists[list][i];
+                        struct boundary *present = &lists[list][i];
+                        bool is_same_height = height != SCHEDULE_NO_HEIGHT && present->height == height;
                         if (boundary_is_same(&present->rule, rule))
                                 return 0;
-                        if (boundary_is_same_point(&present->rule, rule) ||
-                                        (height != SCHEDULE_NO_HEIGHT && present->height == height))
+                        if (boundary_is_same_point(&present->rule, rule) || (is_same_height && present->rule.unit != rule->unit))
                                 return refuse_second(&present->rule, rule, ret_conflict);
+                        if (is_same_height) {
+                                *present = present->rule.at < rule->at ? boundary : *present;
+                                return 0;
+                        }
                 }
         return height == SCHEDULE_NO_HEIGHT ? insert(&schedule->pending, &schedule->n_pending, schedule->n_pending, &boundary)
                                             : insert(&schedule->boundaries, &schedule->n, place_of(schedule, height), &boundary);
@@ -28,6 +32,20 @@ void schedule_done(struct schedule *schedule) {
         free(schedule->boundaries);
         free(schedule->pending);
         *schedule = (struct schedule){0};
+}
+
+const struct boundary *schedule_first_pending(const struct schedule *schedule, uint32_t unit) {
+        const struct boundary *first = NULL;
+        for (size_t i = 0; i < schedule->n_pending; i++)
+                if (schedule->pending[i].rule.unit == unit && (!first || schedule->pending[i].rule.at < first->rule.at))
+                        first = &schedule->pending[i];
+        return first;
+}
+
+uint64_t schedule_free_height(const struct schedule *schedule, uint32_t unit, uint64_t height) {
+        for (size_t i = place_of(schedule, height); i < schedule->n && schedule->boundaries[i].height == height; i++)
+                height += schedule->boundaries[i].rule.unit != unit;
+        return height;
 }
 
 const struct range *schedule_range_at(const struct schedule *schedule, uint64_t height) {

@@ -21,9 +21,16 @@ struct schedule {
 };
 
 /* HEIGHT: where the rule's point lies; SCHEDULE_NO_HEIGHT: not known yet. -EEXIST: another boundary has the point or the
- * height; *ret_conflict (may be NULL, malloc'ed) shows both. The same again is 0. -EINVAL: not a range. */
+ * height; *ret_conflict (may be NULL, malloc'ed) shows both. The same again is 0. -EINVAL: not a range. Of two points of one unit that
+ * came to lie at one height the later counts: the node was past the other already. */
 int schedule_add(struct schedule *schedule, const struct boundary_rule *rule, uint64_t height, char **ret_conflict);
 void schedule_done(struct schedule *schedule);
+
+/* The pending boundary of a unit that comes first; NULL: none is pending. */
+const struct boundary *schedule_first_pending(const struct schedule *schedule, uint32_t unit);
+
+/* The first height from HEIGHT on that a boundary of the unit may come to lie at: none of another unit is there. */
+uint64_t schedule_free_height(const struct schedule *schedule, uint32_t unit, uint64_t height);
 
 /* The range in force at a height; NULL: no boundary lies at or below it, anything is allowed. */
 const struct range *schedule_range_at(const struct schedule *schedule, uint64_t height);

@@ -121,6 +121,10 @@ int boundary_mode_find(const char *name) {
         return find_name(mode_names, BOUNDARY_MODES, name);
 }
 
+bool boundary_is_due(const struct boundary_rule *rule, uint64_t told, uint64_t ahead) {
+        return rule->at <= told || (rule->unit == UNIT_VIEW && rule->at - told <= ahead);
+}
+
 bool boundary_is_same_point(const struct boundary_rule *a, const struct boundary_rule *b) {
         return a->unit == b->unit && a->at == b->at;
 }

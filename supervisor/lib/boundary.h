@@ -45,6 +45,10 @@ int boundary_unit_find(const char *name); /* -EINVAL */
 const char *boundary_mode_name(uint32_t mode);
 int boundary_mode_find(const char *name); /* -EINVAL */
 
+/* Has the point come, or does it come within AHEAD blocks, where TOLD of its unit is the newest? A view is at most as many blocks
+ * ahead as views are missing; of other units nothing is known ahead. */
+bool boundary_is_due(const struct boundary_rule *rule, uint64_t told, uint64_t ahead);
+
 bool boundary_is_same_point(const struct boundary_rule *a, const struct boundary_rule *b);
 /* The same in all that it says. */
 bool boundary_is_same(const struct boundary_rule *a, const struct boundary_rule *b);

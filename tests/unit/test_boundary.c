@@ -175,9 +175,30 @@ static void a_change_may_not_contradict_what_is_there(void **state) {
         assert_non_null(strstr(why, "sequence 5 is older than 6"));
 }
 
+static void a_point_is_due_when_it_cannot_be_missed_any_more(void **state) {
+        static const struct {
+                const char *point;
+                uint64_t told, ahead;
+                bool is_due;
+        } vectors[] = {{"view:1000", 1000, 0, true}, {"view:1000", 999, 0, false},
+                        {"view:1000", 999, 1, true}, {"view:1000", 995, 4, false},
+                        {"view:1000", 995, 5, true}, {"view:1000", 0, UINT64_MAX, true},
+                        {"view:1000", UINT64_MAX, 5, true}, {"view:9223372036854775807", 0, 5, false},
+                        {"epoch:7", 7, 0, true}, {"epoch:7", 8, 0, true}, {"epoch:7", 6, 1000, false},
+                        {"time:100", 99, 1000, false}, {"time:100", 100, 0, true}};
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(vectors); i++) {
+                struct boundary_rule rule = rule_of(vectors[i].point, "1.x");
+                if (boundary_is_due(&rule, vectors[i].told, vectors[i].ahead) != vectors[i].is_due)
+                        fail_msg("%s at %lu, %lu ahead", vectors[i].point, vectors[i].told,
+                                        vectors[i].ahead);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(a_boundary_is_read_back_as_it_was_written),
+                        cmocka_unit_test(a_point_is_due_when_it_cannot_be_missed_any_more),
                         cmocka_unit_test(what_is_wrong_is_named),
                         cmocka_unit_test(what_another_process_sends_is_checked),
                         cmocka_unit_test(a_document_is_read),

@@ -219,8 +219,63 @@ static void test_a_refusal_names_height_range_version_and_what_would_do(void **s
         assert_int_equal(strlen(text), 9);
 }
 
+static void place(struct schedule *schedule, const char *point, const char *range, uint64_t height) {
+        struct boundary_rule rule = rule_of(point, range);
+        assert_int_equal(schedule_add(schedule, &rule, height, NULL), 0);
+}
+
+/* A node that joins late is past several points at once. */
+static void test_of_points_that_lie_at_one_height_the_latest_counts(void **state) {
+        static const unsigned orders[][3] = {{10, 20, 30}, {30, 20, 10}, {20, 30, 10}};
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(orders); i++) {
+                struct schedule schedule = {0};
+                for (size_t k = 0; k < 3; k++) {
+                        char point[32], range[32];
+                        (void)snprintf(point, sizeof(point), "view:%u", orders[i][k]);
+                        (void)snprintf(range, sizeof(range), "%u.x", orders[i][k] / 10);
+                        place(&schedule, point, range, 500);
+                }
+                assert_int_equal(schedule.n, 1);
+                assert_string_equal(schedule_range_at(&schedule, 500)->text, "3.x");
+                struct boundary_rule rule = rule_of("500", "4.x");
+                assert_int_equal(schedule_add(&schedule, &rule, 500, NULL), -EEXIST);
+                schedule_done(&schedule);
+        }
+}
+
+static void test_a_point_comes_to_lie_where_none_of_another_unit_is(void **state) {
+        struct schedule schedule = {0};
+        (void)state;
+        add(&schedule, 100, "1.x");
+        place(&schedule, "epoch:7", "2.x", 101);
+        place(&schedule, "view:30", "3.x", 102);
+        assert_int_equal(schedule_free_height(&schedule, UNIT_VIEW, 99), 99);
+        assert_int_equal(schedule_free_height(&schedule, UNIT_VIEW, 100), 102);
+        assert_int_equal(schedule_free_height(&schedule, UNIT_EPOCH, 100), 101);
+        assert_int_equal(schedule_free_height(&schedule, UNIT_TIME, 100), 103);
+        schedule_done(&schedule);
+}
+
+static void test_the_first_that_is_pending_is_found_for_each_unit(void **state) {
+        struct schedule schedule = {0};
+        (void)state;
+        assert_null(schedule_first_pending(&schedule, UNIT_VIEW));
+        place(&schedule, "view:30", "3.x", SCHEDULE_NO_HEIGHT);
+        place(&schedule, "epoch:1", "2.x", SCHEDULE_NO_HEIGHT);
+        place(&schedule, "view:20", "2.x", SCHEDULE_NO_HEIGHT);
+        place(&schedule, "view:10", "1.x", 5);
+        assert_int_equal(schedule_first_pending(&schedule, UNIT_VIEW)->rule.at, 20);
+        assert_int_equal(schedule_first_pending(&schedule, UNIT_EPOCH)->rule.at, 1);
+        assert_null(schedule_first_pending(&schedule, UNIT_TIME));
+        schedule_done(&schedule);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                        cmocka_unit_test(test_of_points_that_lie_at_one_height_the_latest_counts),
+                        cmocka_unit_test(test_a_point_comes_to_lie_where_none_of_another_unit_is),
+                        cmocka_unit_test(test_the_first_that_is_pending_is_found_for_each_unit),
                         cmocka_unit_test_setup_teardown(test_a_range_holds_from_its_height_to_the_next,
                                         make_schedule, free_schedule),
                         cmocka_unit_test_setup_teardown(
