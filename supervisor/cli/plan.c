@@ -84,6 +84,9 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
                         is_ready ? "ready    " : "NOT READY");
         put_text(out, json_is_integer(json_object_get(boundary, "height")) ? "  height " : "  ", boundary,
                         "point");
+        if (json_is_integer(json_object_get(boundary, "told")))
+                (void)fprintf(out, "  (%" JSON_INTEGER_FORMAT " now)",
+                                json_integer_value(json_object_get(boundary, "told")));
         put_duration(out, "  in about ", json_object_get(boundary, "eta_s"), "");
         put_duration(out, " (give or take ", json_object_get(boundary, "eta_error_s"), ")");
         put_text(out, "  ", boundary, "range");

@@ -6,6 +6,7 @@
 
 static void put_head(FILE *out, const json_t *status, const struct text_style *style);
 static void put_next(FILE *out, const json_t *next);
+static void put_pending(FILE *out, const json_t *pending);
 static void put_listeners(FILE *out, const json_t *listeners);
 static void put_generations(FILE *out, const json_t *generations);
 static void put_last_swap(FILE *out, const json_t *swap, const struct text_style *style);
@@ -46,6 +47,7 @@ int render_status(const json_t *status, const struct text_style *style, char **r
         put_head(out, status, style);
         put_warnings(out, status, style);
         put_next(out, json_object_get(status, "next"));
+        put_pending(out, json_object_get(json_object_get(status, "schedule"), "pending"));
         put_generations(out, json_object_get(status, "generations"));
         put_listeners(out, json_object_get(status, "listeners"));
         put_last_swap(out, json_object_get(status, "last_swap"), style);
@@ -186,6 +188,31 @@ static void put_next(FILE *out, const json_t *next) {
                 text_put(out, text_of(next, "gate", NULL));
         }
         (void)fputc('\n', out);
+}
+
+static void put_pending(FILE *out, const json_t *pending) {
+        char duration[TEXT_DURATION_MAX];
+        uint64_t number;
+        const json_t *item;
+        size_t i;
+        json_array_foreach(pending, i, item) {
+                const char *separator = "  (";
+                (void)fputs("pending: ", out);
+                text_put(out, text_of(item, "range", "?"));
+                (void)fputs(" from ", out);
+                text_put(out, text_of(item, "point", "?"));
+                (void)fputs(" on", out);
+                if (number_of(item, "told", &number)) {
+                        put_part(out, &separator, "%s", "");
+                        text_put(out, text_of(item, "unit", "?"));
+                        (void)fprintf(out, " %" PRIu64 " now", number);
+                }
+                if (number_of(item, "eta_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
+                        text_duration(number * USEC_PER_SEC, duration);
+                        put_part(out, &separator, number == 0 ? "now" : "in about %s", duration);
+                }
+                (void)fputs(*separator == ',' ? ")\n" : "\n", out);
+        }
 }
 
 /* One generation is what the first line says already. */

@@ -124,7 +124,22 @@ static void put_steps(
         }
 }
 
-static void put_boundary(FILE *out, const struct journal_boundary *boundary) {
+const json_t *render_told(const json_t *pending, const struct journal_boundary *boundary) {
+        const json_t *item;
+        char point[64];
+        size_t i;
+        boundary_format_point(boundary->rule.unit, boundary->rule.at, point, sizeof(point));
+        json_array_foreach(pending, i, item) {
+                const char *its = json_string_value(json_object_get(item, "point"));
+                const json_t *told = json_object_get(item, "told");
+                if (boundary->height == UINT64_MAX && its && strcmp(its, point) == 0 &&
+                                json_is_integer(told))
+                        return told;
+        }
+        return NULL;
+}
+
+static void put_boundary(FILE *out, const struct journal_boundary *boundary, const json_t *told) {
         const struct boundary_rule *rule = &boundary->rule;
         char set_at[TEXT_TIME_MAX], point[64], from[64];
         text_time(boundary->set_at, set_at);
@@ -140,11 +155,14 @@ static void put_boundary(FILE *out, const struct journal_boundary *boundary) {
                 (void)fprintf(out, " protocol=%s", rule->protocol);
         if (boundary->height != UINT64_MAX)
                 (void)fprintf(out, " height=%" PRIu64, boundary->height);
+        if (told)
+                (void)fprintf(out, " (%s %" JSON_INTEGER_FORMAT " now)", boundary_unit_name(rule->unit),
+                                json_integer_value(told));
         (void)fputc('\n', out);
 }
 
-int render_schedule(
-                const struct journal_boundary *boundaries, size_t n, uint64_t document, char **ret_text) {
+int render_schedule(const struct journal_boundary *boundaries, size_t n, uint64_t document,
+                const json_t *pending, char **ret_text) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
@@ -155,7 +173,7 @@ int render_schedule(
         else
                 (void)fprintf(out, "%12s  %-32s %-19s  %s\n", "FROM HEIGHT", "ALLOWED", "SET", "MORE");
         for (size_t i = 0; i < n; i++)
-                put_boundary(out, &boundaries[i]);
+                put_boundary(out, &boundaries[i], render_told(pending, &boundaries[i]));
         if (document != SCHEDULE_NO_SEQUENCE)
                 (void)fprintf(out,
                                 "from a schedule with sequence %" PRIu64

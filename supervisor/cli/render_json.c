@@ -46,19 +46,22 @@ json_t *render_history_json(const struct journal_swap *swaps, size_t n) {
         return array;
 }
 
-json_t *render_schedule_json(const struct journal_boundary *boundaries, size_t n, uint64_t sequence) {
+json_t *render_schedule_json(const struct journal_boundary *boundaries, size_t n, uint64_t sequence,
+                const json_t *pending) {
         json_t *array = json_array();
         for (size_t i = 0; array && i < n; i++) {
                 const struct boundary_rule *rule = &boundaries[i].rule;
                 uint64_t height = rule->unit == UNIT_HEIGHT ? rule->at : boundaries[i].height;
-                json_t *item = json_pack("{so so so so so so so so}", "height",
+                const json_t *told = render_told(pending, &boundaries[i]);
+                json_t *item = json_pack("{so so so so so so so so so}", "height",
                                 number_or_null(height, UINT64_MAX), "unit",
                                 text_json(boundary_unit_name(rule->unit)), "at",
                                 number_or_null(rule->at, UINT64_MAX), "range", text_json(rule->range),
                                 "mode", text_json(boundary_mode_name(rule->mode)), "from",
                                 number_or_null(rule->from, BOUNDARY_NO_WINDOW), "protocol",
                                 text_or_null(rule->protocol), "set_at_us",
-                                number_or_null(boundaries[i].set_at, 0));
+                                number_or_null(boundaries[i].set_at, 0), "told",
+                                told ? json_integer(json_integer_value(told)) : json_null());
                 if (json_array_append_new(array, item) < 0) {
                         json_decref(array);
                         return NULL;

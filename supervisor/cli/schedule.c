@@ -9,11 +9,30 @@ static int set_boundaries(const struct arguments *arguments, const struct node *
                 const struct boundary_rule *rules, size_t n, uint64_t sequence);
 static int remove_boundary(const struct node *node, const struct boundary_rule *rule);
 
+static bool any_is_pending(const struct journal_boundary *boundaries, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (boundaries[i].rule.unit != UNIT_HEIGHT && boundaries[i].height == UINT64_MAX)
+                        return true;
+        return false;
+}
+
+/* What the node tells of the units of such boundaries. The schedule can be shown without it. */
+static json_t *ask_status(const struct node *node) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *text;
+        int r = control_ask(node, "Status", CONTROL_CALL_TIMEOUT_US, &error, &reply, "");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "s", &text);
+        return r < 0 ? NULL : json_loads(text, 0, NULL);
+}
+
 int command_schedule_show(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         _cleanup_(journal_close_at) struct journal *journal = NULL;
         _cleanup_free_ struct journal_boundary *boundaries = NULL;
         _cleanup_free_ char *text = NULL;
+        _cleanup_(output_json_done) json_t *told = NULL;
         uint64_t sequence = 0;
         size_t n = 0;
         int status = node_find(arguments, false, &node);
@@ -22,15 +41,19 @@ int command_schedule_show(const struct arguments *arguments) {
         if (status != 0)
                 return status;
         int r = journal ? journal_boundary_list(journal, &boundaries, &n, &sequence) : 0;
+        if (r >= 0 && any_is_pending(boundaries, n))
+                told = ask_status(&node);
+        const json_t *pending = json_object_get(json_object_get(told, "schedule"), "pending");
         if (r >= 0 && arguments->json) {
-                _cleanup_(output_json_done) json_t *json = render_schedule_json(boundaries, n, sequence);
+                _cleanup_(output_json_done) json_t *json =
+                                render_schedule_json(boundaries, n, sequence, pending);
                 return output_json(json);
         }
         uint64_t document = SCHEDULE_NO_SEQUENCE;
         if (r >= 0 && journal)
                 r = journal_document_get(journal, &document);
         if (r >= 0)
-                r = render_schedule(boundaries, n, document, &text);
+                r = render_schedule(boundaries, n, document, pending, &text);
         return output_text(r, text);
 }
 

@@ -13,6 +13,9 @@ static bool has_commands(const struct config *config) {
         for (size_t i = 0; i < config->n_probes; i++)
                 if (config->probes[i].kind == PROBE_EXEC)
                         return true;
+        for (size_t i = 0; i < BOUNDARY_UNITS; i++)
+                if (config->height.units[i].source == HEIGHT_EXEC)
+                        return true;
         return config->height.source == HEIGHT_EXEC;
 }
 

@@ -3,13 +3,16 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "../lib/schedule_change.h"
+#include "counters.h"
 #include "events.h"
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
 #include "journal_place.h"
 #include "planning.h"
+#include "probing.h"
 #include "record.h"
+#include "unit.h"
 
 /* A boundary in time is placed so far ahead: the gate must be armed before it is reached. */
 #define PLACED_AHEAD_US USEC_PER_SEC
@@ -40,6 +43,7 @@ int boundaries_load(struct director *director) {
         }
         schedule_done(&director->schedule);
         director->schedule = schedule;
+        probing_units_changed(director);
         return set_timer(director);
 }
 
@@ -109,19 +113,22 @@ void boundaries_forget_own(struct director *director) {
         director->record.boundary_is_ours = false;
 }
 
-bool boundaries_place_due(struct director *director, uint64_t height) {
-        uint64_t now = now_realtime() / USEC_PER_SEC;
+/* True: one of the unit was placed. */
+static bool place_unit(struct director *director, uint32_t unit, uint64_t told, uint64_t height, uint64_t ahead) {
         bool placed = false;
+        char point[64];
+        height = schedule_free_height(&director->schedule, unit, height);
         for (size_t i = 0; i < director->schedule.n_pending; i++) {
-                const struct boundary *boundary = &director->schedule.pending[i];
-                if (boundary->rule.unit != UNIT_TIME || boundary->rule.at > now)
+                const struct boundary_rule *rule = &director->schedule.pending[i].rule;
+                if (rule->unit != unit || !boundary_is_due(rule, told, ahead))
                         continue;
-                int r = journal_boundary_place(director->journal, &boundary->rule, height);
+                boundary_format_point(unit, rule->at, point, sizeof(point));
+                int r = journal_boundary_place(director->journal, rule, height);
                 if (r < 0)
-                        log_errno(r, "cannot write down that the boundary %lu (%s) lies at height %lu", boundary->rule.at,
-                                        boundary->rule.range, height);
+                        log_errno(r, "cannot write down that the boundary at %s (%s) lies at height %lu", point, rule->range,
+                                        height);
                 else {
-                        log_notice("the time of %s has come: it is asked for from height %lu on", boundary->rule.range, height);
+                        log_notice("%s has come: %s is asked for from height %lu on", point, rule->range, height);
                         placed = true;
                 }
         }
@@ -130,18 +137,48 @@ bool boundaries_place_due(struct director *director, uint64_t height) {
         return placed;
 }
 
+bool boundaries_place_due(struct director *director, uint64_t height, uint64_t ahead) {
+        uint64_t told = now_realtime() / USEC_PER_SEC;
+        bool placed = place_unit(director, UNIT_TIME, told, height, ahead);
+        for (uint32_t unit = UNIT_VIEW; unit <= UNIT_EPOCH; unit++)
+                if (counters_value(director, unit, &told) && place_unit(director, unit, told, height, ahead))
+                        placed = true;
+        return placed;
+}
+
+static uint64_t blocks_within(const struct director *director, uint64_t usec) {
+        const struct rate *rate = &director->rate;
+        return rate->usec_per_block <= 0 ? 0 : (uint64_t) ((double) usec / rate->usec_per_block);
+}
+
+static uint64_t blocks_ahead(const struct director *director) {
+        return 2 + blocks_within(director, PLACED_AHEAD_US);
+}
+
 /* What was told last is old already. */
 static uint64_t height_soon(const struct director *director, uint64_t height) {
-        const struct rate *rate = &director->rate;
-        uint64_t age = rate->at ? now_monotonic() - rate->at : 0;
-        if (rate->usec_per_block <= 0)
-                return height + 2;
-        return height + 2 + (uint64_t) ((double) (age + PLACED_AHEAD_US) / rate->usec_per_block);
+        uint64_t age = director->rate.at ? now_monotonic() - director->rate.at : 0;
+        return height + 2 + blocks_within(director, age + PLACED_AHEAD_US);
+}
+
+bool boundaries_would_be_due(const struct director *director, uint32_t unit, uint64_t value) {
+        const struct boundary *first = schedule_first_pending(&director->schedule, unit);
+        return first && boundary_is_due(&first->rule, value, blocks_ahead(director));
 }
 
 void boundaries_note_height(struct director *director, uint64_t height) {
-        if (director->schedule.n_pending > 0 && boundaries_place_due(director, height_soon(director, height)))
+        if (director->schedule.n_pending > 0 &&
+                        boundaries_place_due(director, height_soon(director, height), blocks_ahead(director)))
                 apply(director);
+}
+
+/* Where the node runs and has not told this director where it is, it may be past any height that is remembered. */
+void boundaries_look(struct director *director) {
+        const struct unit *unit = unit_find(director, director->record.machine.serving);
+        uint64_t height = planning_height(director);
+        bool may_be_past = unit && unit->is_running && unit->height == MACHINE_NO_HEIGHT;
+        if (height != MACHINE_NO_HEIGHT && !may_be_past)
+                boundaries_note_height(director, height);
 }
 
 /* The past cannot be changed: a boundary at or below the height must allow what ran there. */
@@ -172,15 +209,27 @@ static int check_past(struct director *director, const struct schedule_change *c
 }
 
 static int check_unit(const struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {
+        const char *own = boundary_unit_name(director->config->height.unit), *unit = boundary_unit_name(rule->unit);
+        bool is_counter = rule->unit == UNIT_VIEW || rule->unit == UNIT_EPOCH;
         char point[64];
         if (is_native(director, rule) || rule->unit == UNIT_TIME)
                 return 0;
         boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        if (is_counter && counters_have_source(director, rule->unit))
+                return rule->from == BOUNDARY_NO_WINDOW
+                                       ? 0
+                                       : refuse(refusal, CONTROL_ERROR_REFUSED,
+                                                         "%s cannot have a window (from=) on this node, which counts in %ss: leave it out, or "
+                                                         "give the boundary in %ss",
+                                                         point, own, own);
+        if (!is_counter)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "%s cannot be told on this node, which counts in %ss by `height.unit`: give the boundary in %ss",
+                                point, own, own);
         return refuse(refusal, CONTROL_ERROR_REFUSED,
-                        "%s cannot be told on this node, which counts in %ss: if its height source and its gate tell %ss, say "
-                        "`height: {unit: %s}` in the configuration",
-                        point, boundary_unit_name(director->config->height.unit), boundary_unit_name(rule->unit),
-                        boundary_unit_name(rule->unit));
+                        "%s cannot be told on this node, which counts in %ss: name in `height.units` what tells %ss, as in `units: [{unit: "
+                        "%s, source: exec, command: [...]}]`, or, if its height source and its gate tell %ss, say `height: {unit: %s}`",
+                        point, own, unit, unit, unit, unit);
 }
 
 /* I3: a boundary that the release which runs cannot be stopped at would be passed. */
@@ -247,12 +296,9 @@ static void apply(struct director *director) {
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct director *director = userdata;
-        uint64_t height = planning_height(director);
         (void) source;
         (void) usec;
-        if (height != MACHINE_NO_HEIGHT)
-                boundaries_note_height(director, height);
+        boundaries_look(userdata);
         return 0;
 }
 

@@ -25,7 +25,12 @@ void boundaries_cancel_obsolete(struct director *director);
 /* The boundary of a cancelled swap leaves the schedule, if the swap had put it there. */
 void boundaries_forget_own(struct director *director);
 
-/* Boundaries whose time has come are placed at HEIGHT. True: one was. */
-bool boundaries_place_due(struct director *director, uint64_t height);
+/* Boundaries whose point has come, or comes with a block AHEAD from here, are placed at HEIGHT. True: one was. */
+bool boundaries_place_due(struct director *director, uint64_t height, uint64_t ahead);
 /* The node that serves told HEIGHT: what is due is placed so far ahead that the gate, which is armed anew, comes in time. */
 void boundaries_note_height(struct director *director, uint64_t height);
+/* Time has passed, or a view or an epoch was told: the same. */
+void boundaries_look(struct director *director);
+
+/* Would it place anything if VALUE of the unit were told? */
+bool boundaries_would_be_due(const struct director *director, uint32_t unit, uint64_t value);

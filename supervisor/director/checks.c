@@ -1,6 +1,7 @@
 #include "checks.h"
 
 #include "../lib/log.h"
+#include "counters.h"
 #include "events.h"
 #include "gate.h"
 #include "gate_node.h"
@@ -115,6 +116,16 @@ static const struct address *fill_probe_check(const struct director *director, s
         return &config->address;
 }
 
+static const struct address *fill_counter_check(const struct director *director, enum boundary_unit unit,
+                struct prober_check *request) {
+        const struct counter_config *config = &director->config->height.units[unit];
+        request->kind = CHECK_METRICS;
+        request->timeout_ms = (uint32_t) (HEIGHT_TIMEOUT_US / USEC_PER_MSEC);
+        text_copy(request->url, sizeof(request->url), config->url);
+        text_copy(request->argument, sizeof(request->argument), config->metric);
+        return &config->address;
+}
+
 static int begin_network(struct director *director, uint64_t generation, size_t probe) {
         struct prober_check request = {0};
         const struct address *target = &director->config->height.address;
@@ -122,7 +133,8 @@ static int begin_network(struct director *director, uint64_t generation, size_t 
         if (probe == ASKED_HEIGHT)
                 fill_height_check(director, &request);
         else
-                target = fill_probe_check(director, probe, &request);
+                target = probe > ASKED_HEIGHT ? fill_counter_check(director, counters_unit(probe), &request)
+                                              : fill_probe_check(director, probe, &request);
         struct check *check = check_new(director, generation, probe);
         if (!check)
                 return -EBUSY;
@@ -174,6 +186,9 @@ int checks_begin(struct director *director, uint64_t generation, size_t probe) {
         if (probe < PROBES_MAX && config->probes[probe].kind == PROBE_EXEC)
                 return begin_command(director, JOB_PROBE, config->probes[probe].command, generation, probe,
                                 config->probes[probe].timeout_us);
+        if (probe > ASKED_HEIGHT && config->height.units[counters_unit(probe)].source == HEIGHT_EXEC)
+                return begin_command(director, JOB_HEIGHT, config->height.units[counters_unit(probe)].command, generation, probe,
+                                HEIGHT_TIMEOUT_US);
         if (probe == ASKED_HEIGHT && config->height.source == HEIGHT_EXEC)
                 return begin_command(director, JOB_HEIGHT, config->height.command, generation, probe, HEIGHT_TIMEOUT_US);
         if (probe == ASKED_HEIGHT && config->height.source == HEIGHT_FILE) {

@@ -21,7 +21,7 @@
 #define CHECKS_MAX 48    /* checks under way at the prober */
 #define PROBES_MAX 32
 /* What a generation is asked for: the configured probes, by their index, then these. */
-enum asked { ASKED_HEIGHT = PROBES_MAX, ASKED_END };
+enum asked { ASKED_HEIGHT = PROBES_MAX, ASKED_VIEW, ASKED_EPOCH, ASKED_END };
 #define WAITERS_MAX 32
 
 struct director;
@@ -138,6 +138,13 @@ struct probe_state {
         unsigned failures;
         char last_failure[PROBER_TEXT_MAX];
         char warning[200]; /* of one that is healthy; "": none */
+};
+
+/* A view or an epoch, as the generations that serve tell it while a boundary in it is pending. */
+struct counter {
+        struct plausible known;
+        uint64_t generation; /* which told the last good one; 0: none was told */
+        uint64_t doubt_said_at;
 };
 
 struct watch {
@@ -337,6 +344,7 @@ struct director {
         uint64_t last_check;
         sd_event_source *probe_timer, *phase_timer, *drain_timer;
         struct rate rate;
+        struct counter counters[BOUNDARY_UNITS]; /* by unit; of heights and moments it is not used */
 
         int control_fd;
         int unix_fds[WIRE_FDS_MAX]; /* listeners of unix: addresses, by index into config->listen; -1: none */

@@ -345,7 +345,7 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         heights_set(unit, last_height);
         if (unit->generation == machine->current)
                 watermark_raise(director, last_height);
-        (void) boundaries_place_due(director, last_height + 1); /* it stands there */
+        (void) boundaries_place_due(director, last_height + 1, 1); /* it stands there */
         uint64_t boundary = planning_gate_height_now(director, unit->generation);
         if (journal_place_leaves_gate(director, unit->generation))
                 return false;

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include "../lib/release.h"
+#include "counters.h"
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
@@ -146,7 +147,16 @@ static void put_gate(struct director *director, uint64_t height, const char *bef
         (void) json_object_set_new(object, "gate_function", *function ? json_string(function) : json_null());
 }
 
-/* What of it is known where: a boundary in time has no height yet. */
+static void put_counter(struct director *director, const struct boundary_rule *rule, json_t *object) {
+        uint64_t told, age, eta = counters_eta(director, rule);
+        bool is_told = counters_last(director, rule->unit, &told, &age);
+        (void) json_object_set_new(object, "unit", json_string(boundary_unit_name(rule->unit)));
+        (void) json_object_set_new(object, "told", is_told ? json_integer((json_int_t) told) : json_null());
+        (void) json_object_set_new(object, "eta_s",
+                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+}
+
+/* What of it is known where: a boundary in time, a view or an epoch has no height yet. */
 static void put_rule(struct director *director, const struct boundary *boundary, json_t *object) {
         const struct boundary_rule *rule = &boundary->rule;
         bool is_placed = boundary->height != SCHEDULE_NO_HEIGHT;
@@ -166,7 +176,15 @@ static void put_rule(struct director *director, const struct boundary *boundary,
         else if (rule->unit == UNIT_TIME) {
                 double ahead = (double) rule->at - (double) now_realtime() / (double) USEC_PER_SEC;
                 (void) json_object_set_new(object, "eta_s", json_real(ahead > 0 ? ahead : 0));
-        }
+        } else
+                put_counter(director, rule, object);
+}
+
+static void check_told(struct director *director, const struct boundary *boundary, json_t *problems) {
+        char text[COUNTERS_PROBLEM_MAX];
+        counters_problem(director, boundary->rule.unit, text, sizeof(text));
+        if (boundary->height == SCHEDULE_NO_HEIGHT && *text)
+                problem(problems, "%s", text);
 }
 
 /* Says in *BEFORE which release the next boundary will find. */
@@ -194,6 +212,7 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)
                 put_gate(director, boundary->height, old, object, problems);
+        check_told(director, boundary, problems);
         (void) json_object_set_new(object, "snapshot",
                         *director->record.snapshot_kind ? json_string(director->record.snapshot_kind) : json_null());
         (void) json_object_set_new(object, "ok", json_boolean(json_array_size(problems) == 0));

@@ -3,6 +3,7 @@
 #include "../lib/log.h"
 #include "adoption.h"
 #include "checks.h"
+#include "counters.h"
 #include "events.h"
 #include "flow_range.h"
 #include "selection.h"
@@ -32,19 +33,30 @@ bool probing_is_subscribed(const struct director *director) {
 }
 
 static uint64_t probe_every(const struct director *director, size_t probe) {
-        uint64_t every = probe == ASKED_HEIGHT ? director->config->height.every_us : director->config->probes[probe].every_us;
+        const struct config *config = director->config;
+        uint64_t every = probe < PROBES_MAX      ? config->probes[probe].every_us
+                         : probe == ASKED_HEIGHT ? config->height.every_us
+                                                 : config->height.units[counters_unit(probe)].every_us;
         return director->watch.is_proving && every > PROVING_EVERY_US ? PROVING_EVERY_US : every;
+}
+
+/* Views and epochs are told by who serves. That they are not told is nothing against a release. */
+static bool is_counter_asked(const struct director *director, enum boundary_unit unit) {
+        const struct watch *watch = &director->watch;
+        return !watch->is_proving && watch->generation == director->record.machine.serving && counters_are_wanted(director, unit);
 }
 
 /* A probe of kind height is answered by the height's own poll. */
 static bool is_asked(const struct director *director, size_t probe) {
         if (probe == ASKED_HEIGHT)
                 return probing_asks_height(director);
+        if (probe > ASKED_HEIGHT)
+                return is_counter_asked(director, counters_unit(probe));
         return probe < director->config->n_probes && director->config->probes[probe].kind != PROBE_HEIGHT;
 }
 
 static const char *name_of(const struct director *director, size_t probe) {
-        return probe == ASKED_HEIGHT ? "height" : director->config->probes[probe].name;
+        return probe >= ASKED_HEIGHT ? boundary_unit_name(counters_unit(probe)) : director->config->probes[probe].name;
 }
 
 static bool all_were_healthy(const struct director *director) {
@@ -124,6 +136,12 @@ void probing_listener_changed(struct director *director, uint64_t generation) {
         set_probe_timer(director);
 }
 
+void probing_units_changed(struct director *director) {
+        for (size_t i = ASKED_HEIGHT + 1; i < ASKED_END; i++)
+                director->watch.probes[i].due_at = now_monotonic();
+        set_probe_timer(director);
+}
+
 static bool blocks_were_made(const struct director *director) {
         const struct watch *watch = &director->watch;
         for (size_t i = 0; i < UNITS_MAX; i++)
@@ -196,6 +214,11 @@ void probing_result(struct director *director, uint64_t generation, size_t probe
         /* A probe that came while users are not yet served there is asked again soon. */
         state->due_at = now_monotonic() + probe_every(director, probe);
         bool healthy = is_healthy(director, generation, probe, result);
+        if (probe > ASKED_HEIGHT) {
+                counters_take(director, counters_unit(probe), generation, result);
+                set_probe_timer(director);
+                return;
+        }
         if (healthy && probe == ASKED_HEIGHT && result->height != PROBER_HEIGHT_NONE)
                 events_height(director, generation, result->height);
         if (generation != watch->generation)
@@ -294,18 +317,20 @@ void probing_command_done(struct director *director, struct job *job, const stru
         else if (job->kind == JOB_HEIGHT && (parse_u64(job->output, &result.height) < 0 || result.height > HEIGHT_MAX)) {
                 worked = false;
                 result.height = PROBER_HEIGHT_NONE;
+                const char *what = job->probe > ASKED_HEIGHT ? "whole number" : "height";
                 if (*job->output)
-                        (void) snprintf(result.text, sizeof(result.text), "its command printed \"%.60s\", which is not a height",
-                                        job->output);
+                        (void) snprintf(result.text, sizeof(result.text), "its command printed \"%.60s\", which is not a %s",
+                                        job->output, what);
                 else
-                        (void) snprintf(result.text, sizeof(result.text), "its command printed nothing, and a height was expected");
+                        (void) snprintf(result.text, sizeof(result.text), "its command printed nothing, and a %s was expected",
+                                        what);
         }
         result.healthy = worked;
         probing_result(director, job->for_generation, job->probe, &result);
 }
 
 const char *probing_complaint(const struct director *director) {
-        for (size_t i = 0; i < ASKED_END; i++)
+        for (size_t i = 0; i <= ASKED_HEIGHT; i++)
                 if (is_asked(director, i) && director->watch.probes[i].failures > 0)
                         return director->watch.probes[i].last_failure;
         return "";

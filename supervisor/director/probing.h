@@ -22,6 +22,9 @@ void probing_follow(struct director *director, uint64_t generation);
 /* A generation has a new listener, or says READY=1. */
 void probing_listener_changed(struct director *director, uint64_t generation);
 
+/* Boundaries in views or epochs came or went, so these are asked for from now on, or not any more. */
+void probing_units_changed(struct director *director);
+
 /* A generation has told its height by itself: nobody asks for it, so nothing else would see that blocks are made. */
 void probing_height_told(struct director *director, uint64_t generation);
 

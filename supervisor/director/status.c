@@ -2,6 +2,7 @@
 
 #include "adoption.h"
 #include "connections.h"
+#include "counters.h"
 #include "elsewhere.h"
 #include "following.h"
 #include "gate.h"
@@ -19,6 +20,8 @@
 #include "waiting_room.h"
 #include "way_out.h"
 #include <jansson.h>
+
+#define PENDING_SHOWN 20
 
 static json_t *text_or_null(const char *text) {
         return text && *text ? json_string(text) : json_null();
@@ -279,6 +282,14 @@ static void append_unstartable(struct director *director, json_t *array) {
         append(array, text);
 }
 
+static void append_counters(struct director *director, json_t *array) {
+        char text[COUNTERS_PROBLEM_MAX];
+        for (uint32_t unit = 0; unit < BOUNDARY_UNITS; unit++) {
+                counters_problem(director, unit, text, sizeof(text));
+                append(array, text);
+        }
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
@@ -299,6 +310,7 @@ static json_t *degraded(struct director *director) {
         heights_problem(director, text, sizeof(text));
         if (strcmp(text, probing_complaint(director)) != 0)
                 append(array, text);
+        append_counters(director, array);
         if (*director->no_hooks) {
                 (void) snprintf(text, sizeof(text),
                                 "%.180s; sockets are found by seccomp notifications, which cost each system call some 30 ns",
@@ -332,6 +344,37 @@ static json_t *degraded(struct director *director) {
         return array;
 }
 
+static void put_told(const struct director *director, const struct boundary_rule *rule, json_t *object) {
+        uint64_t value, age, eta = counters_eta(director, rule), now = now_realtime() / USEC_PER_SEC;
+        bool is_told = counters_last(director, rule->unit, &value, &age);
+        if (rule->unit == UNIT_TIME)
+                eta = rule->at <= now ? 0 : (rule->at - now) * USEC_PER_SEC;
+        (void) json_object_set_new(object, "told", is_told ? number(value) : json_null());
+        (void) json_object_set_new(object, "told_age_s", is_told ? json_real((double) age / (double) USEC_PER_SEC) : json_null());
+        (void) json_object_set_new(object, "eta_s",
+                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+}
+
+/* The boundaries of which it is not known yet at which height they lie. */
+static json_t *pending(struct director *director) {
+        json_t *array = json_array();
+        for (size_t i = 0; i < director->schedule.n_pending && i < PENDING_SHOWN; i++) {
+                const struct boundary_rule *rule = &director->schedule.pending[i].rule;
+                char point[64], problem[COUNTERS_PROBLEM_MAX];
+                json_t *object = json_object();
+                boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+                counters_problem(director, rule->unit, problem, sizeof(problem));
+                (void) json_object_set_new(object, "point", json_string(point));
+                (void) json_object_set_new(object, "unit", json_string(boundary_unit_name(rule->unit)));
+                (void) json_object_set_new(object, "at", number(rule->at));
+                (void) json_object_set_new(object, "range", json_string(rule->range));
+                put_told(director, rule, object);
+                (void) json_object_set_new(object, "problem", text_or_null(problem));
+                (void) json_array_append_new(array, object);
+        }
+        return array;
+}
+
 /* Where it comes from and how fresh it is. */
 static json_t *schedule_object(struct director *director) {
         json_t *object = json_object();
@@ -344,6 +387,7 @@ static json_t *schedule_object(struct director *director) {
         (void) json_object_set_new(object, "sequence", sequence == SCHEDULE_NO_SEQUENCE ? json_null() : number(sequence));
         (void) json_object_set_new(object, "age_s", is_sourced && age >= 0 ? json_real(age) : json_null());
         (void) json_object_set_new(object, "error", text_or_null(director->source.error));
+        (void) json_object_set_new(object, "pending", pending(director));
         return object;
 }
 

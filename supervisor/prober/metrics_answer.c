@@ -44,7 +44,7 @@ int answer_metrics(const char *body, size_t size, const char *metric, uint64_t *
                         continue;
                 if (parse_value(sample.rest, ret_height) == 0)
                         return 0;
-                (void)snprintf(why, why_size, "its metric %.100s has a value that is no height", metric);
+                (void)snprintf(why, why_size, "its metric %.100s is not a whole number", metric);
                 return -EBADMSG;
         }
         (void)snprintf(why, why_size, "its answer does not hold the metric %.100s", metric);

@@ -233,12 +233,46 @@ static void an_empty_schedule_says_what_that_means(void **state) {
                         .height = UINT64_MAX,
                         .set_at = 1700000000000000};
         _cleanup_free_ char *none = NULL, *one = NULL;
-        assert_int_equal(render_schedule(NULL, 0, SCHEDULE_NO_SEQUENCE, &none), 0);
+        assert_int_equal(render_schedule(NULL, 0, SCHEDULE_NO_SEQUENCE, NULL, &none), 0);
         assert_string_equal(none, "no boundary: every release is allowed at every height\n");
-        assert_int_equal(render_schedule(&boundary, 1, 4, &one), 0);
+        assert_int_equal(render_schedule(&boundary, 1, 4, NULL, &one), 0);
         assert_non_null(strstr(one, "        1300  >=1.7.1                          2023-11-14 22:13:20  "
                                     "from=1200 mode=before\n"));
         assert_non_null(strstr(one, "from a schedule with sequence 4: "));
+}
+
+#define PENDING                                                                                        \
+        "[{\"point\":\"view:1000\",\"unit\":\"view\",\"range\":\"2.x\",\"told\":995,\"eta_s\":130.4}," \
+        "{\"point\":\"epoch:7\",\"unit\":\"epoch\",\"range\":\"3.x\",\"told\":null,\"eta_s\":null}]"
+
+static void what_has_no_height_yet_is_shown_with_what_is_told(void **state) {
+        const struct journal_boundary boundaries[] = {
+                        {.rule = {.unit = UNIT_VIEW, .at = 1000, .range = "2.x", .from = BOUNDARY_NO_WINDOW},
+                                        .height = UINT64_MAX},
+                        {.rule = {.unit = UNIT_EPOCH, .at = 7, .range = "3.x", .from = BOUNDARY_NO_WINDOW},
+                                        .height = UINT64_MAX},
+                        {.rule = {.unit = UNIT_VIEW, .at = 900, .range = "1.x", .from = BOUNDARY_NO_WINDOW},
+                                        .height = 80}};
+        _cleanup_free_ char *text = NULL;
+        json_t *pending = parse(PENDING);
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"running\",\"release\":\"1\",\"height\":7,\"schedule\":{"
+                       "\"pending\":" PENDING "}}",
+                        "a  RUNNING  1  height 7\n"
+                        "pending: 2.x from view:1000 on  (view 995 now, in about 2m 10s)\n"
+                        "pending: 3.x from epoch:7 on\n");
+        assert_int_equal(render_schedule(boundaries, ELEMENTS(boundaries), SCHEDULE_NO_SEQUENCE, pending,
+                                         &text),
+                        0);
+        assert_non_null(strstr(text, " (view 995 now)\n     epoch:7 "));
+        assert_non_null(strstr(text, " height=80\n"));
+        json_t *schedule = render_schedule_json(boundaries, ELEMENTS(boundaries), 4, pending);
+        const json_t *items = json_object_get(schedule, "boundaries");
+        assert_int_equal(json_integer_value(json_object_get(json_array_get(items, 0), "told")), 995);
+        assert_true(json_is_null(json_object_get(json_array_get(items, 1), "told")));
+        assert_true(json_is_null(json_object_get(json_array_get(items, 2), "told")));
+        json_decref(schedule);
+        json_decref(pending);
 }
 
 static void programs_get_null_where_there_is_nothing(void **state) {
@@ -260,7 +294,7 @@ static void programs_get_null_where_there_is_nothing(void **state) {
         const struct journal_boundary boundary = {
                         .rule = {.at = 1300, .range = ">=1.7.1", .from = BOUNDARY_NO_WINDOW},
                         .height = UINT64_MAX};
-        json_t *schedule = render_schedule_json(&boundary, 1, 4);
+        json_t *schedule = render_schedule_json(&boundary, 1, 4, NULL);
         assert_int_equal(json_integer_value(json_object_get(schedule, "sequence")), 4);
         assert_int_equal(json_array_size(json_object_get(schedule, "boundaries")), 1);
         item = json_array_get(json_object_get(schedule, "boundaries"), 0);
@@ -324,6 +358,7 @@ int main(void) {
                         cmocka_unit_test(history_is_a_table),
                         cmocka_unit_test(a_report_times_every_step),
                         cmocka_unit_test(an_empty_schedule_says_what_that_means),
+                        cmocka_unit_test(what_has_no_height_yet_is_shown_with_what_is_told),
                         cmocka_unit_test(programs_get_null_where_there_is_nothing),
                         cmocka_unit_test(durations_are_short),
         };
