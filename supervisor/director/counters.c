@@ -96,12 +96,13 @@ static void describe(struct director *director, uint32_t unit, char *text, size_
         const struct probe_state *poll = poll_of(director, unit);
         const char *name = boundary_unit_name(unit);
         bool is_asked = director->watch.generation != 0 && director->watch.generation == director->record.machine.serving;
-        plausible_describe(&counter->known, name, text, size);
-        if (*text || (!is_asked && machine_is_in_gap(&director->record.machine)))
-                return;
         if (is_asked && poll->failures > 0)
                 text_copy(text, size, poll->last_failure);
-        else if (counter->known.at != 0 && !is_fresh(director, unit))
+        else
+                plausible_describe(&counter->known, name, text, size);
+        if (*text || (!is_asked && machine_is_in_gap(&director->record.machine)))
+                return;
+        if (counter->known.at != 0 && !is_fresh(director, unit))
                 (void) snprintf(text, size, "the node %s its %s just now", is_asked ? "has not told" : "is not asked for", name);
 }
 
