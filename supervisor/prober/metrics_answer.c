@@ -44,7 +44,9 @@ int answer_metrics(const char *body, size_t size, const char *metric, uint64_t *
                         continue;
                 if (parse_value(sample.rest, ret_height) == 0)
                         return 0;
-                (void)snprintf(why, why_size, "its metric %.100s is not a whole number", metric);
+                (void)snprintf(why, why_size,
+                                "its metric %.100s has a value that is not a whole number from 0 to 2^53",
+                                metric);
                 return -EBADMSG;
         }
         (void)snprintf(why, why_size, "its answer does not hold the metric %.100s", metric);

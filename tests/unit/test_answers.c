@@ -143,7 +143,7 @@ static void metrics_without_a_height_are_refused(void **state) {
         for (size_t i = 0; i < ELEMENTS(values); i++) {
                 char body[128];
                 (void)snprintf(body, sizeof(body), "height %s\n", values[i]);
-                expect_refusal(CHECK_METRICS, "height", body, "no height");
+                expect_refusal(CHECK_METRICS, "height", body, "not a whole number");
         }
         expect_refusal(CHECK_METRICS, "height", "height{a=\"1", "does not hold");
         expect_refusal(CHECK_METRICS, "height", "height{a=\"1\\", "does not hold");
