@@ -8,6 +8,7 @@
 
 #define ANVILS "/var/cache/interrex-nodes/"
 #define ETCD "/usr/bin/etcd"
+#define CURL "/usr/bin/curl"
 #define TIMEOUT_US (60 * USEC_PER_SEC)
 #define OFFSET 1000
 /* The gate is set about a second ahead, and what is told is some polls old; a block each 50 ms. */
@@ -16,6 +17,7 @@
 /* Prints the height and OFFSET, or what DIRECTORY/lie says, and makes DIRECTORY/asked longer each time. */
 static void write_command(struct scenario *s, char *path, size_t size) {
         char asked[128];
+        scenario_need(CURL);
         (void)snprintf(path, size, "%s/view", s->directory);
         (void)snprintf(asked, sizeof(asked), "%s/asked", s->directory);
         FILE *file = fopen(path, "wex");
@@ -128,6 +130,7 @@ static uint64_t placed_at(struct scenario *s, const char *unit, json_int_t at) {
         json_decref(schedule);
         process_result_done(&result);
         assert_true(height > 0);
+        print_message("%s:%ld came to lie at height %ld\n", unit, (long)at, (long)height);
         return (uint64_t)height;
 }
 
@@ -321,6 +324,7 @@ SCENARIO(I3_a_metric_of_etcd_is_a_boundary) {
                         NULL};
         struct process writer = {.pidfd = -1};
         scenario_need(ETCD);
+        scenario_need(CURL);
         scenario_configure(s,
                         "node: %s\nrelease: \"1.0.0\"\n"
                         "exec: {command: etcd, args: [--data-dir, \"{state}/etcd\", --name, one, "
