@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
+#include <sys/mount.h>
 
 struct program_kind {
         const char *name;
@@ -42,11 +43,13 @@ static const struct program_kind kinds[] = {
 
 static void try_kind(struct findings *findings, const struct program_kind *kind);
 static void try_ring_buffer(struct findings *findings);
+static void try_pin(struct findings *findings);
 
 void doctor_bpf(struct findings *findings) {
         for (size_t i = 0; i < ELEMENTS(kinds); i++)
                 try_kind(findings, &kinds[i]);
         try_ring_buffer(findings);
+        try_pin(findings);
 }
 
 static const char *remedy_for(int error, const char *since) {
@@ -83,4 +86,23 @@ static void try_ring_buffer(struct findings *findings) {
                 findings_add(findings, "bpf ring buffer", FINDING_MISSING,
                                 remedy_for(-fd, "use Linux 5.8 or newer"),
                                 "kernel programs cannot tell what they see: %s", strerror(-fd));
+}
+
+/* Made, never mounted. */
+static void try_pin(struct findings *findings) {
+        _cleanup_close_ int context = fsopen("bpf", FSOPEN_CLOEXEC), mount = -1;
+        if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) >= 0)
+                mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
+        if (mount >= 0)
+                findings_add(findings, "bpf pin", FINDING_OK, NULL,
+                                "the exact gate holds though all of interrex is killed at once");
+        else
+                findings_add(findings, "bpf pin", FINDING_DEGRADED,
+                                errno == EPERM || errno == EACCES ? "run it as root, with CAP_SYS_ADMIN, "
+                                                                    "where mounts are allowed"
+                                                                  : "use a kernel with CONFIG_BPF_SYSCALL",
+                                "the exact gate does not outlive a kill of all of interrex's processes at "
+                                "once, "
+                                "because no file system of type bpf can be mounted: %s",
+                                strerror(errno));
 }

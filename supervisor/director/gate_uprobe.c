@@ -39,7 +39,7 @@ static struct gate_uprobe *get(struct director *director) {
 
 int gate_uprobe_adopt_stored(struct director *director, const char *name, int fd) {
         struct gate_uprobe *gate = get(director);
-        bool is_link = sscanf(name, "link.gate.%127s", gate->attached_release) == 1;
+        bool is_link = sscanf(name, KEEPER_GATE_LINK "%127s", gate->attached_release) == 1;
         if (is_link || strncmp(name, "perf.gate", 9) == 0) {
                 int *copy = is_link ? &gate->link_fd : &gate->perf_fd;
                 close_fd(*copy);
@@ -185,12 +185,12 @@ static int attach(struct director *director, const char *release) {
         if (link < 0)
                 return log_errno(link, "cannot attach the gate to the uprobe");
         if (*gate->attached_release) {
-                (void) snprintf(name, sizeof(name), "link.gate.%s", gate->attached_release);
+                (void) snprintf(name, sizeof(name), KEEPER_GATE_LINK "%s", gate->attached_release);
                 keeper_drop(director, name);
         }
         text_copy(gate->attached_release, sizeof(gate->attached_release), release);
         keeper_store(director, "perf.gate", perf_fd);
-        (void) snprintf(name, sizeof(name), "link.gate.%s", release);
+        (void) snprintf(name, sizeof(name), KEEPER_GATE_LINK "%s", release);
         keeper_store(director, name, link);
         close_fd(gate->link_fd);
         close_fd(gate->perf_fd);
@@ -231,7 +231,7 @@ void gate_uprobe_forget_file(struct director *director, const char *release) {
         char name[KEEPER_NAME_MAX + MACHINE_RELEASE_MAX];
         if (strcmp(gate->attached_release, release) != 0)
                 return;
-        (void) snprintf(name, sizeof(name), "link.gate.%s", release);
+        (void) snprintf(name, sizeof(name), KEEPER_GATE_LINK "%s", release);
         keeper_drop(director, name);
         gate->attached_release[0] = '\0';
 }

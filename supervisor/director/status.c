@@ -290,6 +290,17 @@ static void append_counters(struct director *director, json_t *array) {
         }
 }
 
+static void append_pin(const struct director *director, json_t *array) {
+        char text[400];
+        if (director->config->gate.kind != GATE_UPROBE || director->directories.pin_error == 0)
+                return;
+        (void) snprintf(text, sizeof(text),
+                        "the gate is not pinned in the kernel (no file system of type bpf can be mounted in %.200s: %s): it holds over the death "
+                        "of each of interrex's processes, but if all are killed at once the node may go past a height before it ends too",
+                        director->directories.run, strerror(-director->directories.pin_error));
+        append(array, text);
+}
+
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
@@ -335,6 +346,7 @@ static json_t *degraded(struct director *director) {
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec; if it takes "
                               "none, write `fence: exec` into `state`");
         append_unstartable(director, array);
+        append_pin(director, array);
         if (config->gate.kind != GATE_NONE && !gate_is_exact(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
                                 config->gate.kind == GATE_OBSERVE ? "the height is only polled"

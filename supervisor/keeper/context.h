@@ -60,6 +60,7 @@ struct keeper {
         char node[NODE_NAME_MAX];
         struct keeper_directories directories;
         int lock_fds[2];
+        int pins_fd; /* the file system of pinned gates; -1: there is none */
         uid_t director_uid, prober_uid;
         gid_t director_gid, prober_gid;
         struct role director, prober;

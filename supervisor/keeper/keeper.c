@@ -6,6 +6,7 @@
 #include "context.h"
 #include "generation.h"
 #include "park.h"
+#include "pin.h"
 #include "roles.h"
 #include "sandbox_keeper.h"
 #include "setup.h"
@@ -33,7 +34,7 @@ int keeper_main(const struct keeper_options *options) {
         keeper->options = *options;
         keeper->instance = now_realtime();
         keeper->config_fd = keeper->null_fd = keeper->cgroup_fd = keeper->cgroup_own_fd = keeper->director_link = -1;
-        keeper->lock_fds[0] = keeper->lock_fds[1] = -1;
+        keeper->lock_fds[0] = keeper->lock_fds[1] = keeper->pins_fd = -1;
         int status = prepare(keeper);
         if (status == 0 && roles_start_director(keeper) < 0)
                 status = EXIT_FAILED;
@@ -144,6 +145,7 @@ static void end(struct keeper *keeper) {
         roles_end(keeper);
         generation_end_all(keeper);
         store_close(keeper);
+        pin_close(keeper);
         if (keeper->cgroup_fd >= 0) {
                 char path[64], folder[4096];
                 (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", keeper->cgroup_fd);

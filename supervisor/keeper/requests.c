@@ -6,6 +6,7 @@
 #include "generation.h"
 #include "liveness.h"
 #include "park.h"
+#include "pin.h"
 #include "roles.h"
 #include "setup.h"
 #include "store.h"
@@ -86,10 +87,14 @@ static void handle_descriptor_request(struct keeper *keeper, struct wire_message
         if (is_named && !wire_text_is_valid(name->name, sizeof(name->name)))
                 return;
         if (message->type == KEEPER_STORE) {
-                int r = store_put(keeper, name->name, TAKE_FD(message->fds[0]));
+                int r = pin_put(keeper, name->name, message->fds[0]);
+                if (r < 0)
+                        log_errno(r, "cannot pin %s: it ends with interrex's processes", name->name);
+                r = store_put(keeper, name->name, TAKE_FD(message->fds[0]));
                 if (r < 0)
                         log_errno(r, "cannot hold the descriptor %s", name->name);
         } else if (message->type == KEEPER_DROP) {
+                pin_drop(keeper, name->name);
                 store_drop(keeper, name->name);
         } else if (message->type == KEEPER_CHOWN) {
                 struct keeper_chown *request = (struct keeper_chown *) message->body;

@@ -2,6 +2,7 @@
 
 #include "../lib/cgroup.h"
 #include "../lib/log.h"
+#include "pin.h"
 #include "roles.h"
 #include <fcntl.h>
 #include <grp.h>
@@ -128,6 +129,8 @@ void setup_node(struct keeper *keeper, const struct keeper_setup *request) {
                 r = take_lock(keeper, keeper->directories.state, &keeper->lock_fds[1]);
         if (r >= 0)
                 r = sweep(keeper);
+        if (r >= 0)
+                keeper->directories.pin_error = pin_open(keeper);
         keeper->is_set_up = r >= 0;
 }
 

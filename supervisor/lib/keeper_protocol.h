@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #define KEEPER_NAME_MAX 64
+#define KEEPER_GATE_LINK "link.gate." /* how the names of gates that are stored begin; the release follows */
 #define KEEPER_STRINGS_MAX (64 * 1024)
 #define KEEPER_LIMITS_MAX 16
 #define KEEPER_SPAWN_FDS_MAX 13 /* command, output, and the rest for LISTEN_FDS; a gate is one more */
@@ -168,7 +169,7 @@ struct keeper_welcome {
 
 struct keeper_directories {
         int32_t error; /* 0, or -errno with text saying why the node cannot be set up */
-        uint32_t unused;
+        int32_t pin_error; /* 0, or -errno: a gate that is stored ends with who holds it */
         char text[512];
         char state[600], run[600]; /* this node's own */
 };

@@ -6,13 +6,14 @@
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
 #define BOUNDARIES 5
-#define APART 20
+#define APART 60
 /* Made from some blocks before a boundary to the end of its swap, and some more. */
 #define CALLS 60
 
-static void configure(struct scenario *s) {
+static void configure(struct scenario *s, unsigned block_ms) {
         scenario_configure_testnode(
                         s, &(struct scenario_testnode){.release = "1.0.0",
+                                           .block_ms = block_ms,
                                            .more = "probation: 100ms\nprogress: {blocks: 1, within: 10s}\n"
                                                    "restart: {backoff: [10ms]}\n"});
         scenario_add_testnodes(s, 1, BOUNDARIES + 1);
@@ -23,6 +24,17 @@ static void configure(struct scenario *s) {
                 (void)snprintf(range, sizeof(range), "%u.x", i + 1);
                 scenario_expect(s, 0, "schedule", "set", s->node, height, range, NULL);
         }
+}
+
+static void assert_as_scheduled(struct scenario *s) {
+        struct ledger_range ranges[BOUNDARIES + 1];
+        char versions[BOUNDARIES + 1][16];
+        for (unsigned i = 0; i <= BOUNDARIES; i++) {
+                (void)snprintf(versions[i], sizeof(versions[i]), "%u.0.0", i + 1);
+                ranges[i] = (struct ledger_range){i ? APART * i : 1,
+                                i < BOUNDARIES ? APART * (i + 1) - 1 : UINT64_MAX, versions[i]};
+        }
+        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
 }
 
 /* Once: strace attaches to this director, not to the next. */
@@ -38,12 +50,10 @@ static void kill_at_call(int director, unsigned n, struct process *ret_tracer) {
 }
 
 SCENARIO(I3_the_director_dies_at_any_call_on_the_way_through_a_boundary) {
-        struct ledger_range ranges[BOUNDARIES + 1];
-        char versions[BOUNDARIES + 1][16];
         unsigned seed = (unsigned)getpid(), killed = 0;
         print_message("seed %u\n", seed);
         scenario_need("/usr/bin/strace");
-        configure(s);
+        configure(s, 50);
         scenario_start(s);
         for (unsigned i = 1; i <= BOUNDARIES; i++) {
                 struct process tracer;
@@ -56,17 +66,45 @@ SCENARIO(I3_the_director_dies_at_any_call_on_the_way_through_a_boundary) {
         }
         assert_true(killed > 0);
         scenario_stop(s);
-        for (unsigned i = 0; i <= BOUNDARIES; i++) {
-                (void)snprintf(versions[i], sizeof(versions[i]), "%u.0.0", i + 1);
-                ranges[i] = (struct ledger_range){i ? APART * i : 1,
-                                i < BOUNDARIES ? APART * (i + 1) - 1 : UINT64_MAX, versions[i]};
+        assert_as_scheduled(s);
+}
+
+static void wait_ledger(struct scenario *s, uint64_t height) {
+        uint64_t deadline = now_monotonic() + process_patience(TIMEOUT_US);
+        for (bool is_there = false; !is_there;) {
+                struct ledger ledger;
+                assert_true(ledger_read(s->ledger, &ledger) >= 0);
+                is_there = ledger_last(&ledger) >= height;
+                ledger_done(&ledger);
+                assert_true(now_monotonic() < deadline);
         }
-        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+}
+
+/* The order in which the kernel takes apart who is killed must not open the gate: the uprobe must not go before the node. */
+SCENARIO(I3_all_of_interrex_is_killed_at_once_before_a_boundary) {
+        configure(s, 1);
+        scenario_start_supervisor(s);
+        for (unsigned i = 1; i <= BOUNDARIES; i++) {
+                scenario_wait_height(s, APART * (uint64_t)i - 50, TIMEOUT_US);
+                int director = scenario_role(s, "interrex-director"),
+                    prober = scenario_role(s, "interrex-prober");
+                wait_ledger(s, APART * (uint64_t)i - 6);
+                assert_true(director > 0 && prober > 0);
+                (void)kill(director, SIGKILL);
+                (void)kill(prober, SIGKILL);
+                process_kill(&s->supervisor);
+                scenario_start_supervisor(s);
+        }
+        scenario_wait_height(s, APART * BOUNDARIES + 10, TIMEOUT_US);
+        scenario_stop(s);
+        assert_as_scheduled(s);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I3_the_director_dies_at_any_call_on_the_way_through_a_boundary),
+                        SCENARIO_TEST(I3_all_of_interrex_is_killed_at_once_before_a_boundary),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("faults on the way through a boundary", tests, NULL, NULL);
 }

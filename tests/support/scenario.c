@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <pwd.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
@@ -296,6 +297,8 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
         (void)status;
         (void)type;
         (void)walk;
-        (void)remove(path);
+        /* A supervisor that was killed leaves its gate mounted. */
+        if (remove(path) < 0 && errno == EBUSY && umount2(path, MNT_DETACH) == 0)
+                (void)remove(path);
         return 0;
 }
