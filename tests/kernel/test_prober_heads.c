@@ -294,7 +294,8 @@ static void a_real_anvil_tells_its_blocks(void **state) {
 /* A certificate for 127.0.0.1, which the host trusts from here on: in a mount namespace of its own, so this comes last. */
 static int set_up_trusted(void **state) {
         static const char make[] =
-                        "set -e; d=" SCRATCH "; rm -rf $d; mkdir $d; openssl req -x509 -newkey ec -pkeyopt "
+                        "set -e; d=" SCRATCH
+                        "; rm -rf $d; mkdir $d; /usr/bin/openssl req -x509 -newkey ec -pkeyopt "
                         "ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 -addext "
                         "subjectAltName=IP:127.0.0.1 -keyout $d/key -out $d/certificate 2>/dev/null";
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -320,8 +321,9 @@ static void blocks_are_told_over_tls(void **state) {
                 (void)snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(stage->address.sin_port));
                 (void)dup2(pair[1], STDIN_FILENO);
                 (void)dup2(pair[1], STDOUT_FILENO);
-                (void)execlp("openssl", "openssl", "s_server", "-quiet", "-naccept", "1", "-accept", address,
-                                "-cert", SCRATCH "/certificate", "-key", SCRATCH "/key", (char *)NULL);
+                (void)execl("/usr/bin/openssl", "openssl", "s_server", "-quiet", "-naccept", "1", "-accept",
+                                address, "-cert", SCRATCH "/certificate", "-key", SCRATCH "/key",
+                                (char *)NULL);
                 _exit(127);
         }
         close_fd(pair[1]);

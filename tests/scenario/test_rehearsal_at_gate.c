@@ -9,9 +9,11 @@
 static const struct ledger_range upgraded[] = {{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}};
 
 static void begin(struct scenario *s) {
-        static const char more[] =
-                        "rehearse: at-gate\nprobation: 100ms\nprogress: {blocks: 1, within: 10s}\n"
-                        "deadlines: {prove: 5s}\n";
+        char more[160];
+        (void)snprintf(more, sizeof(more),
+                        "rehearse: at-gate\nprobation: 100ms\nprogress: {blocks: 1, within: %us}\n"
+                        "deadlines: {prove: %us}\n",
+                        10 * process_slowness(), 5 * process_slowness());
         scenario_configure_testnode(
                         s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20, .more = more});
         scenario_add_testnode(s, "1.0.0", "");

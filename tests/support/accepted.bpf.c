@@ -1,12 +1,15 @@
-/* Writes down which IPv4 connections to one port of one network namespace were closed by a program that had accepted them, which neither the
+/* Writes down which TCP connections to one port of one network namespace were closed by a program that had accepted them, which neither the
  * client nor a look at the sockets can tell later: who only waited in an accept queue belongs to no struct socket when its state
  * changes. A tracepoint, because not every kernel lets functions be traced. */
 #include <linux/bpf.h>
+#include <linux/in6.h>
 
 #include "accepted_connection.h"
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#define AF_INET6 10
 #define CONNECTIONS_MAX 65536
 
 enum tcp_state { TCP_ESTABLISHED = 1, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7 };
@@ -26,6 +29,8 @@ typedef struct {
 struct sock_common {
         __be32 skc_daddr;
         __be16 skc_dport;
+        unsigned short skc_family;
+        struct in6_addr skc_v6_daddr;
         possible_net_t skc_net;
 } __attribute__((preserve_access_index));
 
@@ -48,6 +53,16 @@ struct {
         __type(value, __u64); /* CLOCK_MONOTONIC, ns */
 } closed_at SEC(".maps");
 
+static __always_inline void put_remote_ip(const struct sock *sk, __be32 ip[4]) {
+        if (sk->__sk_common.skc_family == AF_INET6) {
+                for (int i = 0; i < 4; i++)
+                        ip[i] = BPF_CORE_READ(sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
+                return;
+        }
+        ip[2] = bpf_htonl(0xffff);
+        ip[3] = sk->__sk_common.skc_daddr;
+}
+
 /* The tracepoint's parameters: the socket, its state, the next one. */
 SEC("tp_btf/inet_sock_set_state")
 int on_state(__u64 *ctx) {
@@ -59,8 +74,8 @@ int on_state(__u64 *ctx) {
         /* Not skc_num, which is 0 in a socket that has been closed. */
         if (BPF_CORE_READ((const struct inet_sock *)sk, inet_sport) != local_port)
                 return 0;
-        struct accepted_connection connection = {
-                        .remote_ip = sk->__sk_common.skc_daddr, .remote_port = sk->__sk_common.skc_dport};
+        struct accepted_connection connection = {.remote_port = sk->__sk_common.skc_dport};
+        put_remote_ip(sk, connection.remote_ip);
         __u64 now = bpf_ktime_get_ns();
         bpf_map_update_elem(&closed_at, &connection, &now, BPF_ANY);
         return 0;

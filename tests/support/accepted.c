@@ -2,6 +2,7 @@
 
 #include "accepted.skel.h"
 #include "accepted_connection.h"
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@ struct accepted {
 };
 
 static int load_program(uint16_t port, struct accepted_bpf **ret_program);
+static bool read_ip(const char *address, __be32 ret_ip[4]);
 
 int accepted_open(uint16_t port, struct accepted **ret_accepted) {
         struct accepted *accepted = calloc(1, sizeof(*accepted));
@@ -33,13 +35,13 @@ struct accepted *accepted_close(struct accepted *accepted) {
         return NULL;
 }
 
-bool accepted_and_closed(const struct accepted *accepted, const struct sockaddr_in *remote, uint64_t from_us,
-                uint64_t until_us) {
-        struct accepted_connection connection = {
-                        .remote_ip = remote->sin_addr.s_addr, .remote_port = remote->sin_port};
+bool accepted_and_closed(const struct accepted *accepted, const char *address, uint16_t port,
+                uint64_t from_us, uint64_t until_us) {
+        struct accepted_connection connection = {.remote_port = htons(port)};
         uint64_t at_ns = 0;
         int map = bpf_map__fd(accepted->program->maps.closed_at);
-        return bpf_map_lookup_elem(map, &connection, &at_ns) == 0 && at_ns / 1000 >= from_us &&
+        return read_ip(address, connection.remote_ip) &&
+               bpf_map_lookup_elem(map, &connection, &at_ns) == 0 && at_ns / 1000 >= from_us &&
                at_ns / 1000 <= until_us;
 }
 
@@ -61,4 +63,9 @@ static int load_program(uint16_t port, struct accepted_bpf **ret_program) {
         }
         *ret_program = program;
         return 0;
+}
+
+static bool read_ip(const char *address, __be32 ret_ip[4]) {
+        ret_ip[2] = htonl(0xffff);
+        return inet_pton(AF_INET, address, &ret_ip[3]) == 1 || inet_pton(AF_INET6, address, ret_ip) == 1;
 }

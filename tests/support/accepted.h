@@ -1,9 +1,8 @@
 /* Which connections a program had accepted before it closed them: when one of those is reset it is that program's doing, and not
- * because the connection was lost in an accept queue. IPv4, in the network namespace of the caller. */
+ * because the connection was lost in an accept queue. TCP over IPv4 and IPv6, in the network namespace of the caller. */
 #pragma once
 
 #include "lib/base.h"
-#include <netinet/in.h>
 
 struct accepted;
 
@@ -11,7 +10,7 @@ struct accepted;
 int accepted_open(uint16_t port, struct accepted **ret_accepted);
 struct accepted *accepted_close(struct accepted *accepted);
 
-/* REMOTE's connection had been accepted, and was closed on this side within these times (CLOCK_MONOTONIC,
- * microseconds). Of two connections with the same addresses only the later is known. */
-bool accepted_and_closed(const struct accepted *accepted, const struct sockaddr_in *remote, uint64_t from_us,
-                uint64_t until_us);
+/* The connection from ADDRESS (of IPv4 or IPv6, as text) and PORT had been accepted, and was closed on this side within these times
+ * (CLOCK_MONOTONIC, microseconds). Of two connections with the same addresses only the later is known. */
+bool accepted_and_closed(const struct accepted *accepted, const char *address, uint16_t port,
+                uint64_t from_us, uint64_t until_us);
