@@ -65,13 +65,6 @@ SCENARIO(an_overlap_swap_is_proved_by_an_ordinary_command) {
         scenario_stop(s);
 }
 
-static bool complains(const json_t *status, const void *userdata) {
-        const json_t *degraded = json_object_get(status, "degraded"), *text;
-        size_t i;
-        json_array_foreach(degraded, i, text) if (strstr(json_string_value(text), userdata)) return true;
-        return false;
-}
-
 static void write_height(const char *height, const char *path) {
         char beside[200];
         (void)snprintf(beside, sizeof(beside), "%s.new", path);
@@ -110,7 +103,7 @@ SCENARIO(I3_what_is_not_a_height_is_told_and_reaches_no_boundary) {
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--at", "1000", NULL);
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
                 write_height(cases[i].printed, file);
-                json_decref(scenario_wait_status(s, complains, cases[i].said, HEIGHT_TIMEOUT_US));
+                json_decref(scenario_wait_status(s, scenario_is_degraded, cases[i].said, HEIGHT_TIMEOUT_US));
         }
         json_t *status = scenario_status(s);
         assert_int_equal(scenario_number(status, "height"), 101);
@@ -132,7 +125,7 @@ SCENARIO(a_command_that_fails_says_how) {
         scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0", .more = more});
         scenario_add_testnode(s, "1.0.0", "");
         scenario_start_supervisor(s);
-        json_decref(scenario_wait_status(s, complains,
+        json_decref(scenario_wait_status(s, scenario_is_degraded,
                         "fire: its command exited with status 7: the disk is on fire", HEIGHT_TIMEOUT_US));
 }
 

@@ -148,16 +148,6 @@ SCENARIO(the_last_good_height_stays_with_its_age) {
         scenario_stop(s);
 }
 
-static bool is_degraded_by(const json_t *status, const void *userdata) {
-        const json_t *item;
-        size_t i;
-        json_array_foreach(json_object_get(status, "degraded"), i, item) {
-                if (strstr(json_string_value(item), userdata))
-                        return true;
-        }
-        return false;
-}
-
 /* The test node answers in the place of a Flow node, which was not to be had. */
 SCENARIO(a_flow_node_that_can_serve_less_than_the_schedule_asks_is_told) {
         scenario_configure_testnode(
@@ -169,22 +159,22 @@ SCENARIO(a_flow_node_that_can_serve_less_than_the_schedule_asks_is_told) {
         scenario_add_testnode(s, "1.0.0", "--compatible-until 80");
         scenario_add_testnode(s, "2.0.0", "--compatible-until 0");
         scenario_start(s);
-        json_decref(scenario_wait_status(s, is_degraded_by,
+        json_decref(scenario_wait_status(s, scenario_is_degraded,
                         "1.0.0 says that it can serve heights up to 80 only; the schedule has no boundary "
                         "there",
                         TIMEOUT_US));
         scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
         json_decref(scenario_wait_status(
-                        s, is_degraded_by, "by the schedule it runs up to 199", TIMEOUT_US));
+                        s, scenario_is_degraded, "by the schedule it runs up to 199", TIMEOUT_US));
         scenario_wait_height(s, 82, TIMEOUT_US);
-        json_decref(scenario_wait_status(s, is_degraded_by,
+        json_decref(scenario_wait_status(s, scenario_is_degraded,
                         "range: 1.0.0 says that it can serve heights up to 80 only, and it is at",
                         TIMEOUT_US));
         scenario_wait_height(s, 202, TIMEOUT_US);
         scenario_assert_release(s, "2.0.0");
         json_t *status = scenario_status(s);
         assert_non_null(status);
-        assert_false(is_degraded_by(status, "can serve"));
+        assert_false(scenario_is_degraded(status, "can serve"));
         json_decref(status);
         scenario_stop(s);
         scenario_assert_ranges(

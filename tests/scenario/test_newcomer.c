@@ -15,16 +15,6 @@ static char *read_log(const struct scenario *s) {
         return text;
 }
 
-static bool is_degraded_by(const json_t *status, const void *words) {
-        const json_t *item;
-        size_t i;
-        json_array_foreach(json_object_get(status, "degraded"), i, item) {
-                if (strstr(json_string_value(item), words))
-                        return true;
-        }
-        return false;
-}
-
 static bool gives_reason(const json_t *status, const void *words) {
         const char *reason = json_string_value(json_object_get(status, "reason"));
         return reason && strstr(reason, words);
@@ -45,7 +35,7 @@ SCENARIO(a_port_that_is_not_the_node_s_is_told_while_it_starts) {
                                                                "[50ms], give_up_after: 0}"});
         scenario_add_testnode(s, "1.0.0", "");
         scenario_start_supervisor(s);
-        json_t *status = scenario_wait_status(s, is_degraded_by, ELSEWHERE, 3 * USEC_PER_SEC);
+        json_t *status = scenario_wait_status(s, scenario_is_degraded, ELSEWHERE, 3 * USEC_PER_SEC);
         assert_string_equal(scenario_text(status, "phase"), "starting");
         json_decref(status);
         json_decref(scenario_wait_status(s, gives_reason, ELSEWHERE, TIMEOUT_US));
@@ -58,7 +48,7 @@ SCENARIO(a_port_that_is_not_the_node_s_is_told_while_it_starts) {
         scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
         scenario_start(s);
         status = scenario_status(s);
-        assert_false(is_degraded_by(status, "listens on"));
+        assert_false(scenario_is_degraded(status, "listens on"));
         assert_true(json_is_null(json_object_get(status, "reason")));
         json_decref(status);
         scenario_stop(s);
@@ -70,7 +60,7 @@ SCENARIO(an_address_that_differs_by_its_host_is_told_while_it_is_so) {
                                                        .arguments = "--listen, \"127.0.0.2:8545\""});
         scenario_add_testnode(s, "1.0.0", "");
         scenario_start(s);
-        json_decref(scenario_wait_status(s, is_degraded_by,
+        json_decref(scenario_wait_status(s, scenario_is_degraded,
                         "listens on tcp:127.0.0.2:8545 too, which is not in `listen` while "
                         "tcp:127.0.0.1:8545 is",
                         TIMEOUT_US));

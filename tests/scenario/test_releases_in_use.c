@@ -204,14 +204,6 @@ SCENARIO(I7_a_command_that_was_put_back_runs_and_is_gated) {
                         2);
 }
 
-static bool is_unstartable(const json_t *status, const void *word) {
-        size_t i;
-        json_t *text;
-        json_array_foreach(json_object_get(status, "degraded"), i,
-                        text) if (strstr(json_string_value(text), word)) return true;
-        return false;
-}
-
 SCENARIO(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director) {
         begin(s, "fence: lock", NULL);
         int pid = node_pid(s), director = scenario_role(s, "interrex-director");
@@ -219,7 +211,7 @@ SCENARIO(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director) {
         scenario_kill(director);
         director = scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
         json_decref(scenario_wait_status(
-                        s, is_unstartable, "the command testnode of release 1.0.0", TIMEOUT_US));
+                        s, scenario_is_degraded, "the command testnode of release 1.0.0", TIMEOUT_US));
         assert_int_equal(node_pid(s), pid);
         assert_refused("the command testnode of release 1.0.0", "put it back",
                         scenario_cli(s, "restart", s->node, "--wait", NULL));
@@ -234,12 +226,12 @@ SCENARIO(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director) {
 
 static bool is_startable(const json_t *status, const void *nothing) {
         (void)nothing;
-        return !is_unstartable(status, "could not be started") &&
-               !is_unstartable(status, "read through again");
+        return !scenario_is_degraded(status, "could not be started") &&
+               !scenario_is_degraded(status, "read through again");
 }
 
 static void wait_until_told(struct scenario *s, const char *words) {
-        json_decref(scenario_wait_status(s, is_unstartable, words, TIMEOUT_US));
+        json_decref(scenario_wait_status(s, scenario_is_degraded, words, TIMEOUT_US));
 }
 
 static void put_back_and_wait(struct scenario *s, const char *version) {
@@ -291,7 +283,7 @@ SCENARIO(what_was_put_back_under_a_gate_is_read_when_the_node_has_ended) {
         scenario_kill(pid);
         scenario_wait_phase(s, "running", TIMEOUT_US);
         json_t *status = scenario_wait_status(s, is_startable, NULL, TIMEOUT_US);
-        assert_false(is_unstartable(status, "started again"));
+        assert_false(scenario_is_degraded(status, "started again"));
         json_decref(status);
         scenario_stop(s);
 }

@@ -54,15 +54,7 @@ static void put_mark(struct scenario *s) {
         run("mkdir -p %s/data && touch %s/data/priv_validator_state.json", s->data, s->data);
 }
 
-static bool is_warned(const json_t *status, const void *userdata) {
-        const json_t *item;
-        size_t i;
-        (void)userdata;
-        json_array_foreach(json_object_get(status, "degraded"), i,
-                        item) if (strstr(json_string_value(item), "data/priv_validator_state.json in "
-                                                                  "state.directory")) return true;
-        return false;
-}
+#define WARNED "data/priv_validator_state.json in state.directory"
 
 /* Nobody said whether it signs, and its files tell that it may. */
 SCENARIO(I8_who_may_be_a_signer_is_never_put_back) {
@@ -71,7 +63,7 @@ SCENARIO(I8_who_may_be_a_signer_is_never_put_back) {
         struct process_result result = scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "100", NULL);
         assert_int_equal(result.status, 0);
         process_result_done(&result);
-        json_t *status = scenario_wait_status(s, is_warned, NULL, TIMEOUT_US);
+        json_t *status = scenario_wait_status(s, scenario_is_degraded, WARNED, TIMEOUT_US);
         assert_non_null(strstr(scenario_text(status, "signer_warning"), "`signer: none`"));
         assert_non_null(strstr(scenario_text(status, "signer_warning"),
                         "`keep: [data/priv_validator_state.json, "));
@@ -80,7 +72,7 @@ SCENARIO(I8_who_may_be_a_signer_is_never_put_back) {
         assert_non_null(strstr(result.output, "data/priv_validator_state.json"));
         process_result_done(&result);
         scenario_wait_phase(s, "held", TIMEOUT_US);
-        json_decref(scenario_wait_status(s, is_warned, NULL, TIMEOUT_US));
+        json_decref(scenario_wait_status(s, scenario_is_degraded, WARNED, TIMEOUT_US));
         scenario_stop(s);
         assert_true(assert_signed_once(s, "2.0.0") > 0);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
@@ -105,7 +97,7 @@ SCENARIO(who_is_said_not_to_sign_is_put_back) {
         assert_int_equal(result.status, 4);
         process_result_done(&result);
         json_t *status = scenario_status(s);
-        assert_false(is_warned(status, NULL));
+        assert_false(scenario_is_degraded(status, WARNED));
         json_decref(status);
         scenario_stop(s);
         scenario_assert_ranges(s, (const struct ledger_range[]){{1, 59, "1.0.0"}}, 1);
@@ -122,7 +114,7 @@ SCENARIO(I8_who_may_be_a_signer_does_not_overlap) {
         assert_non_null(strstr(result.output, "no two generations overlap"));
         process_result_done(&result);
         scenario_start(s);
-        json_decref(scenario_wait_status(s, is_warned, NULL, TIMEOUT_US));
+        json_decref(scenario_wait_status(s, scenario_is_degraded, WARNED, TIMEOUT_US));
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         result = scenario_cli(s, "history", s->node, "--json", NULL);
         assert_non_null(strstr(result.output, "exclusive"));
@@ -140,7 +132,7 @@ SCENARIO(I8_an_overlap_is_cancelled_when_a_signer_is_seen) {
         scenario_start(s);
         put_mark(s);
         scenario_expect(s, 1, "upgrade", s->node, "2.0.0", "--at", "100000", "--wait", NULL);
-        json_decref(scenario_wait_status(s, is_warned, NULL, TIMEOUT_US));
+        json_decref(scenario_wait_status(s, scenario_is_degraded, WARNED, TIMEOUT_US));
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_stop(s);
 }

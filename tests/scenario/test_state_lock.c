@@ -4,17 +4,12 @@
 
 #define NOT_SEEN "was not seen to take a lock"
 
-static bool is_said(const struct scenario *s, const char *words) {
-        json_t *status = scenario_status((struct scenario *)s);
-        const json_t *item;
-        bool found = false;
-        size_t i;
+static bool is_said(struct scenario *s, const char *words) {
+        json_t *status = scenario_status(s);
         assert_non_null(status);
-        json_array_foreach(json_object_get(status, "degraded"), i, item) {
-                found = found || strstr(json_string_value(item), words) != NULL;
-        }
+        bool is_said = scenario_is_degraded(status, words);
         json_decref(status);
-        return found;
+        return is_said;
 }
 
 static void begin(struct scenario *s, const char *lock) {

@@ -110,6 +110,8 @@ json_t *scenario_wait_status(
 
 /* Such predicates: it holds with a reason that has these words in it (NULL: any reason). */
 bool scenario_is_held(const json_t *status, const void *words);
+/* One of what it says is degraded has these words in it. */
+bool scenario_is_degraded(const json_t *status, const void *words);
 
 void scenario_wait_phase(struct scenario *s, const char *phase, uint64_t timeout_us);
 void scenario_wait_height(struct scenario *s, uint64_t height, uint64_t timeout_us);

@@ -63,6 +63,16 @@ bool scenario_is_held(const json_t *status, const void *words) {
                (!words || strstr(reason, words));
 }
 
+bool scenario_is_degraded(const json_t *status, const void *words) {
+        const json_t *item;
+        size_t i;
+        json_array_foreach(json_object_get(status, "degraded"), i, item) {
+                if (strstr(json_string_value(item), words))
+                        return true;
+        }
+        return false;
+}
+
 static bool is_in_phase(const json_t *status, const void *userdata) {
         return strcmp(scenario_text(status, "phase"), userdata) == 0;
 }
