@@ -168,7 +168,7 @@ struct keeper_welcome {
 };
 
 struct keeper_directories {
-        int32_t error; /* 0, or -errno with text saying why the node cannot be set up */
+        int32_t error;     /* 0, or -errno with text saying why the node cannot be set up */
         int32_t pin_error; /* 0, or -errno: a gate that is stored ends with who holds it */
         char text[512];
         char state[600], run[600]; /* this node's own */
