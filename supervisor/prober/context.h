@@ -82,6 +82,7 @@ struct prober {
         sd_event_source *link_source;
         struct outgoing outbox[OUTBOX_MAX];
         size_t n_outbox;
+        unsigned n_finished; /* checks */
         struct wire_message message;
         struct curl_library curl;
         struct transfers transfers;
