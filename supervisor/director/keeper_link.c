@@ -70,8 +70,7 @@ static int on_deferred(sd_event_source *source, void *userdata) {
 
 void keeper_defer(struct director *director, struct wire_message *message) {
         INVARIANT(director->n_deferred < DEFERRED_MAX);
-        director->deferred[director->n_deferred++] = *message;
-        message->n_fds = 0; /* moved */
+        wire_message_move(&director->deferred[director->n_deferred++], message);
         if (!director->deferred_source) {
                 if (sd_event_add_defer(director->event, &director->deferred_source, on_deferred, director) < 0)
                         _exit(1);

@@ -24,6 +24,12 @@ struct wire_message {
         _Alignas(16) uint8_t body[WIRE_BODY_MAX];
 };
 
+/* Descriptors included. Only what is used of the body is copied: the rest of *to costs no memory. */
+static inline void wire_message_move(struct wire_message *to, struct wire_message *from) {
+        memcpy(to, from, offsetof(struct wire_message, body) + from->size);
+        from->n_fds = 0;
+}
+
 /* Sends one message; descriptors are duplicated by the kernel, the caller keeps its own. Waits while the
  * socket's buffer is full. -EPIPE or -ECONNRESET: the other side is gone. */
 int wire_send(int socket, uint32_t type, const void *body, size_t size, const int *fds, size_t n_fds);
