@@ -24,6 +24,7 @@ static _Atomic uint64_t *produced;
 static int set_up(void **state);
 static int tear_down(void **state);
 static void configure(struct scenario *s, const char *more);
+static void start(struct scenario *s);
 static void begin_upgrade(struct scenario *s);
 static json_t *wait_cut_off(struct scenario *s);
 static void assert_stands(struct scenario *s, uint64_t height);
@@ -38,7 +39,7 @@ SCENARIO(I6_users_read_at_the_last_height_while_no_peer_is_followed) {
         configure(s, "hold: {serve: [\"tcp:127.0.0.1:8545\"]}");
         scenario_add_testnode(s, "1.0.0", "--stop-ms 1000");
         scenario_add_testnode(s, "2.0.0", "--spoil-state");
-        scenario_start(s);
+        start(s);
         scenario_start_load(s, 200, 10);
         begin_upgrade(s);
         /* This one's connection lies in a socket outside of the node's cgroup, from which the programs would let it in. */
@@ -75,7 +76,7 @@ SCENARIO(I3_it_stays_cut_off_whoever_is_killed) {
         configure(s, "hold: {serve: [\"tcp:127.0.0.1:8545\"]}");
         scenario_add_testnode(s, "1.0.0", "--stop-ms 1000");
         scenario_add_testnode(s, "2.0.0", "--spoil-state");
-        scenario_start(s);
+        start(s);
         begin_upgrade(s);
         scenario_wait_phase(s, "held", TIMEOUT_US);
         json_decref(wait_cut_off(s));
@@ -113,7 +114,7 @@ SCENARIO(I6_without_a_successor_it_serves_too) {
         configure(s, "hold: {serve: [\"tcp:127.0.0.1:8545\"]}");
         scenario_expect(s, 0, "schedule", "set", s->node, "12", ">=2.0.0", NULL);
         scenario_add_testnode(s, "1.0.0", "--stop-ms 1000");
-        scenario_start(s);
+        start(s);
         scenario_start_load(s, 200, 10);
         atomic_store(produced, BOUNDARY - 1);
         json_t *status = wait_cut_off(s);
@@ -135,7 +136,7 @@ SCENARIO(what_is_not_configured_is_stopped) {
         configure(s, "");
         scenario_add_testnode(s, "1.0.0", "--stop-ms 1000");
         scenario_add_testnode(s, "2.0.0", "--spoil-state");
-        scenario_start(s);
+        start(s);
         begin_upgrade(s);
         scenario_wait_phase(s, "held", TIMEOUT_US);
         json_t *status = scenario_status(s);
@@ -174,7 +175,7 @@ static void assert_stopped_aloud(struct scenario *s, const char *reason, const c
         configure(s, "hold: {serve: [\"tcp:127.0.0.1:8545\"]}");
         scenario_add_testnode(s, "1.0.0", "--stop-ms 1000");
         scenario_add_testnode(s, "2.0.0", "--spoil-state");
-        scenario_start(s);
+        start(s);
         begin_upgrade(s);
         scenario_wait_phase(s, "held", TIMEOUT_US);
         json_t *status = scenario_wait_status(s, is_given_up, reason, TIMEOUT_US);
@@ -273,6 +274,12 @@ static void configure(struct scenario *s, const char *more) {
                                                        .release = "1.0.0",
                                                        .arguments = arguments,
                                                        .more = text});
+}
+
+/* It makes no block before the test has its peer tell one. */
+static void start(struct scenario *s) {
+        scenario_start_supervisor(s);
+        scenario_wait_phase(s, "running", TIMEOUT_US);
 }
 
 /* Armed before the last block is there, so that the gate, which only reads what the node has done, cannot be too late. */
