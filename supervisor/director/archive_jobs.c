@@ -101,10 +101,10 @@ static void planned(struct director *director, const json_t *answer, bool worked
 }
 
 /* Before what follows from the snapshot: whether it may be put back is known and in the journal by then. */
-static void looked(struct director *director, const json_t *answer, bool worked) {
+static void looked(struct director *director, const struct job *job, const json_t *answer, bool worked) {
         const char *mark = json_string_value(json_object_get(answer, "signer_mark"));
         if (mark || worked)
-                signing_note(director, mark);
+                signing_note(director, job->number, mark);
 }
 
 static void swept(struct director *director, struct job *job, const char *told, const char *error) {
@@ -162,10 +162,10 @@ void archive_job_done(struct director *director, struct job *job, bool worked) {
                 break;
         case JOB_PLAN:
                 planned(director, answer, worked, error);
-                looked(director, answer, worked);
+                looked(director, job, answer, worked);
                 break;
         case JOB_SNAPSHOT:
-                looked(director, answer, worked);
+                looked(director, job, answer, worked);
                 event.type = worked ? EVENT_SNAPSHOT_TAKEN : EVENT_SNAPSHOT_FAILED;
                 events_later(director, &event);
                 break;

@@ -311,6 +311,7 @@ struct director {
         struct unit units[UNITS_MAX];
         struct job jobs[JOBS_MAX];
         uint64_t last_job;
+        uint64_t last_look; /* the last job begun of those that told whether the node may sign */
         struct verified_release verified[2];
         uint8_t read_again[32]; /* the identity of the release that runs, as it was when that was read again last */
         uint64_t read_again_at; /* monotonic: then; 0: it was not */

@@ -35,7 +35,7 @@ struct owner_search {
 };
 
 /* In the same network namespace, listening (or, for UDP, bound) on the port. */
-static bool is_the_one(int *fd, void *userdata) {
+static bool is_the_one(int fd, void *userdata) {
         const struct owner_search *search = userdata;
         const struct address *wanted = search->wanted;
         struct sockaddr_storage sockaddr;
@@ -44,16 +44,16 @@ static bool is_the_one(int *fd, void *userdata) {
         int type = 0, listens = 0;
         socklen_t length = sizeof(sockaddr), cookie_length = sizeof(cookie), type_length = sizeof(type),
                   listens_length = sizeof(listens);
-        if (getsockopt(*fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0 ||
                         type != (wanted->transport == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM) ||
-                        getsockname(*fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
+                        getsockname(fd, (struct sockaddr *) &sockaddr, &length) < 0 ||
                         address_from_sockaddr(wanted->transport, (struct sockaddr *) &sockaddr, length, &address) < 0 ||
                         address.port != wanted->port)
                 return false;
-        if (getsockopt(*fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &cookie_length) == 0 && cookie != search->namespace_cookie)
+        if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &cookie_length) == 0 && cookie != search->namespace_cookie)
                 return false;
         return wanted->transport == TRANSPORT_UDP ||
-               (getsockopt(*fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
+               (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens);
 }
 
 static void name_owner(const struct address *wanted, char *text, size_t size) {
@@ -63,7 +63,7 @@ static void name_owner(const struct address *wanted, char *text, size_t size) {
         text_copy(text, size, "a process that cannot be found (is it in another container?)");
         for (struct dirent *entry; folder && (entry = readdir(folder));) {
                 if (parse_u64(entry->d_name, &pid) < 0 ||
-                                process_visit_descriptors((int) pid, DESCRIPTORS_MAX, is_the_one, &search) <= 0)
+                                process_visit_descriptors((int) pid, DESCRIPTORS_MAX, is_the_one, &search, NULL) <= 0)
                         continue;
                 process_describe((int) pid, text, size);
                 break;

@@ -21,15 +21,18 @@ uint64_t process_socket_cookie(int fd) {
         return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
 }
 
-int process_visit_descriptors(int process, uint64_t limit, process_visitor visit, void *userdata) {
+int process_visit_descriptors(int process, uint64_t limit, process_visitor visit, void *userdata, int *ret_fd) {
         uint64_t table_size = 0;
         _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, process, 0);
         if (pidfd < 0 || read_status(process, "FDSize:", &table_size) < 0)
                 return -ESRCH;
         for (uint64_t number = 0; number < table_size && number < limit; number++) {
                 _cleanup_close_ int fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) number, 0);
-                if (fd >= 0 && visit(&fd, userdata))
+                if (fd >= 0 && visit(fd, userdata)) {
+                        if (ret_fd)
+                                *ret_fd = TAKE_FD(fd);
                         return 1;
+                }
                 /* What is so for one is so for all. */
                 if (fd < 0 && (errno == ESRCH || errno == EPERM || errno == EINVAL))
                         return -errno;
@@ -37,17 +40,9 @@ int process_visit_descriptors(int process, uint64_t limit, process_visitor visit
         return 0;
 }
 
-struct wanted_socket {
-        uint64_t cookie;
-        int fd;
-};
-
-static bool is_wanted(int *fd, void *userdata) {
-        struct wanted_socket *wanted = userdata;
-        if (process_socket_cookie(*fd) != wanted->cookie)
-                return false;
-        wanted->fd = TAKE_FD(*fd);
-        return true;
+static bool is_wanted(int fd, void *userdata) {
+        const uint64_t *cookie = userdata;
+        return process_socket_cookie(fd) == *cookie;
 }
 
 int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd) {
@@ -56,12 +51,9 @@ int process_socket_find(int cgroup_fd, uint64_t cookie, int *ret_fd) {
         int r = cgroup_processes(cgroup_fd, &pids, &n);
         if (r < 0)
                 return r;
-        struct wanted_socket wanted = {.cookie = cookie};
         for (size_t i = 0; i < n; i++)
-                if (process_visit_descriptors(pids[i], UINT64_MAX, is_wanted, &wanted) > 0) {
-                        *ret_fd = wanted.fd;
+                if (process_visit_descriptors(pids[i], UINT64_MAX, is_wanted, &cookie, ret_fd) > 0)
                         return 0;
-                }
         return -ENOENT;
 }
 
@@ -71,9 +63,9 @@ struct wanted_sockets {
         size_t n, n_found;
 };
 
-static bool mark(int *fd, void *userdata) {
+static bool mark(int fd, void *userdata) {
         struct wanted_sockets *wanted = userdata;
-        uint64_t cookie = process_socket_cookie(*fd);
+        uint64_t cookie = process_socket_cookie(fd);
         for (size_t i = 0; cookie != 0 && i < wanted->n; i++)
                 if (wanted->cookies[i] == cookie && !wanted->found[i]) {
                         wanted->found[i] = true;
@@ -84,11 +76,12 @@ static bool mark(int *fd, void *userdata) {
 
 int process_sockets_mark(int cgroup_fd, const uint64_t *cookies, bool *found, size_t n) {
         _cleanup_free_ int *pids = NULL;
-        struct wanted_sockets wanted = {.cookies = cookies, .found = found, .n = n};
+        struct wanted_sockets wanted = {.cookies = cookies, .n = n};
         size_t n_pids = 0;
+        wanted.found = found;
         int r = cgroup_processes(cgroup_fd, &pids, &n_pids);
         for (size_t i = 0; r >= 0 && i < n_pids && wanted.n_found < n; i++)
-                (void) process_visit_descriptors(pids[i], UINT64_MAX, mark, &wanted);
+                (void) process_visit_descriptors(pids[i], UINT64_MAX, mark, &wanted, NULL);
         return r < 0 ? r : (int) wanted.n_found;
 }
 

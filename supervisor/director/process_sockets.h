@@ -22,11 +22,12 @@ int file_is_below(int fd, const char *directory, char *path, size_t size);
 /* A duplicate of one descriptor of a process. */
 int process_descriptor(int process, int fd, int *ret_fd);
 
-/* Gets a duplicate of each descriptor of a process, below LIMIT, until it returns true; it may take the duplicate. */
-typedef bool (*process_visitor)(int *fd, void *userdata);
+/* Is shown a duplicate of each descriptor of a process, below LIMIT, until it returns true: it has found what it looked for. */
+typedef bool (*process_visitor)(int fd, void *userdata);
 
-/* 1: the visitor has found what it looked for; 0: it has not; -ESRCH, -EPERM: the process is gone, or may not be looked into. */
-int process_visit_descriptors(int process, uint64_t limit, process_visitor visit, void *userdata);
+/* 1: found, and the duplicate is in RET_FD unless that is NULL; 0: not found; -ESRCH, -EPERM: the process is gone, or may not be
+ * looked into. */
+int process_visit_descriptors(int process, uint64_t limit, process_visitor visit, void *userdata, int *ret_fd);
 
 /* "process 123 (redis-server)": its command, which it names itself, where that can be printed. */
 void process_describe(int process, char *text, size_t size);

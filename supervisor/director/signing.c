@@ -26,9 +26,12 @@ static void cancel_overlap(struct director *director, const char *why) {
                 (void) events_feed(director, &event);
 }
 
-void signing_note(struct director *director, const char *mark) {
+void signing_note(struct director *director, uint64_t look, const char *mark) {
         struct record *record = &director->record;
         char text[700], before[sizeof(record->signer_mark)];
+        if (look < director->last_look)
+                return;
+        director->last_look = look;
         text_copy(before, sizeof(before), record->signer_mark);
         /* What was seen may be on its way from one state to the other. */
         if (strcmp(before, mark ? mark : "") == 0 || (!mark && record->machine.past_fence))

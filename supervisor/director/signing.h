@@ -6,9 +6,9 @@
 /* Sets what of director->settings depends on it. */
 void signing_apply(struct director *director);
 
-/* An archivist has looked into the state directory: MARK is what it saw, NULL: nothing. Written to the journal. An upgrade in
- * overlap that has not gone too far is cancelled. */
-void signing_note(struct director *director, const char *mark);
+/* An archivist has looked into the state directory as job LOOK: MARK is what it saw, NULL: nothing. Written to the journal. An
+ * upgrade in overlap that has not gone too far is cancelled. Of looks that answer out of turn the one that was begun last counts. */
+void signing_note(struct director *director, uint64_t look, const char *mark);
 
 /* The node runs, and may have made its files only now: with overlap nobody looks again before two generations run. */
 void signing_look_again(struct director *director);

@@ -41,9 +41,9 @@ static bool is_ours(const struct director *director, int pid) {
         return fstat(director->self_fd, &own) >= 0 && stat(path, &its) >= 0 && own.st_dev == its.st_dev && own.st_ino == its.st_ino;
 }
 
-static bool is_of_state(int *fd, void *userdata) {
+static bool is_of_state(int fd, void *userdata) {
         struct found *found = userdata;
-        return file_is_below(*fd, found->directory, found->path, sizeof(found->path)) > 0;
+        return file_is_below(fd, found->directory, found->path, sizeof(found->path)) > 0;
 }
 
 static bool find(const struct director *director, struct found *ret_found) {
@@ -57,7 +57,7 @@ static bool find(const struct director *director, struct found *ret_found) {
                 ret_found->pid = pids[i];
                 if (contains(in_cgroups, n_in_cgroups, pids[i]) || is_ours(director, pids[i]))
                         continue;
-                if (process_visit_descriptors(pids[i], DESCRIPTORS_MAX, is_of_state, ret_found) > 0)
+                if (process_visit_descriptors(pids[i], DESCRIPTORS_MAX, is_of_state, ret_found, NULL) > 0)
                         return true;
                 add_children(pids[i], pids, &n);
         }

@@ -130,6 +130,8 @@ SCENARIO(I8_an_overlap_is_cancelled_when_a_signer_is_seen) {
                                                        .lock = "none"});
         scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
+        scenario_wait_jobs(s,
+                        TIMEOUT_US); /* else the look of the start might see it, and nothing would overlap */
         put_mark(s);
         scenario_expect(s, 1, "upgrade", s->node, "2.0.0", "--at", "100000", "--wait", NULL);
         json_decref(scenario_wait_status(s, scenario_is_degraded, WARNED, TIMEOUT_US));

@@ -247,8 +247,10 @@ SCENARIO(upgrades_after_director_and_prober_were_killed) {
 }
 
 static void assert_tells_of_kill(struct process_result result) {
-        if (result.status != 0 ||
-                        !strstr(result.error, "did not end within exec.stop_timeout (5 s) and was killed"))
+        char told[80];
+        (void)snprintf(told, sizeof(told), "did not end within exec.stop_timeout (%lu s) and was killed",
+                        process_patience(5 * USEC_PER_SEC) / USEC_PER_SEC);
+        if (result.status != 0 || !strstr(result.error, told))
                 fail_msg("status %d: %s%s", result.status, result.output, result.error);
         process_result_done(&result);
 }

@@ -1,6 +1,7 @@
 #include "support/journal_stage.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 
@@ -66,7 +67,7 @@ int journal_stage_remove_boundary(struct journal *journal, uint64_t height) {
                         journal, &(const struct boundary_rule){.at = height, .from = BOUNDARY_NO_WINDOW});
 }
 
-_Noreturn void journal_stage_write_and_die(const struct journal_scratch *scratch) {
+static _Noreturn void write_and_stop(const struct journal_scratch *scratch) {
         struct journal *journal = NULL;
         struct journal_swap swap = journal_stage_swap();
         uint64_t id = 0;
@@ -77,5 +78,17 @@ _Noreturn void journal_stage_write_and_die(const struct journal_scratch *scratch
                 _exit(1);
         if (journal_begin(journal) < 0 || journal_set(journal, "machine", "half", 4) < 0)
                 _exit(2);
-        _exit(0);
+        (void)raise(SIGSTOP);
+        _exit(3);
+}
+
+void journal_stage_crash(const struct journal_scratch *scratch) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0)
+                write_and_stop(scratch);
+        assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+        assert_true(WIFSTOPPED(status));
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
 }

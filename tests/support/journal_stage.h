@@ -24,5 +24,5 @@ int journal_stage_wait_for(pid_t pid);
 int journal_stage_set_boundary(struct journal *journal, uint64_t height, const char *range);
 int journal_stage_remove_boundary(struct journal *journal, uint64_t height);
 
-/* Writes, begins to write more, and dies without closing anything. */
-_Noreturn void journal_stage_write_and_die(const struct journal_scratch *scratch);
+/* A process writes, begins to write more, and is killed without having closed anything. */
+void journal_stage_crash(const struct journal_scratch *scratch);

@@ -144,6 +144,10 @@ void scenario_assert_ranges(struct scenario *s, const struct ledger_range *range
  */
 int scenario_role(struct scenario *s, const char *role);
 
+/* Outside of a swap: whatever the director has begun by now in a process of its own, such as a look at the state, has answered
+ * it. It has no pipe but the node's output. */
+void scenario_wait_jobs(struct scenario *s, uint64_t timeout_us);
+
 /* Kills a process that is not our child and waits for its end. */
 void scenario_kill(int pid);
 

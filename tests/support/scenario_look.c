@@ -239,6 +239,27 @@ int scenario_role(struct scenario *s, const char *role) {
         return found;
 }
 
+static unsigned count_pipes(int pid) {
+        char path[64], target[64] = "";
+        unsigned n = 0;
+        (void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+        DIR *directory = opendir(path);
+        assert_non_null(directory);
+        for (const struct dirent *entry; (entry = readdir(directory));)
+                n += readlinkat(dirfd(directory), entry->d_name, target, sizeof(target)) > 0 &&
+                     strncmp(target, "pipe:", strlen("pipe:")) == 0;
+        (void)closedir(directory);
+        return n;
+}
+
+void scenario_wait_jobs(struct scenario *s, uint64_t timeout_us) {
+        uint64_t deadline = now_monotonic() + process_patience(timeout_us);
+        int director = scenario_role(s, "interrex-director");
+        while (count_pipes(director) > 1)
+                if (process_ends_within(&s->supervisor, LOOK_AGAIN_US) || now_monotonic() > deadline)
+                        fail_msg("what the director has begun does not come to an end");
+}
+
 void scenario_kill(int pid) {
         assert_true(pid > 1);
         struct process process = {pid, (int)syscall(SYS_pidfd_open, pid, 0)};

@@ -80,10 +80,7 @@ static void a_page_that_was_damaged_is_found_after_a_crash(void **state) {
         memset(garbage, 0xa5, sizeof(garbage));
         journal_close(journal_stage_open(scratch, true));
         off_t at = find_page(scratch->path, "generations");
-        pid_t pid = fork();
-        if (pid == 0)
-                journal_stage_write_and_die(scratch);
-        assert_int_equal(journal_stage_wait_for(pid), 0);
+        journal_stage_crash(scratch);
         write_file(scratch->path, at, garbage, sizeof(garbage));
         size_t size_before, size_after;
         _cleanup_free_ char *before = read_file(scratch->path, &size_before);

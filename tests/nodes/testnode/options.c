@@ -75,7 +75,7 @@ static const struct option_row rows[] = {
                 ROW("--upgrade-exits", FLAG, upgrade_exits, "and exit with status 1 instead of standing"),
 };
 
-static size_t add_words_of_release(char **words, size_t n);
+static size_t add_words_of_release(char *text, char **words, size_t n);
 static void usage(const char *why, const char *what);
 static void take(struct options *options, const struct option_row *row, char *value);
 static uint64_t number_of(const char *text);
@@ -85,9 +85,9 @@ void options_read(int argc, char **argv, struct options *ret_options) {
         size_t n = 0;
         for (int i = 1; i < argc && n < WORDS_MAX; i++)
                 words[n++] = argv[i];
-        n = add_words_of_release(words, n);
         *ret_options = (struct options){
                         .version = "0.0.0", .lock = "none", .exit_at_once = NUMBER_UNSET, .backlog = 128};
+        n = add_words_of_release(ret_options->release_words, words, n);
 
         for (size_t i = 0; i < n; i++) {
                 const struct option_row *row = NULL;
@@ -107,7 +107,7 @@ void options_read(int argc, char **argv, struct options *ret_options) {
                 ret_options->cooperate_from = UINT64_MAX;
 }
 
-static size_t add_words_of_release(char **words, size_t n) {
+static size_t add_words_of_release(char *text, char **words, size_t n) {
         char path[PATH_MAX], *rest = NULL;
         ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("testnode.args"));
         char *slash = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
@@ -117,12 +117,11 @@ static size_t add_words_of_release(char **words, size_t n) {
         FILE *file = fopen(path, "re");
         if (!file)
                 return n;
-        char *text = calloc(1, 4096); /* the words stay in it */
-        size_t size = text ? fread(text, 1, 4095, file) : 0;
+        size_t size = fread(text, 1, RELEASE_WORDS_SIZE - 1, file);
         (void)fclose(file);
-        if (size == 4095)
+        if (size == RELEASE_WORDS_SIZE - 1)
                 usage("4095 bytes at most go into", path);
-        for (char *word = text ? strtok_r(text, " \t\n", &rest) : NULL; word && n < WORDS_MAX;
+        for (char *word = strtok_r(text, " \t\n", &rest); word && n < WORDS_MAX;
                         word = strtok_r(NULL, " \t\n", &rest))
                 words[n++] = word;
         return n;

@@ -8,8 +8,11 @@
 #define LISTEN_MAX 16
 #define NUMBER_UNSET UINT64_MAX
 
+#define RELEASE_WORDS_SIZE 4096
+
 struct options {
-        const char *listen[LISTEN_MAX]; /* IP:PORT or [IP]:PORT */
+        char release_words[RELEASE_WORDS_SIZE]; /* of testnode.args; others point into it */
+        const char *listen[LISTEN_MAX];         /* IP:PORT or [IP]:PORT */
         size_t n_listen;
         const char *state, *version, *lock, *udp, *unix_path, *dial, *signatures, *follow, *stray;
         uint64_t block_ms, start_ms, stop_ms, exit_after_ms, reopen_ms; /* 0: not */
