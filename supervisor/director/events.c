@@ -283,8 +283,10 @@ static void on_started(struct director *director, const struct keeper_started *s
         if (started->kind != SPAWN_GENERATION || !unit)
                 return;
         unit->has_executed = true;
-        if (started->error == 0)
+        if (started->error == 0) {
+                probing_started(director, unit->generation);
                 return;
+        }
         (void) snprintf(unit->failure, sizeof(unit->failure), "it could not be started: %.64s: %.100s%s", started->step,
                         strerror(-started->error),
                         started->error == -ENOEXEC ? "; is the release for this machine's architecture?" : "");

@@ -73,8 +73,9 @@ static bool waits_for_ready(const struct director *director, const struct unit *
 static void check_proof(struct director *director) {
         struct watch *watch = &director->watch;
         struct unit *unit = unit_find(director, watch->generation);
-        if (!watch->is_proving || !unit || !unit->is_running || !adoption_is_complete(director, watch->generation) ||
-                        !all_were_healthy(director) || waits_for_ready(director, unit))
+        if (!watch->is_proving || !unit || !unit->is_running || !unit->has_executed ||
+                        !adoption_is_complete(director, watch->generation) || !all_were_healthy(director) ||
+                        waits_for_ready(director, unit))
                 return;
         watch->is_proving = false;
         unit->was_proved = true;
@@ -132,6 +133,14 @@ void probing_listener_changed(struct director *director, uint64_t generation) {
         if (director->watch.is_proving && adoption_is_complete(director, generation))
                 for (size_t i = 0; i < ASKED_END; i++)
                         director->watch.probes[i].due_at = now_monotonic();
+        check_proof(director);
+        set_probe_timer(director);
+}
+
+/* Where neither a listener nor a probe says so, this is all that can be known. */
+void probing_started(struct director *director, uint64_t generation) {
+        if (generation != director->watch.generation)
+                return;
         check_proof(director);
         set_probe_timer(director);
 }

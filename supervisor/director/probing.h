@@ -19,6 +19,9 @@ void probing_watch(struct director *director, uint64_t generation);
 /* Just the height and the probes for status from now on; 0: nobody is asked. */
 void probing_follow(struct director *director, uint64_t generation);
 
+/* A generation executes its command. */
+void probing_started(struct director *director, uint64_t generation);
+
 /* A generation has a new listener, or says READY=1. */
 void probing_listener_changed(struct director *director, uint64_t generation);
 

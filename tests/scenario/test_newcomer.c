@@ -20,6 +20,11 @@ static bool gives_reason(const json_t *status, const void *words) {
         return reason && strstr(reason, words);
 }
 
+static bool is_running(const json_t *status, const void *userdata) {
+        (void)userdata;
+        return strcmp(scenario_text(status, "phase"), "running") == 0;
+}
+
 #define ELSEWHERE                                                                                         \
         "listens on tcp:127.0.0.1:8545, which is not in `listen`, and so far not on tcp:127.0.0.1:8546, " \
         "which is: correct the "                                                                          \
@@ -64,6 +69,23 @@ SCENARIO(an_address_that_differs_by_its_host_is_told_while_it_is_so) {
                         "listens on tcp:127.0.0.2:8545 too, which is not in `listen` while "
                         "tcp:127.0.0.1:8545 is",
                         TIMEOUT_US));
+        scenario_stop(s);
+}
+
+/* Nothing then says that it is well but that it runs. */
+SCENARIO(a_node_that_is_not_asked_anything_runs_as_soon_as_it_is_started) {
+        scenario_configure(s,
+                        "node: %s\nrelease: \"1.0.0\"\ndeadlines: {prove: 5s}\nprobation: 100ms\n"
+                        "exec: {command: testnode, args: [--listen, \"127.0.0.1:8545\"]}\n",
+                        s->node);
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start_supervisor(s);
+        json_t *status = scenario_wait_status(s, is_running, NULL, 2 * TIMEOUT_US);
+        assert_int_equal(scenario_number(status, "generation"), 1);
+        json_decref(status);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        scenario_assert_release(s, "2.0.0");
         scenario_stop(s);
 }
 
@@ -122,6 +144,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(a_port_that_is_not_the_node_s_is_told_while_it_starts),
                         SCENARIO_TEST(an_address_that_differs_by_its_host_is_told_while_it_is_so),
+                        SCENARIO_TEST(a_node_that_is_not_asked_anything_runs_as_soon_as_it_is_started),
                         SCENARIO_TEST(a_state_that_the_user_cannot_write_is_told_at_the_start),
                         SCENARIO_TEST(a_release_without_the_command_is_not_added),
         };
