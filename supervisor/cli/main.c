@@ -152,13 +152,17 @@ static const struct command commands[] = {
                                 .run = command_cancel},
                 {.name = "accept-state",
                                 .usage = "[NODE]",
-                                .summary = "Let a signer run on an older state than it had",
+                                .summary = "Say that the state is right for the release that is held",
                                 .takes_node = true,
                                 .run = command_accept_state,
                                 .help = "A node with state.signer is held when its state lies below the "
                                         "height that it had come to: it "
                                         "would\nsign again what it has signed. Say this only if its signing "
-                                        "memory is the newest one."},
+                                        "memory is the newest one.\nAny node is held when another release "
+                                        "has been at its state, or blocks are in it that the schedule "
+                                        "forbids: "
+                                        "say\nthis when you have put it back, or know that it was not "
+                                        "changed."},
                 {.name = "restart",
                                 .usage = "[NODE]",
                                 .summary = "Restart the release that runs, without a gap",

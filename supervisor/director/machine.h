@@ -69,7 +69,8 @@ enum machine_event_type {
         EVENT_DRAINED,
         EVENT_PROBATION_PASSED,
         EVENT_STATE_IS_OLD,   /* generation finds an older state than the journal knows; flag: nothing runs yet; text */
-        EVENT_STATE_ACCEPTED, /* an operator says that the state is the right one */
+        EVENT_STATE_ACCEPTED, /* an operator says that the state is the right one for the release in force; flag: the schedule allows
+                               * that one there, or the gate stops it where it does not */
         EVENT_DEADLINE, /* the phase's deadline has passed; flag: what it waits for left its cgroup, where no kill reaches it */
         EVENTS,
 };

@@ -322,7 +322,7 @@ int on_state_is_old(struct step *step) {
 
 int on_state_accepted(struct step *step) {
         struct machine *m = step->machine;
-        if (!m->state_is_old)
+        if (!m->state_is_old && (!m->must_not_run || !step->event->flag))
                 return -EPERM;
         if (!m->current_is_gone || m->stuck != 0)
                 return -EBUSY;

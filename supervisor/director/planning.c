@@ -168,8 +168,9 @@ static int begin_swap(struct director *director, enum machine_event_type type, c
         if (r == -EPERM)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "the node is held because %.100s must not run on the state as it is: upgrade to a release that may, with "
-                                "--now; or, if the schedule is wrong, change it with `interrex schedule set` or `remove`",
-                                machine->current_release);
+                                "--now; if the schedule is wrong, change it with `interrex schedule set` or `remove`; if the state is right "
+                                "for %.100s, say so with `interrex accept-state`",
+                                machine->current_release, machine->current_release);
         if (r == -EDEADLK)
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "generation %lu was killed and does not end: a process in it waits in the kernel (often for a disk "

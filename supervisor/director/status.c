@@ -304,7 +304,7 @@ static void append_pin(const struct director *director, json_t *array) {
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
-        char text[400], signing[700], way_out[MACHINE_REASON_MAX];
+        char text[400], signing[700], way_out[WAY_OUT_MAX];
         append_cut_off(director, array);
         if (way_out_describe(director, way_out, sizeof(way_out)))
                 append(array, way_out);
@@ -434,7 +434,7 @@ static void put_waiting(const struct director *director, json_t *object) {
 
 char *status_text(struct director *director) {
         const struct machine *machine = &director->record.machine;
-        char warning[700], way_out[MACHINE_REASON_MAX];
+        char warning[700], way_out[WAY_OUT_MAX];
         json_t *object = json_object();
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "config", json_string(director->welcome.config_path));

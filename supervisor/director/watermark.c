@@ -3,6 +3,8 @@
 #include "../lib/control_protocol.h"
 #include "../lib/log.h"
 #include "events.h"
+#include "gate.h"
+#include "planning.h"
 #include "record.h"
 
 #define WRITE_EVERY_US USEC_PER_SEC
@@ -43,11 +45,20 @@ void watermark_forget(struct record *record) {
 }
 
 int watermark_accept(struct director *director, struct refusal *ret_refusal) {
+        const struct machine *machine = &director->record.machine;
+        const char *node = director->config->node;
+        uint64_t height = planning_height(director);
         struct machine_event event = {.type = EVENT_STATE_ACCEPTED};
-        if (!director->record.machine.state_is_old || director->record.machine.phase != PHASE_HELD)
-                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "node %s is not held because of an older state",
-                                director->config->node);
-        if (events_feed(director, &event) == 1)
-                return 0;
-        return refuse(ret_refusal, CONTROL_ERROR_BUSY, "the node has not ended yet; try again");
+        if (machine->phase != PHASE_HELD || !machine->must_not_run)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED, "node %s is not held because of its state", node);
+        event.flag = gate_holds(director, machine->current_release) ||
+                     (height != MACHINE_NO_HEIGHT && planning_allows(director, machine->current_release, height + 1));
+        int r = events_feed(director, &event);
+        if (r == -EPERM)
+                return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                "the schedule does not allow %.100s at height %lu, and nothing would stop it there: take the boundary out with "
+                                "`interrex schedule remove %s HEIGHT`, or go on with a release that may run, with `interrex upgrade %s VERSION "
+                                "--now`",
+                                machine->current_release, height + 1, node, node);
+        return r == 1 ? 0 : refuse(ret_refusal, CONTROL_ERROR_BUSY, "the node has not ended yet; try again");
 }

@@ -50,6 +50,31 @@ SCENARIO(I8_a_state_that_holds_the_memory_is_held_at_a_boundary) {
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
 
+static bool may_be_accepted(const json_t *status, const void *userdata) {
+        const char *way_out = json_string_value(json_object_get(status, "way_out"));
+        (void)userdata;
+        return scenario_is_held(status, NULL) && way_out && strstr(way_out, "accept-state");
+}
+
+/* The new release had changed nothing when it failed, which only the operator can know. */
+SCENARIO(what_an_operator_knows_to_be_right_goes_on) {
+        begin(s, "signer: inside", "--never-advance --accept-never-answer");
+        struct process_result result =
+                        scenario_cli(s, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
+        assert_int_equal(result.status, 4);
+        process_result_done(&result);
+        json_decref(scenario_wait_status(s, may_be_accepted, NULL, TIMEOUT_US));
+        scenario_expect(s, 0, "accept-state", s->node, NULL);
+        /* The schedule still says that it ends there: it stands at its gate, and answers. */
+        json_decref(scenario_wait_status(s, scenario_is_held, "asks for", TIMEOUT_US));
+        scenario_wait_height(s, 59, TIMEOUT_US);
+        scenario_expect(s, 0, "schedule", "remove", s->node, "60", NULL);
+        scenario_wait_height(s, 70, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, (const struct ledger_range[]){{1, UINT64_MAX, "1.0.0"}}, 1);
+        assert_true(assert_signed_once(s, "1.0.0") > 0);
+}
+
 static void put_mark(struct scenario *s) {
         run("mkdir -p %s/data && touch %s/data/priv_validator_state.json", s->data, s->data);
 }
@@ -209,6 +234,7 @@ int main(void) {
                         SCENARIO_TEST(I8_what_was_signed_is_remembered_when_the_state_is_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_never_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_held_at_a_boundary),
+                        SCENARIO_TEST(what_an_operator_knows_to_be_right_goes_on),
                         SCENARIO_TEST(I8_who_may_be_a_signer_is_never_put_back),
                         SCENARIO_TEST(I8_a_signer_is_seen_at_the_latest_when_the_snapshot_is_taken),
                         SCENARIO_TEST(who_is_said_not_to_sign_is_put_back),
