@@ -50,6 +50,30 @@ static void I3_overlap_goes_back_behind_a_breaking_boundary_to_a_hold(void **sta
         assert_true(did(&life, ACTION_TERMINATE, 1));
 }
 
+static int accept_state(struct life *life, bool may_run_there) {
+        struct machine_event event = {
+                        .type = EVENT_STATE_ACCEPTED, .height = MACHINE_NO_HEIGHT, .flag = may_run_there};
+        life->actions.n = 0;
+        return machine_step(&life->machine, &life->settings, &event, &life->actions);
+}
+
+/* What another release has made of the state only an operator can judge, and only where the height is watched over. */
+static void I3_a_state_is_accepted_where_the_release_may_run_or_is_gated(void **state) {
+        struct life life = proving(true);
+        (void)state;
+        life.settings.signer_inside = life.settings.gate_holds = true;
+        (void)feed(&life, EVENT_UNHEALTHY, 2, "it is not");
+        (void)feed(&life, EVENT_EMPTY, 2, NULL);
+        assert_int_equal(life.machine.phase, PHASE_HELD);
+        assert_true(life.machine.must_not_run && !life.machine.may_serve);
+        assert_int_equal(accept_state(&life, false), -EPERM);
+        assert_int_equal(accept_state(&life, true), 1);
+        assert_int_equal(life.machine.phase, PHASE_STARTING);
+        assert_true(place_of(&life, ACTION_ARM_GATE) < place_of(&life, ACTION_SPAWN));
+        assert_false(life.machine.must_not_run);
+        assert_int_equal(accept_state(&life, true), 0); /* it is not held any more */
+}
+
 /* A node that stops by itself must be told anew where; it is no crash, and an armed upgrade stays armed. */
 static void an_armed_node_is_renewed(void **state) {
         struct life life = running();
@@ -166,6 +190,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(an_armed_upgrade_waits_for_its_height),
                         cmocka_unit_test(I3_a_gate_that_was_armed_too_late_starts_nothing),
+                        cmocka_unit_test(I3_a_state_is_accepted_where_the_release_may_run_or_is_gated),
                         cmocka_unit_test(I3_overlap_goes_back_behind_a_breaking_boundary_to_a_hold),
                         cmocka_unit_test(an_armed_node_is_renewed),
                         cmocka_unit_test(the_old_release_goes_when_the_new_one_is_rehearsed),
