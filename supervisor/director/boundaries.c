@@ -211,10 +211,16 @@ static int check_past(struct director *director, const struct schedule_change *c
 static int check_unit(const struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {
         const char *own = boundary_unit_name(director->config->height.unit), *unit = boundary_unit_name(rule->unit);
         bool is_counter = rule->unit == UNIT_VIEW || rule->unit == UNIT_EPOCH;
+        bool has_heights = director->config->height.source != HEIGHT_NONE || director->config->gate.kind != GATE_NONE;
         char point[64];
+        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        if (!has_heights)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "a boundary at %s cannot be kept: nothing tells where this node stands, as the configuration has neither "
+                                "`height` nor `gate`; write them into it, or upgrade with --now",
+                                point);
         if (is_native(director, rule) || rule->unit == UNIT_TIME)
                 return 0;
-        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
         if (is_counter && counters_have_source(director, rule->unit))
                 return rule->from == BOUNDARY_NO_WINDOW
                                        ? 0

@@ -236,6 +236,7 @@ struct source_record {
 struct source {
         struct source_record record;
         char error[768];                /* of the last attempt; empty: it was in order */
+        struct boundary_rule beside;    /* one that is in force and not in the file that was read last; range "": none */
         unsigned failures;              /* in a row */
         bool is_under_way, has_changed; /* it changed again while it was read */
         bool start_waits;               /* the node is started when it has been read once */

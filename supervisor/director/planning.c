@@ -223,9 +223,11 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         uint64_t reference = now ? next_height(director) : height;
         if (now && planning_height(director) == MACHINE_NO_HEIGHT && director->schedule.n > 0)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
-                                "where the node stands is not known, so the schedule cannot say whether %.60s may run; wait until its "
-                                "height is told",
-                                version);
+                                "where the node stands is not known, so the schedule cannot say whether %.60s may run: %s", version,
+                                director->config->height.source != HEIGHT_NONE || director->config->gate.kind != GATE_NONE
+                                                ? "wait until its height is told"
+                                                : "the configuration has neither `height` nor `gate`, so take the boundaries out with "
+                                                  "`interrex schedule remove`");
         if (!planning_allows(director, version, reference))
                 return refuse_version(director, version, reference, ret_refusal);
         jobs_plan_snapshot(director);

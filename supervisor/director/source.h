@@ -16,6 +16,9 @@ bool source_holds_start(struct director *director);
 void source_is_fetched(struct director *director, int document_fd, int signature_fd);
 void source_is_read(struct director *director, const struct schedule_reading *reading, const char *error);
 
+/* Of a file without a sequence: a boundary that is in force and not in it, and what to do. False: there is none. */
+bool source_describe_beside(const struct director *director, char *text, size_t size);
+
 const char *source_name(const struct director *director); /* NULL: none is configured */
 const char *source_place(const struct director *director);
 /* Seconds since it was last found in order; negative: never. */

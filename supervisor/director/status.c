@@ -304,7 +304,7 @@ static void append_pin(const struct director *director, json_t *array) {
 static json_t *degraded(struct director *director) {
         const struct config *config = director->config;
         json_t *array = json_array();
-        char text[400], signing[700], way_out[WAY_OUT_MAX];
+        char text[700], signing[700], way_out[WAY_OUT_MAX];
         append_cut_off(director, array);
         if (way_out_describe(director, way_out, sizeof(way_out)))
                 append(array, way_out);
@@ -333,6 +333,7 @@ static json_t *degraded(struct director *director) {
         append_later_locks(director, array);
         unheld_describe(director, director->record.machine.serving, append_to, array);
         append_source(director, array);
+        append(array, source_describe_beside(director, text, sizeof(text)) ? text : "");
         if (director->prober < 0)
                 append(array, "the prober is being restarted: nothing is probed just now");
         if (!director->settings.snapshot && config->state.directory) {

@@ -84,6 +84,7 @@ SCENARIO(a_node_that_is_not_asked_anything_runs_as_soon_as_it_is_started) {
         json_t *status = scenario_wait_status(s, is_running, NULL, 2 * TIMEOUT_US);
         assert_int_equal(scenario_number(status, "generation"), 1);
         json_decref(status);
+        scenario_expect(s, 1, "schedule", "set", s->node, "100", "1.x", NULL); /* which nobody could tell */
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
         scenario_assert_release(s, "2.0.0");
         scenario_stop(s);

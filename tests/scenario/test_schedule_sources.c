@@ -72,6 +72,29 @@ SCENARIO(I3_a_file_is_followed_when_it_is_edited) {
         scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
 }
 
+static bool is_clean(const json_t *status, const void *words) {
+        return !scenario_is_degraded(status, words);
+}
+
+/* Who edits a line of it moves nothing: the old one stays beside the new one, and that is said. */
+SCENARIO(a_line_that_is_gone_from_a_file_without_a_number_is_named) {
+        static const char *const beside = "the boundary \"30000000 2.x\" is in force and not in";
+        struct place at = place(s, "schedule");
+        char more[256];
+        (void)snprintf(more, sizeof(more),
+                        "release: \"1.0.0\"\nschedule: {source: file, path: %s, every: 100ms}", at.schedule);
+        write_file(at.schedule, "30000000 2.x\n");
+        configure(s, more);
+        scenario_add_testnodes(s, 1, 2);
+        scenario_start(s);
+        wait_schedule(s, -1, NULL);
+        replace_file(at.schedule, "40000000 2.x\n");
+        json_decref(scenario_wait_status(s, scenario_is_degraded, beside, TIMEOUT_US));
+        scenario_expect(s, 0, "schedule", "remove", s->node, "30000000", NULL);
+        json_decref(scenario_wait_status(s, is_clean, beside, TIMEOUT_US));
+        scenario_stop(s);
+}
+
 /* The director may not look into the folder: the keeper opens the file, and it is looked at now and then. */
 SCENARIO(I3_a_file_that_only_root_may_read_is_followed) {
         struct place at;
@@ -363,6 +386,7 @@ SCENARIO(I3_a_version_beacon_is_followed) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I3_a_file_is_followed_when_it_is_edited),
+                        SCENARIO_TEST(a_line_that_is_gone_from_a_file_without_a_number_is_named),
                         SCENARIO_TEST(I3_a_file_that_only_root_may_read_is_followed),
                         SCENARIO_TEST(I7_a_server_is_believed_what_was_signed),
                         SCENARIO_TEST(I7_a_server_with_a_certificate_of_a_known_authority),
