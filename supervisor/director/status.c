@@ -426,9 +426,11 @@ static void put_run(struct director *director, json_t *object) {
 }
 
 /* Since when nobody accepts; null: somebody does. */
+/* Before a generation of this supervisor's has served there is no socket to wait in. */
 static void put_waiting(const struct director *director, json_t *object) {
+        const struct machine *machine = &director->record.machine;
         uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
-        bool waits = machine_is_in_gap(&director->record.machine) && began_at != 0 && began_at <= now;
+        bool waits = machine->serving != 0 && machine_is_in_gap(machine) && began_at != 0 && began_at <= now;
         (void) json_object_set_new(object, "waiting_s",
                         waits ? json_real((double) (now - began_at) / (double) USEC_PER_SEC) : json_null());
 }
