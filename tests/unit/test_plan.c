@@ -1,0 +1,149 @@
+/* What the plan and the status say about what comes next, from what the director knows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "director/plan.h"
+#include "director/status.h"
+#include "lib/release.h"
+#include "lib/release_files.h"
+#include <fcntl.h>
+#include <jansson.h>
+#include <unistd.h>
+
+#define HEIGHT 660
+#define BOUNDARY 672
+
+struct stage {
+        char top[64], source[96], releases[96];
+        struct config config;
+        struct director director;
+};
+
+static void add_releases(const struct stage *stage) {
+        static const char *const versions[] = {"1.7.1", "2.0.0", "3.0.1"};
+        for (size_t i = 0; i < ELEMENTS(versions); i++) {
+                _cleanup_free_ char *error = NULL;
+                bool existed;
+                assert_true(release_add(stage->releases, versions[i], stage->source, NULL, NULL, &existed,
+                                            &error) >= 0);
+        }
+}
+
+static int set_up(void **state) {
+        struct stage *stage = calloc(1, sizeof(*stage));
+        assert_non_null(stage);
+        struct director *director = &stage->director;
+        char path[96];
+        text_copy(stage->top, sizeof(stage->top), "/tmp/interrex-plan-XXXXXX");
+        assert_non_null(mkdtemp(stage->top));
+        (void)snprintf(stage->source, sizeof(stage->source), "%s/node", stage->top);
+        (void)snprintf(stage->releases, sizeof(stage->releases), "%s/releases", stage->top);
+        (void)snprintf(path, sizeof(path), "%s/journal.db", stage->top);
+        _cleanup_close_ int fd = open(stage->source, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        assert_int_equal(write(fd, "#!/bin/sh\n", 10), 10);
+        add_releases(stage);
+        assert_int_equal(journal_open(path, true, &director->journal), 0);
+        assert_true(sd_event_new(&director->event) >= 0);
+        stage->config.node = (char *)"anvil";
+        stage->config.exec.command = (char *)"node";
+        stage->config.gate.kind = GATE_OBSERVE;
+        stage->config.gate.overshoot_allowed = true;
+        director->config = &stage->config;
+        director->releases_dir = stage->releases;
+        director->settings.snapshot = true;
+        director->record.machine = machine_initial();
+        director->record.machine.phase = PHASE_RUNNING;
+        text_copy(director->record.machine.current_release, MACHINE_RELEASE_MAX, "1.7.1");
+        director->record.follow.held_at = director->record.follow.found_at = MACHINE_NO_HEIGHT;
+        director->rate = (struct rate){
+                        .height = HEIGHT, .at = now_monotonic(), .usec_per_block = USEC_PER_SEC};
+        *state = stage;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        struct stage *stage = *state;
+        schedule_done(&stage->director.schedule);
+        journal_close(stage->director.journal);
+        (void)sd_event_source_disable_unref(stage->director.retry_timer);
+        (void)sd_event_source_disable_unref(stage->director.phase_timer);
+        sd_event_unref(stage->director.event);
+        free(stage->director.gate);
+        assert_int_equal(tree_remove(AT_FDCWD, stage->top), 0);
+        free(stage);
+        return 0;
+}
+
+static void schedule(struct stage *stage, uint32_t unit, uint64_t at, const char *range) {
+        struct boundary_rule rule = {.unit = unit, .at = at, .from = BOUNDARY_NO_WINDOW};
+        text_copy(rule.range, sizeof(rule.range), range);
+        assert_int_equal(schedule_add(&stage->director.schedule, &rule,
+                                         unit == UNIT_HEIGHT ? at : SCHEDULE_NO_HEIGHT, NULL),
+                        0);
+}
+
+static json_t *read_json(char *text) {
+        json_t *json = json_loads(text, 0, NULL);
+        assert_non_null(json);
+        free(text);
+        return json;
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+        return json_string_value(json_object_get(object, key));
+}
+
+static void assert_says(const json_t *object, const char *key, const char *expected) {
+        const char *text = text_of(object, key);
+        if (!text || !strstr(text, expected))
+                fail_msg("%s is \"%s\", without \"%s\"", key, text ? text : "(null)", expected);
+}
+
+static const json_t *first_boundary(const json_t *plan) {
+        return json_array_get(json_object_get(plan, "boundaries"), 0);
+}
+
+static void an_epoch_is_promised_no_height(void **state) {
+        static const uint32_t units[] = {UNIT_EPOCH, UNIT_VIEW, UNIT_TIME};
+        for (size_t i = 0; i < ELEMENTS(units); i++)
+                for (enum gate_kind kind = GATE_NONE; kind <= GATE_OBSERVE; kind++) {
+                        struct stage *stage = *state;
+                        stage->config.gate.kind = kind;
+                        schedule(stage, units[i], 2000000000, "2.0.0");
+                        char *text = plan_text(&stage->director);
+                        assert_null(strstr(text, "18446744073709551"));
+                        json_t *plan = read_json(text);
+                        if (kind == GATE_OBSERVE)
+                                assert_says(first_boundary(plan), "gate_promise",
+                                                "is that of the last block before it, and may overshoot");
+                        json_decref(plan);
+                        schedule_done(&stage->director.schedule);
+                        stage->director.schedule = (struct schedule){0};
+                }
+}
+
+/* As at a height: the running release may not go on there. */
+static void who_is_denied_from_an_epoch_on_does_not_go_on(void **state) {
+        struct stage *stage = *state;
+        schedule(stage, UNIT_EPOCH, 2, "2.0.0");
+        json_t *plan = read_json(plan_text(&stage->director));
+        assert_says(first_boundary(plan), "on_failure", "the node is held");
+        json_decref(plan);
+        stage->config.gate.kind = GATE_UPROBE;
+        plan = read_json(plan_text(&stage->director));
+        assert_says(first_boundary(plan), "on_failure", "1.7.1 is held behind the last block before it");
+        json_decref(plan);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        cmocka_unit_test_setup_teardown(an_epoch_is_promised_no_height, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        who_is_denied_from_an_epoch_on_does_not_go_on, set_up, tear_down),
+        };
+        return cmocka_run_group_tests_name("the plan", tests, NULL, NULL);
+}
