@@ -122,7 +122,6 @@ static void an_epoch_is_promised_no_height(void **state) {
                                                 "is that of the last block before it, and may overshoot");
                         json_decref(plan);
                         schedule_done(&stage->director.schedule);
-                        stage->director.schedule = (struct schedule){0};
                 }
 }
 
@@ -139,11 +138,54 @@ static void who_is_denied_from_an_epoch_on_does_not_go_on(void **state) {
         json_decref(plan);
 }
 
+static void arm(struct stage *stage, const char *from, const char *to) {
+        struct machine *machine = &stage->director.record.machine;
+        machine->phase = PHASE_ARMED;
+        machine->kind = SWAP_UPGRADE;
+        machine->boundary = BOUNDARY;
+        text_copy(machine->current_release, MACHINE_RELEASE_MAX, from);
+        text_copy(machine->candidate_release, MACHINE_RELEASE_MAX, to);
+}
+
+/* The schedule allows what runs, and the operator wants the older one. */
+static void an_armed_downgrade_is_in_the_plan(void **state) {
+        struct stage *stage = *state;
+        static const char *const ranges[] = {">=1.7.1", NULL};
+        arm(stage, "3.0.1", "1.7.1");
+        for (size_t i = 0; i < ELEMENTS(ranges); i++) {
+                if (ranges[i])
+                        schedule(stage, UNIT_HEIGHT, BOUNDARY, ranges[i]);
+                else
+                        schedule_done(&stage->director.schedule);
+                json_t *plan = read_json(plan_text(&stage->director));
+                const json_t *boundary = first_boundary(plan);
+                assert_int_equal(json_integer_value(json_object_get(boundary, "height")), BOUNDARY);
+                assert_true(json_is_true(json_object_get(boundary, "is_swap")));
+                assert_string_equal(text_of(boundary, "release"), "1.7.1");
+                assert_says(boundary, "on_failure", "3.0.1 comes back and goes on");
+                json_decref(plan);
+        }
+}
+
+static void what_is_armed_for_now_is_none_of_an_epoch(void **state) {
+        struct stage *stage = *state;
+        arm(stage, "1.7.1", "3.0.1");
+        stage->director.record.machine.boundary = MACHINE_NO_HEIGHT;
+        schedule(stage, UNIT_EPOCH, 2, "2.0.0");
+        json_t *plan = read_json(plan_text(&stage->director));
+        assert_string_equal(text_of(first_boundary(plan), "release"), "2.0.0");
+        json_decref(plan);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test_setup_teardown(an_epoch_is_promised_no_height, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
                                         who_is_denied_from_an_epoch_on_does_not_go_on, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        an_armed_downgrade_is_in_the_plan, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        what_is_armed_for_now_is_none_of_an_epoch, set_up, tear_down),
         };
         return cmocka_run_group_tests_name("the plan", tests, NULL, NULL);
 }
