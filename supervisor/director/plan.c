@@ -5,6 +5,7 @@
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "outlook.h"
 #include "planning.h"
 #include "signing.h"
 #include "status.h"
@@ -27,13 +28,10 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
 static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block);
 
 char *plan_text(struct director *director) {
-        const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
         char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700], unstartable[700];
-        /* Whom users are steered to is what the next boundary will find, unless probation takes it back. */
-        bool is_in_probation = machine->phase == PHASE_PROBATION || machine->phase == PHASE_DRAINING;
-        const char *runs = is_in_probation ? machine->candidate_release : machine->current_release, *before = runs;
+        const char *runs = outlook_release(director), *before = runs;
         struct walk walk = {.from = height == MACHINE_NO_HEIGHT ? 0 : height};
         for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
                 const struct boundary *boundary = next_boundary(director, &walk);
@@ -45,7 +43,8 @@ char *plan_text(struct director *director) {
         }
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "release", json_string(runs));
-        (void) json_object_set_new(object, "in_probation", json_boolean(is_in_probation));
+        (void) json_object_set_new(object, "in_probation", json_boolean(outlook_is_in_probation(director)));
+        outlook_put(director, object);
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) height));
         (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
         (void) json_object_set_new(object, "state_directory",
@@ -99,7 +98,8 @@ static json_t *time_of(const struct director *director, uint64_t blocks, double 
 
 static void put_time(struct director *director, json_t *object, uint64_t boundary) {
         uint64_t height = planning_height(director);
-        bool is_known = height != MACHINE_NO_HEIGHT && height < boundary;
+        bool stands = director->record.machine.phase == PHASE_HELD;
+        bool is_known = !stands && height != MACHINE_NO_HEIGHT && height < boundary;
         double error = director->rate.deviation * ERROR_OF_MEAN;
         (void) json_object_set_new(object, "eta_s",
                         is_known ? time_of(director, boundary - height, director->rate.usec_per_block) : json_null());

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "director/outlook.h"
 #include "director/plan.h"
-#include "director/status.h"
 #include "lib/release.h"
 #include "lib/release_files.h"
 #include <fcntl.h>
@@ -177,6 +177,95 @@ static void what_is_armed_for_now_is_none_of_an_epoch(void **state) {
         json_decref(plan);
 }
 
+static void assert_about(const json_t *object, const char *key, double least, double most) {
+        const json_t *value = json_object_get(object, key);
+        assert_true(json_is_number(value));
+        assert_true(json_number_value(value) > least && json_number_value(value) <= most);
+}
+
+static void start_timer(const struct stage *stage, sd_event_source **timer, uint64_t usec) {
+        assert_true(sd_event_add_time_relative(stage->director.event, timer, CLOCK_MONOTONIC, usec, 0, NULL,
+                                    NULL) >= 0);
+}
+
+/* Behind a boundary whose release failed by chance, and is here. */
+static void a_hold_is_told_with_its_next_try(void **state) {
+        struct stage *stage = *state;
+        struct director *director = &stage->director;
+        director->record.machine.phase = PHASE_HELD;
+        director->record.follow.held_at = BOUNDARY;
+        text_copy(director->record.machine.reason, MACHINE_REASON_MAX, "2.0.0 crashed");
+        schedule(stage, UNIT_HEIGHT, BOUNDARY, "2.0.0");
+        schedule(stage, UNIT_HEIGHT, BOUNDARY + 100, "3.x");
+        schedule(stage, UNIT_VIEW, BOUNDARY + 100, "3.x");
+        director->counters[UNIT_VIEW].known = (struct plausible){.height = 1, .at = 1, .usec_per_block = 1};
+        start_timer(stage, &director->retry_timer, 30 * USEC_PER_SEC);
+        json_t *plan = read_json(plan_text(director)), *item;
+        size_t n;
+        assert_string_equal(text_of(plan, "phase"), "held");
+        assert_string_equal(text_of(plan, "reason"), "2.0.0 crashed");
+        assert_about(plan, "next_try_s", 0, 30);
+        assert_int_equal(json_array_size(json_object_get(plan, "boundaries")), 3);
+        json_array_foreach(json_object_get(plan, "boundaries"), n, item)
+                        assert_true(json_is_null(json_object_get(item, "eta_s")));
+        json_decref(plan);
+}
+
+static void a_hold_is_told_with_its_way_out(void **state) {
+        struct stage *stage = *state;
+        struct director *director = &stage->director;
+        director->record.machine.phase = PHASE_HELD;
+        director->record.follow.held_at = BOUNDARY;
+        schedule(stage, UNIT_HEIGHT, BOUNDARY, "4.x");
+        json_t *plan = read_json(plan_text(director));
+        assert_says(plan, "way_out", "interrex release add anvil");
+        assert_true(json_is_null(json_object_get(plan, "next_try_s")));
+        json_decref(plan);
+}
+
+static json_t *outlook(struct director *director) {
+        json_t *object = json_object();
+        outlook_put(director, object);
+        return object;
+}
+
+static void backoff_is_told_with_its_end(void **state) {
+        struct stage *stage = *state;
+        struct director *director = &stage->director;
+        start_timer(stage, &director->phase_timer, 30 * USEC_PER_SEC);
+        json_t *said = outlook(director);
+        assert_true(json_is_null(json_object_get(said, "next_try_s")));
+        json_decref(said);
+        director->record.machine.phase = PHASE_BACKOFF;
+        director->record.machine.current_is_gone = true;
+        said = outlook(director);
+        assert_string_equal(text_of(said, "phase"), "starting");
+        assert_about(said, "next_try_s", 0, 30);
+        json_decref(said);
+}
+
+/* 2.0.0 is in force, and the boundary that it came for does not come any more. */
+static void probation_is_told_with_its_end_and_what_comes_then(void **state) {
+        struct stage *stage = *state;
+        struct director *director = &stage->director;
+        arm(stage, "1.7.1", "2.0.0");
+        director->record.machine.phase = PHASE_PROBATION;
+        director->watch.is_probation = true;
+        director->watch.probation_ends_at = now_monotonic() + 30 * USEC_PER_SEC;
+        schedule(stage, UNIT_HEIGHT, BOUNDARY, ">=2.0.0");
+        json_t *said = outlook(director);
+        assert_about(said, "probation_s", 0, 30);
+        assert_true(json_is_null(json_object_get(said, "progress_s")));
+        assert_true(json_is_null(outlook_next(director)));
+        json_decref(said);
+        schedule(stage, UNIT_HEIGHT, BOUNDARY + 100, "3.x");
+        json_t *next = outlook_next(director);
+        assert_string_equal(text_of(next, "release"), "3.0.1");
+        assert_int_equal(json_integer_value(json_object_get(next, "height")), BOUNDARY + 100);
+        assert_says(next, "on_failure", "the node is held");
+        json_decref(next);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test_setup_teardown(an_epoch_is_promised_no_height, set_up, tear_down),
@@ -186,6 +275,11 @@ int main(void) {
                                         an_armed_downgrade_is_in_the_plan, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
                                         what_is_armed_for_now_is_none_of_an_epoch, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_next_try, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_way_out, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(backoff_is_told_with_its_end, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(probation_is_told_with_its_end_and_what_comes_then,
+                                        set_up, tear_down),
         };
         return cmocka_run_group_tests_name("the plan", tests, NULL, NULL);
 }
