@@ -35,7 +35,8 @@ static const struct command commands[] = {
                                 .options = OPTION_JSON,
                                 .takes_node = true,
                                 .run = command_plan,
-                                .help = "Exit status 1: something is missing for one of them."},
+                                .help = "Exit status 1: something is missing for one of them, or the node "
+                                        "is held."},
                 {.name = "watch",
                                 .usage = "[NODE]",
                                 .summary = "The same, live",

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "node.h"
 #include "output.h"
+#include "render.h"
 #include "status.h"
 #include "text.h"
 #include <inttypes.h>
@@ -120,6 +121,19 @@ static bool put_warning(FILE *out, const json_t *plan, const char *key, enum tex
         return true;
 }
 
+/* True: it is held, and goes to no boundary until what keeps it there has gone. */
+static bool put_hold(FILE *out, const json_t *plan, const struct text_style *style) {
+        const char *phase = json_string_value(json_object_get(plan, "phase"));
+        bool is_held = phase && strcmp(phase, "held") == 0;
+        if (is_held) {
+                text_put_coloured(out, style, COLOUR_BAD, "HELD");
+                put_text(out, "  ", plan, "reason");
+                (void)fputc('\n', out);
+        }
+        render_outlook(out, plan, style);
+        return is_held;
+}
+
 /* True: ready for all of them. */
 static bool put_plan(FILE *out, const json_t *plan, const struct text_style *style) {
         const json_t *boundaries = json_object_get(plan, "boundaries"), *boundary,
@@ -138,7 +152,8 @@ static bool put_plan(FILE *out, const json_t *plan, const struct text_style *sty
                 (void)fprintf(out, "  %.1f GB free", (double)json_integer_value(free) / 1e9);
         (void)fputc('\n', out);
         (void)put_warning(out, plan, "signer_warning", COLOUR_BUSY, style);
-        is_ready = !put_warning(out, plan, "release_problem", COLOUR_BAD, style);
+        bool is_held = put_hold(out, plan, style);
+        is_ready = !put_warning(out, plan, "release_problem", COLOUR_BAD, style) && !is_held;
         if (json_array_size(boundaries) == 0)
                 (void)fputs("no boundary lies ahead: set them with `interrex schedule set` or `interrex "
                             "schedule import`\n",

@@ -141,19 +141,47 @@ static void put_warning(FILE *out, const struct text_style *style, enum text_col
         (void)fputc('\n', out);
 }
 
+/* False: nothing is known of it. */
+static bool duration_of(const json_t *object, const char *key, char text[TEXT_DURATION_MAX]) {
+        uint64_t number;
+        if (!number_of(object, key, &number) || number >= UINT64_MAX / USEC_PER_SEC)
+                return false;
+        if (number == 0)
+                text_copy(text, TEXT_DURATION_MAX, "less than 1 s");
+        else
+                text_duration(number * USEC_PER_SEC, text);
+        return true;
+}
+
+void render_outlook(FILE *out, const json_t *object, const struct text_style *style) {
+        char duration[TEXT_DURATION_MAX];
+        put_warning(out, style, COLOUR_BAD, "! to go on: ", text_of(object, "way_out", NULL));
+        if (duration_of(object, "next_try_s", duration)) {
+                bool is_held = strcmp(text_of(object, "phase", ""), "held") == 0;
+                text_put_coloured(out, style, COLOUR_BUSY, "! ");
+                (void)fprintf(out, "%s in %s\n",
+                                is_held ? "the release that comes next is tried again by itself"
+                                        : "the node is not up: next try",
+                                duration);
+        }
+        if (duration_of(object, "probation_s", duration)) {
+                (void)fprintf(out, "in probation, for %s more", duration);
+                if (duration_of(object, "progress_s", duration))
+                        (void)fprintf(out, ", and has to make its blocks within %s", duration);
+                (void)fputc('\n', out);
+        }
+}
+
 static void put_warnings(FILE *out, const json_t *status, const struct text_style *style) {
         const char *way_out = text_of(status, "way_out", NULL);
         char duration[TEXT_DURATION_MAX];
-        uint64_t number;
         const json_t *item;
         size_t i;
         put_warning(out, style, COLOUR_BAD, "! ", text_of(status, "reason", NULL));
-        put_warning(out, style, COLOUR_BAD, "! to go on: ", way_out);
-        if (number_of(status, "waiting_s", &number) && number < UINT64_MAX / USEC_PER_SEC) {
-                text_duration(number * USEC_PER_SEC, duration);
+        render_outlook(out, status, style);
+        if (duration_of(status, "waiting_s", duration)) {
                 text_put_coloured(out, style, COLOUR_BUSY, "! ");
-                (void)fprintf(out, "the node does not answer: connections wait, for %s so far\n",
-                                number == 0 ? "less than 1 s" : duration);
+                (void)fprintf(out, "the node does not answer: connections wait, for %s so far\n", duration);
         }
         /* What programs find among the rest stands with the hold already. */
         json_array_foreach(json_object_get(status, "degraded"), i, item) {

@@ -11,6 +11,10 @@
 /* The status object as the director gives it; what is missing in it or of another type is left out. */
 int render_status(const json_t *status, const struct text_style *style, char **ret_text);
 
+/* What is left to be done in a hold, and when something goes on by itself: of a status or of a plan. To OUT; no line where there is
+ * nothing to be said. */
+void render_outlook(FILE *out, const json_t *object, const struct text_style *style);
+
 /* One line. Without the height it changes only when something happens. */
 int render_status_line(const json_t *status, bool with_height, char **ret_text);
 

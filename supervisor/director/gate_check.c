@@ -5,6 +5,8 @@
 #include "gate_location.h"
 #include "planning.h"
 
+#define BLOCK_NAME_MAX 40
+
 static void remember(struct director *director, const char *release, int result, const char *text) {
         struct gate_check *check = &director->gate_checks[director->n_gate_checks++ % GATE_CHECKS_MAX];
         check->result = result;
@@ -136,28 +138,47 @@ bool gate_describe_hold(const struct director *director, const char *release, ui
         return true;
 }
 
+/* Views, epochs and moments get their heights only when they are near. */
+static void name_blocks(uint64_t height, char *first, char *last, size_t size) {
+        if (height == MACHINE_NO_HEIGHT) {
+                (void) snprintf(first, size, "the first block from there on");
+                (void) snprintf(last, size, "the last block before it");
+                return;
+        }
+        (void) snprintf(first, size, "block %lu", height);
+        (void) snprintf(last, size, "block %lu", height > 0 ? height - 1 : 0);
+}
+
 void gate_describe(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
-        uint64_t last = height > 0 ? height - 1 : 0;
+        const char *later = height == MACHINE_NO_HEIGHT ? "; its height is known when it is near" : "";
+        char first[BLOCK_NAME_MAX], last[BLOCK_NAME_MAX];
+        name_blocks(height, first, last, sizeof(first));
         switch (director->config->gate.kind) {
         case GATE_UPROBE:
-                (void) snprintf(text, size, "exact: stops before block %lu begins", height);
+                (void) snprintf(text, size, "exact: stops before %s begins%s", first, later);
                 return;
         case GATE_LOG:
-                (void) snprintf(text, size, "not exact: stops when the node's log tells block %lu, and may overshoot", last);
+                (void) snprintf(text, size, "not exact: stops when the node's log tells %s, and may overshoot%s", last, later);
                 return;
         case GATE_NOTIFY:
                 if (gate_holds(director, release))
-                        (void) snprintf(text, size, "exact: the node asks, and waits, before block %lu begins", height);
+                        (void) snprintf(text, size, "exact: the node asks, and waits, before %s begins%s", first, later);
                 else
-                        (void) snprintf(text, size, "not exact: stops when the node has notified block %lu, and may overshoot",
-                                        last);
+                        (void) snprintf(text, size, "not exact: stops when the node has notified %s, and may overshoot%s", last,
+                                        later);
                 return;
         case GATE_OBSERVE:
-                (void) snprintf(text, size, "not exact: stops when the height that is asked for is %lu, and may overshoot", last);
+                if (height == MACHINE_NO_HEIGHT)
+                        (void) snprintf(text, size,
+                                        "not exact: stops when the height that is asked for is that of %s, and may overshoot%s",
+                                        last, later);
+                else
+                        (void) snprintf(text, size, "not exact: stops when the height that is asked for is %lu, and may overshoot",
+                                        height > 0 ? height - 1 : 0);
                 return;
         case GATE_NODE:
-                (void) snprintf(text, size, "exact: the node stops by itself before block %lu%s", height,
-                                director->config->gate.args ? ", with which it is started" : "");
+                (void) snprintf(text, size, "exact: the node stops by itself before %s%s%s", first,
+                                director->config->gate.args ? ", with which it is started" : "", later);
                 return;
         case GATE_NONE:
                 (void) snprintf(text, size, "nothing stops the node there: the configuration has no `gate`");
@@ -167,11 +188,13 @@ void gate_describe(const struct director *director, const char *release, uint64_
 void gate_describe_failure(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
         bool is_put_back = director->settings.snapshot && !director->settings.signer_inside;
         const char *until = "until a release that may run there is added, or an operator acts";
-        if (planning_allows(director, release, height))
+        char first[BLOCK_NAME_MAX], last[BLOCK_NAME_MAX];
+        name_blocks(height, first, last, sizeof(first));
+        if (height != MACHINE_NO_HEIGHT && planning_allows(director, release, height))
                 (void) snprintf(text, size, "if the new release fails, %.60s comes back and goes on", release);
         else if (is_put_back && gate_holds(director, release))
-                (void) snprintf(text, size, "if the new release fails, %.60s is held behind block %lu and serves reads, %s",
-                                release, height > 0 ? height - 1 : 0, until);
+                (void) snprintf(text, size, "if the new release fails, %.60s is held behind %s and serves reads, %s", release, last,
+                                until);
         else if (is_put_back && director->settings.hold_serves)
                 (void) snprintf(text, size,
                                 "if the new release fails, the node is held: %.60s serves reads, cut off from its peers, %s",

@@ -26,7 +26,8 @@ int gate_check_follow(struct director *director, const char *version, bool is_th
  * what it must not. False: the gate is exact, or allowed to overshoot, and TEXT is untouched. */
 bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
-/* "exact: stops before block 7 begins", or why it is not. */
+/* "exact: stops before block 7 begins", or why it is not. MACHINE_NO_HEIGHT, here and below: it is not known yet where the boundary lies,
+ * and the schedule denies RELEASE from there on. */
 void gate_describe(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
 /* What a release that fails at HEIGHT leads to, for one that is to take over from RELEASE there. */

@@ -5,6 +5,7 @@
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "outlook.h"
 #include "planning.h"
 #include "signing.h"
 #include "status.h"
@@ -15,34 +16,35 @@
 /* The rate is a mean over the last twenty blocks or so: its own error is about a quarter of what one block deviates. */
 #define ERROR_OF_MEAN 0.25
 
+/* By height, then those whose height is not known. */
+struct walk {
+        uint64_t from; /* what lies above it is yet to come */
+        size_t n_pending;
+        struct boundary armed;
+};
+
+static const struct boundary *next_boundary(const struct director *director, struct walk *walk);
 static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before);
 static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block);
 
 char *plan_text(struct director *director) {
-        const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
         char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700], unstartable[700];
-        /* Whom users are steered to is what the next boundary will find, unless probation takes it back. */
-        bool is_in_probation = machine->phase == PHASE_PROBATION || machine->phase == PHASE_DRAINING;
-        const char *runs = is_in_probation ? machine->candidate_release : machine->current_release, *before = runs;
-        const struct boundary *next = schedule_next(&director->schedule, height == MACHINE_NO_HEIGHT ? 0 : height);
-        size_t n_pending = 0;
+        const char *runs = outlook_release(director), *before = runs;
+        struct walk walk = {.from = height == MACHINE_NO_HEIGHT ? 0 : height};
         for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
-                const struct boundary *boundary = next ? next
-                                                  : n_pending < director->schedule.n_pending
-                                                                  ? &director->schedule.pending[n_pending++]
-                                                                  : NULL;
+                const struct boundary *boundary = next_boundary(director, &walk);
                 if (!boundary)
                         break;
-                next = next ? schedule_next(&director->schedule, next->height) : NULL;
                 (void) json_array_append_new(boundaries, plan_boundary(director, boundary, &before));
                 text_copy(releases[i], sizeof(releases[i]), before);
                 before = releases[i];
         }
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "release", json_string(runs));
-        (void) json_object_set_new(object, "in_probation", json_boolean(is_in_probation));
+        (void) json_object_set_new(object, "in_probation", json_boolean(outlook_is_in_probation(director)));
+        outlook_put(director, object);
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) height));
         (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
         (void) json_object_set_new(object, "state_directory",
@@ -58,6 +60,36 @@ char *plan_text(struct director *director) {
         return text;
 }
 
+/* An upgrade that waits for its height or is on its way there, and has not failed yet. */
+static bool is_armed(const struct machine *machine) {
+        return machine->kind == SWAP_UPGRADE && machine->boundary != MACHINE_NO_HEIGHT && machine->phase >= PHASE_ARMED &&
+               machine->phase <= PHASE_PROVING;
+}
+
+/* What is armed stays so when its boundary is taken out of the schedule. */
+static const struct boundary *next_boundary(const struct director *director, struct walk *walk) {
+        const struct schedule *schedule = &director->schedule;
+        const struct machine *machine = &director->record.machine;
+        const struct boundary *next = schedule_next(schedule, walk->from);
+        if (is_armed(machine) && machine->boundary > walk->from && (!next || next->height > machine->boundary)) {
+                walk->armed = (struct boundary){.height = machine->boundary,
+                                .rule = {.unit = director->config->height.unit,
+                                                .at = machine->boundary,
+                                                .from = BOUNDARY_NO_WINDOW}};
+                const struct range *range = schedule_range_at(schedule, machine->boundary);
+                if (range)
+                        walk->armed.range = *range;
+                else
+                        INVARIANT(range_parse("*", &walk->armed.range) >= 0);
+                next = &walk->armed;
+        }
+        if (next)
+                walk->from = next->height;
+        else if (walk->n_pending < schedule->n_pending)
+                next = &schedule->pending[walk->n_pending++];
+        return next;
+}
+
 static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block) {
         if (director->rate.usec_per_block <= 0)
                 return json_null();
@@ -66,7 +98,8 @@ static json_t *time_of(const struct director *director, uint64_t blocks, double 
 
 static void put_time(struct director *director, json_t *object, uint64_t boundary) {
         uint64_t height = planning_height(director);
-        bool is_known = height != MACHINE_NO_HEIGHT && height < boundary;
+        bool stands = director->record.machine.phase == PHASE_HELD;
+        bool is_known = !stands && height != MACHINE_NO_HEIGHT && height < boundary;
         double error = director->rate.deviation * ERROR_OF_MEAN;
         (void) json_object_set_new(object, "eta_s",
                         is_known ? time_of(director, boundary - height, director->rate.usec_per_block) : json_null());
@@ -193,14 +226,15 @@ static json_t *plan_boundary(struct director *director, const struct boundary *b
         char release[MACHINE_RELEASE_MAX], missing[MACHINE_REASON_MAX];
         struct version version;
         const char *old = *before;
-        bool stays = version_parse(old, &version) >= 0 && range_allows(&boundary->range, &version);
+        const struct machine *machine = &director->record.machine;
+        bool goes_over = is_armed(machine) && machine->boundary == boundary->height;
+        bool stays = !goes_over && version_parse(old, &version) >= 0 && range_allows(&boundary->range, &version);
+        if (goes_over)
+                text_copy(release, sizeof(release), machine->candidate_release);
         put_rule(director, boundary, object);
         if (stays)
                 (void) json_object_set_new(object, "release", json_string(old));
-        else if (following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
-                const struct machine *machine = &director->record.machine;
-                if (machine->boundary == boundary->height && machine->kind == SWAP_UPGRADE)
-                        text_copy(release, sizeof(release), machine->candidate_release);
+        else if (goes_over || following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
                 (void) json_object_set_new(object, "release", json_string(release));
                 check_release(director, release, object, problems);
                 *before = json_string_value(json_object_get(object, "release"));

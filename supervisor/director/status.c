@@ -4,11 +4,11 @@
 #include "connections.h"
 #include "counters.h"
 #include "elsewhere.h"
-#include "following.h"
 #include "gate.h"
 #include "gate_check.h"
 #include "heights.h"
 #include "hold.h"
+#include "outlook.h"
 #include "planning.h"
 #include "probing.h"
 #include "signing.h"
@@ -43,52 +43,6 @@ bool status_describe_unstartable(struct director *director, char *text, size_t s
         else
                 return false;
         return true;
-}
-
-/* What has been begun, or what the schedule asks for next: boundaries that the release in force may pass are none. RELEASE is empty
- * where none is here. */
-static bool find_next(struct director *director, uint64_t *ret_at, char *release, size_t size) {
-        const struct machine *machine = &director->record.machine;
-        uint64_t height = planning_height(director), at = machine->boundary;
-        struct version version;
-        text_copy(release, size, machine->candidate_release);
-        if (machine->kind == SWAP_NONE) {
-                release[0] = '\0';
-                if (version_parse(machine->current_release, &version) < 0)
-                        return false;
-                at = schedule_first_denied(&director->schedule, &version, height == MACHINE_NO_HEIGHT ? 0 : height + 1);
-                if (at == MACHINE_NO_HEIGHT)
-                        return false;
-                (void) following_pick(director, at, release, size);
-        }
-        *ret_at = at;
-        return true;
-}
-
-static json_t *next(struct director *director) {
-        const struct machine *machine = &director->record.machine;
-        char release[MACHINE_RELEASE_MAX], gate[GATE_CHECK_TEXT_MAX];
-        uint64_t at;
-        if (!find_next(director, &at, release, sizeof(release)))
-                return json_null();
-        uint64_t gated_at = at;
-        if (at == MACHINE_NO_HEIGHT) /* at once; from a hold it begins with the height that the node is held at */
-                at = director->record.follow.held_at;
-        json_t *object = json_object();
-        const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
-        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : machine->phase == PHASE_HELD ? USEC_INFINITY : planning_eta(director, at);
-        (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : number(at));
-        (void) json_object_set_new(object, "range", text_or_null(range ? range->text : NULL));
-        (void) json_object_set_new(object, "release", text_or_null(release));
-        gate_describe(director, machine->current_release, gated_at, gate, sizeof(gate));
-        (void) json_object_set_new(object, "gate",
-                        gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()
-                                                                                                  : json_string(gate));
-        gate_describe_failure(director, machine->current_release, gated_at, gate, sizeof(gate));
-        (void) json_object_set_new(object, "on_failure", gated_at == MACHINE_NO_HEIGHT ? json_null() : json_string(gate));
-        (void) json_object_set_new(object, "eta_s",
-                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
-        return object;
 }
 
 static json_t *listeners(struct director *director) {
@@ -274,8 +228,8 @@ static void append_unstartable(struct director *director, json_t *array) {
         if (status_describe_unstartable(director, text, sizeof(text)))
                 append(array, text);
         append(array, director->replaced);
-        bool is_other = find_next(director, &at, release, sizeof(release)) && *release &&
-                        strcmp(release, director->record.machine.current_release) != 0;
+        bool is_other = outlook_find_next(director, &at, release, sizeof(release)) && *release &&
+                        strcmp(release, outlook_release(director)) != 0;
         if (!is_other || verification_can_open(director, release, why, sizeof(why)))
                 return;
         (void) snprintf(text, sizeof(text), "the release that comes next could not be started: %s", why);
@@ -425,8 +379,7 @@ static void put_run(struct director *director, json_t *object) {
         (void) json_object_set_new(object, "height_problem", text_or_null(problem));
 }
 
-/* Since when nobody accepts; null: somebody does. */
-/* Before a generation of this supervisor's has served there is no socket to wait in. */
+/* Since when nobody accepts; null: somebody does. Before a generation of this supervisor's has served there is no socket to wait in. */
 static void put_waiting(const struct director *director, json_t *object) {
         const struct machine *machine = &director->record.machine;
         uint64_t began_at = director->record.gap_began_at, now = now_monotonic();
@@ -436,18 +389,14 @@ static void put_waiting(const struct director *director, json_t *object) {
 }
 
 char *status_text(struct director *director) {
-        const struct machine *machine = &director->record.machine;
-        char warning[700], way_out[WAY_OUT_MAX];
+        char warning[700];
         json_t *object = json_object();
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "config", json_string(director->welcome.config_path));
-        (void) json_object_set_new(object, "phase", json_string(machine_phase_for_status(machine->phase)));
-        (void) json_object_set_new(object, "reason", text_or_null(machine->reason));
-        (void) json_object_set_new(object, "way_out",
-                        way_out_describe(director, way_out, sizeof(way_out)) ? json_string(way_out) : json_null());
+        outlook_put(director, object);
         put_run(director, object);
         put_waiting(director, object);
-        (void) json_object_set_new(object, "next", next(director));
+        (void) json_object_set_new(object, "next", outlook_next(director));
         (void) json_object_set_new(object, "schedule", schedule_object(director));
         (void) json_object_set_new(object, "listeners", listeners(director));
         (void) json_object_set_new(object, "generations", generations(director));

@@ -119,11 +119,15 @@ static bool says_how_to_try_again(const json_t *status, const void *command) {
         return is_degraded && strstr(way_out, command) && strstr(way_out, " UTC)");
 }
 
+/* Or it has come to be in force since it was looked at last. */
 static bool shows_what_is_under_way(const json_t *status, const void *release) {
         const json_t *next = json_object_get(status, "next");
         const char *shown = json_string_value(json_object_get(next, "release"));
-        return strcmp(scenario_text(status, "phase"), "held") != 0 && shown && strcmp(shown, release) == 0 &&
-               json_integer_value(json_object_get(next, "height")) == 30;
+        if (strcmp(scenario_text(status, "phase"), "held") == 0)
+                return false;
+        return strcmp(scenario_text(status, "release"), release) == 0 ||
+               (shown && strcmp(shown, release) == 0 &&
+                               json_integer_value(json_object_get(next, "height")) == 30);
 }
 
 /* Reads go on at H-1 until the hotfix is added, and nobody has to ask for it. */
@@ -169,6 +173,10 @@ SCENARIO(the_plan_begins_with_the_release_in_probation) {
                         !strstr(plan.output, "stays with 2.0.0"))
                 fail_msg("%s%s", plan.output, plan.error);
         process_result_done(&plan);
+        struct process_result status = scenario_cli(s, "status", s->node, NULL);
+        if (!strstr(status.output, "\nin probation, for ") || strstr(status.output, "next: "))
+                fail_msg("%s%s", status.output, status.error);
+        process_result_done(&status);
         scenario_stop(s);
 }
 

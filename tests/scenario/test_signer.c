@@ -211,6 +211,10 @@ SCENARIO(I8_on_an_older_state_a_signer_does_not_start) {
                 json_t *status = scenario_wait_status(s, scenario_is_held, NULL, TIMEOUT_US);
                 assert_non_null(strstr(scenario_text(status, "reason"), "accept-state"));
                 json_decref(status);
+                struct process_result plan = scenario_cli(s, "plan", s->node, NULL);
+                if (plan.status != 1 || !strstr(plan.output, "\nHELD  the state is at height "))
+                        fail_msg("%d: %s%s", plan.status, plan.output, plan.error);
+                process_result_done(&plan);
                 scenario_expect(s, 1, "restart", s->node, NULL);
                 scenario_expect(s, 1, "upgrade", s->node, "2.0.0", "--now", NULL);
                 scenario_expect(s, 1, "rollback", s->node, NULL);

@@ -21,6 +21,7 @@ struct scratch {
 /* How the director of a test behaves. */
 struct script {
         const char *outcome, *reason; /* of Wait */
+        const char *plan;             /* NULL: it knows of none */
         const char *error;            /* a name: every call is refused with it */
         const char *dies_at;          /* a method: the director ends when it is called */
         bool unlinks_socket;          /* before it ends */

@@ -48,6 +48,24 @@ static void what_a_director_does_not_know_is_told(void **state) {
         stage_assert_says(s->err, "does not know this command: it is of another version");
 }
 
+/* Who watches by the exit status must hear of it, whatever lies ahead. */
+static void the_plan_of_a_held_node_is_red(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"held\","
+                                                               "\"reason\":\"2.0.0 failed\","
+                                                               "\"way_out\":\"add one\",\"next_try_s\":4.2,"
+                                                               "\"release\":\"1.7.1\",\"boundaries\":[]}"});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
+        stage_assert_says(s->out, "HELD  2.0.0 failed\n"
+                                  "! to go on: add one\n"
+                                  "! the release that comes next is tried again by itself in 4.0 s\n");
+        stage_end_director(s);
+        stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"running\","
+                                                               "\"release\":\"1.7.1\",\"boundaries\":[]}"});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_DONE);
+}
+
 static void an_upgrade_without_a_moment_is_not_begun(void **state) {
         struct scratch *s = *state;
         stage_supervise(s);
@@ -475,6 +493,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(mistakes_are_2_and_say_what_to_do),
                         TEST(what_a_director_does_not_know_is_told),
+                        TEST(the_plan_of_a_held_node_is_red),
                         TEST(an_upgrade_without_a_moment_is_not_begun),
                         TEST(a_node_that_does_not_run_is_5),
                         TEST(of_several_nodes_one_must_be_named),

@@ -79,6 +79,40 @@ static void a_hold_stands_with_its_way_out(void **state) {
                         "! degraded: no snapshot\n");
 }
 
+static void a_hold_that_is_tried_again_says_when(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"2.0.0 failed\",\"release\":\"1\","
+                       "\"height\":29,\"next_try_s\":8.6,\"next\":{\"height\":30,\"release\":\"2.0.0\","
+                       "\"eta_s\":null}}",
+                        "a  HELD  1  height 29\n"
+                        "! 2.0.0 failed\n"
+                        "! the release that comes next is tried again by itself in 8.0 s\n"
+                        "next: 2.0.0 at height 30\n");
+}
+
+static void a_node_that_crashed_says_when_it_is_tried_again(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"starting\",\"release\":\"1\",\"height\":29,"
+                       "\"next_try_s\":0.4}",
+                        "a  STARTING  1  height 29\n"
+                        "! the node is not up: next try in less than 1 s\n");
+}
+
+/* What is in force already does not come next. */
+static void probation_says_when_it_ends(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"probation\",\"release\":\"2\",\"height\":30,"
+                       "\"probation_s\":3.2,\"progress_s\":null,"
+                       "\"next\":{\"height\":90,\"release\":\"3\",\"eta_s\":60}}",
+                        "a  PROBATION  2  height 30\n"
+                        "in probation, for 3.0 s more\n"
+                        "next: 3 at height 90 (in about 60 s)\n");
+        assert_renders("{\"node\":\"a\",\"phase\":\"probation\",\"release\":\"2\",\"height\":30,"
+                       "\"probation_s\":3.2,\"progress_s\":9,\"next\":null}",
+                        "a  PROBATION  2  height 30\n"
+                        "in probation, for 3.0 s more, and has to make its blocks within 9.0 s\n");
+}
+
 static void a_node_that_is_down_says_so(void **state) {
         (void)state;
         assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"it "
@@ -350,6 +384,9 @@ int main(void) {
                         cmocka_unit_test(a_running_node_reads_at_a_glance),
                         cmocka_unit_test(a_held_node_says_why_first),
                         cmocka_unit_test(a_hold_stands_with_its_way_out),
+                        cmocka_unit_test(a_hold_that_is_tried_again_says_when),
+                        cmocka_unit_test(a_node_that_crashed_says_when_it_is_tried_again),
+                        cmocka_unit_test(probation_says_when_it_ends),
                         cmocka_unit_test(a_node_that_is_down_says_so),
                         cmocka_unit_test(two_generations_are_both_shown),
                         cmocka_unit_test(what_is_missing_or_strange_is_left_out),
