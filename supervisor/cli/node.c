@@ -216,8 +216,13 @@ int node_make_state(const struct arguments *arguments, const struct node *node) 
                                 arguments->state_dir);
                 return EXIT_FAILED;
         }
-        if (mkdir(node->state, 0755) == 0)
+        if (mkdir(node->state, 0755) == 0) {
+                bool is_new = access(node->run, F_OK) < 0;
+                if (is_new)
+                        (void)printf("this makes a new node, %s: its folder is %s\n", node->name,
+                                        node->state);
                 return give_to_director(node, node->state);
+        }
         if (errno == EEXIST)
                 return 0;
         log_error("cannot make %s: %m", node->state);
