@@ -138,6 +138,7 @@ static const struct command commands[] = {
                                         "old release may not run\n"
                                         "from there on. --now is for versions that may run beside the old "
                                         "one's rules.\n"
+                                        "Who interrupts --wait leaves the swap as it is: it goes on.\n"
                                         "  interrex upgrade anvil 1.7.1 --at 1300 --wait"},
                 {.name = "rollback",
                                 .usage = "[NODE]",

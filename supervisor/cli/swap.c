@@ -8,6 +8,8 @@
 #include "text.h"
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/pidfd.h>
 
 /* From the director's answer to Stop until the keeper has let go of everything. */
@@ -20,9 +22,12 @@ struct swap_request {
         bool now;
 };
 
+static void tell_begun(const struct arguments *arguments, const struct node *node,
+                const struct swap_request *request, const char *what, uint64_t id);
 static void print_promises(const struct node *node, uint64_t height);
 static void print_rehearsal(const struct node *node, const char *version);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
+static int wait_interruptibly(const struct node *node, uint64_t id, bool can_be_cancelled);
 static int wait_for_swap(const struct node *node, uint64_t id);
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason);
 static int outcome_in_journal(const struct node *node, uint64_t id);
@@ -36,14 +41,19 @@ static int run_swap(
                 status = begin_swap(&node, request, &id);
         if (status != 0)
                 return status;
-        if (arguments->wait)
-                return wait_for_swap(&node, id);
+        tell_begun(arguments, &node, request, what, id);
+        return arguments->wait ? wait_interruptibly(&node, id, arguments->has_at) : EXIT_DONE;
+}
+
+static void tell_begun(const struct arguments *arguments, const struct node *node,
+                const struct swap_request *request, const char *what, uint64_t id) {
         (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
-                        node.name, node.name);
-        print_promises(&node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
+                        node->name, node->name);
+        (void)fflush(stdout); /* before what may take a while */
+        print_promises(node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
         if (arguments->has_at)
-                print_rehearsal(&node, request->version);
-        return EXIT_DONE;
+                print_rehearsal(node, request->version);
+        (void)fflush(stdout);
 }
 
 static void print_rehearsal(const struct node *node, const char *version) {
@@ -215,6 +225,59 @@ static int begin_swap(const struct node *node, const struct swap_request *reques
         }
 }
 
+struct interruption {
+        const struct node *node;
+        uint64_t id;
+        bool can_be_cancelled;
+};
+
+/* The call to the director blocks, so the signal is waited for beside it. */
+static void *on_interrupt(void *userdata) {
+        const struct interruption *about = userdata;
+        sigset_t interrupt;
+        int signal_number;
+        (void)sigemptyset(&interrupt);
+        (void)sigaddset(&interrupt, SIGINT);
+        if (sigwait(&interrupt, &signal_number) != 0)
+                return NULL;
+        const char *name = about->node->name;
+        if (about->can_be_cancelled)
+                log_notice("swap %" PRIu64 " goes on without this command: `interrex watch %s` shows how it "
+                           "goes, `interrex cancel %s` "
+                           "disarms it while it waits for its height",
+                                about->id, name, name);
+        else
+                log_notice("swap %" PRIu64
+                           " goes on without this command: `interrex watch %s` shows how it goes",
+                                about->id, name);
+        (void)signal(SIGINT, SIG_DFL);
+        (void)pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
+        (void)raise(SIGINT); /* who started the command sees that it was interrupted */
+        return NULL;
+}
+
+static int wait_interruptibly(const struct node *node, uint64_t id, bool can_be_cancelled) {
+        struct interruption about = {.node = node, .id = id, .can_be_cancelled = can_be_cancelled};
+        struct sigaction before;
+        sigset_t interrupt, mask;
+        pthread_t thread;
+        (void)sigemptyset(&interrupt);
+        (void)sigaddset(&interrupt, SIGINT);
+        bool is_ignored = sigaction(SIGINT, NULL, &before) < 0 || before.sa_handler == SIG_IGN;
+        if (is_ignored || pthread_sigmask(SIG_BLOCK, &interrupt, &mask) != 0)
+                return wait_for_swap(node, id);
+        bool has_thread = pthread_create(&thread, NULL, on_interrupt, &about) == 0;
+        if (!has_thread)
+                (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        int status = wait_for_swap(node, id);
+        if (has_thread) {
+                (void)pthread_cancel(thread);
+                (void)pthread_join(thread, NULL);
+                (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        }
+        return status;
+}
+
 static int wait_for_swap(const struct node *node, uint64_t id) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -231,6 +294,7 @@ static int wait_for_swap(const struct node *node, uint64_t id) {
 static int outcome_in_journal(const struct node *node, uint64_t id) {
         _cleanup_(journal_close_at) struct journal *journal = NULL;
         struct journal_swap swap;
+        char config[512];
         int status = node_open_journal(node, &journal);
         if (status != 0)
                 return status;
@@ -238,8 +302,8 @@ static int outcome_in_journal(const struct node *node, uint64_t id) {
                 return tell_outcome(node, id, swap.outcome, swap.reason);
         log_error("node %s was stopped before swap %" PRIu64
                   " had ended: it goes on when the node is started again with "
-                  "`interrex run CONFIG`",
-                        node->name, id);
+                  "`interrex run %s`",
+                        node->name, id, node_config(node, config, sizeof(config)));
         return EXIT_NO_NODE;
 }
 

@@ -201,6 +201,8 @@ static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
                 return sd_bus_error_set(error, script->error, "that cannot be done now: try later");
         if (strcmp(member, "Status") == 0)
                 return sd_bus_reply_method_return(message, "s", STATUS_TEXT);
+        if (strcmp(member, "Wait") == 0 && script->never_ends_wait)
+                return 1;
         if (strcmp(member, "Wait") == 0)
                 return sd_bus_reply_method_return(message, "ss", script->outcome, script->reason);
         if (strcmp(member, "ScheduleDocument") == 0)

@@ -3,6 +3,8 @@
 #include "lib/journal.h"
 #include "support/cli_stage.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +12,8 @@
 #include <sys/wait.h>
 
 #include <cmocka.h>
+
+#define DEADLINE_MS 20000
 
 /* Form only: nothing here checks it. */
 #define SIGNATURE                                                       \
@@ -88,6 +92,81 @@ static void a_node_that_is_made_is_told(void **state) {
         stage_assert_says(s->out, "this makes a new node, anivl: ");
 }
 
+static void read_until(int fd, char *text, size_t size, const char *sentence) {
+        size_t length = 0;
+        text[0] = '\0';
+        while (!strstr(text, sentence) && length < size - 1) {
+                struct pollfd event = {.fd = fd, .events = POLLIN};
+                assert_int_equal(poll(&event, 1, DEADLINE_MS), 1);
+                ssize_t n = read(fd, text + length, size - 1 - length);
+                if (n <= 0)
+                        fail_msg("it ended after \"%s\" without \"%s\"", text, sentence);
+                length += (size_t)n;
+                text[length] = '\0';
+        }
+}
+
+static pid_t start_to_pipes(const struct scratch *s, const char *const *words, int *ret_out, int *ret_err) {
+        int out[2], err[2];
+        assert_return_code(pipe2(out, O_CLOEXEC), errno);
+        assert_return_code(pipe2(err, O_CLOEXEC), errno);
+        pid_t pid = fork();
+        if (pid == 0) {
+                (void)signal(SIGINT, SIG_DFL);
+                if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(err[1], STDERR_FILENO) < 0)
+                        _exit(98);
+                (void)setenv("INTERREX_STATE_DIR", s->state, 1);
+                (void)setenv("INTERREX_RUN_DIR", s->run, 1);
+                (void)execv(stage_executable(), (char *const *)words);
+                _exit(99);
+        }
+        close_fd(out[1]);
+        close_fd(err[1]);
+        *ret_out = out[0];
+        *ret_err = err[0];
+        return pid;
+}
+
+static void who_waits_is_told_first_and_who_leaves_what_goes_on(void **state) {
+        struct scratch *s = *state;
+        static const char *const words[] = {
+                        "interrex", "upgrade", "anvil", "1.7.1", "--at", "1300", "--wait", NULL};
+        _cleanup_close_ int out = -1, err = -1;
+        char text[4096];
+        int status;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){.never_ends_wait = true});
+        pid_t pid = start_to_pipes(s, words, &out, &err);
+        read_until(out, text, sizeof(text), "was not rehearsed");
+        stage_assert_says(text, "upgrade to 1.7.1 is armed for height 1300: swap 7 of node anvil");
+        assert_return_code(kill(pid, SIGINT), errno);
+        read_until(err, text, sizeof(text), "disarms it");
+        stage_assert_says(text, "swap 7 goes on without this command");
+        stage_assert_says(text, "`interrex watch anvil`");
+        stage_assert_says(text, "`interrex cancel anvil`");
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+
+static void what_does_not_run_is_told_with_its_configuration(void **state) {
+        struct scratch *s = *state;
+        char path[160], config[128], sentence[256];
+        struct journal *journal;
+        stage_make_folder(s->node_state);
+        (void)snprintf(path, sizeof(path), "%s/journal.db", s->node_state);
+        (void)snprintf(config, sizeof(config), "%s/anvil.yaml", s->folder);
+        assert_int_equal(journal_open(path, true, &journal), 0);
+        assert_int_equal(journal_set(journal, JOURNAL_CONFIG, config, strlen(config)), 0);
+        journal_close(journal);
+        assert_int_equal(stage_run_cli(s, "status"), EXIT_NO_NODE);
+        stage_assert_says(s->err, "start it with `interrex run CONFIG`"); /* it was moved away */
+        write_file(config, "node: anvil\n");
+        (void)snprintf(sentence, sizeof(sentence),
+                        "node anvil is not running; start it with `interrex run %s`", config);
+        assert_int_equal(stage_run_cli(s, "status"), EXIT_NO_NODE);
+        stage_assert_says(s->err, sentence);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, stage_make_scratch, stage_remove_scratch)
 
 int main(void) {
@@ -96,6 +175,8 @@ int main(void) {
                         TEST(a_signature_that_is_added_is_told),
                         TEST(a_release_whose_files_are_gone_is_marked),
                         TEST(a_node_that_is_made_is_told),
+                        TEST(who_waits_is_told_first_and_who_leaves_what_goes_on),
+                        TEST(what_does_not_run_is_told_with_its_configuration),
         };
         if (access(stage_executable(), X_OK) < 0) {
                 (void)fprintf(stderr, "there is no %s to test: run make first, or set INTERREX\n",
