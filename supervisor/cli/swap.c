@@ -22,12 +22,23 @@ struct swap_request {
         bool now;
 };
 
+/* What is told to whoever interrupts the command while it waits. */
+struct interruption {
+        const struct node *node;
+        uint64_t id;
+        bool can_be_cancelled;
+        bool is_watched;
+        pthread_t thread;
+        sigset_t mask; /* as it was */
+};
+
 static void tell_begun(const struct arguments *arguments, const struct node *node,
                 const struct swap_request *request, const char *what, uint64_t id);
 static void print_promises(const struct node *node, uint64_t height);
 static void print_rehearsal(const struct node *node, const char *version);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
-static int wait_interruptibly(const struct node *node, uint64_t id, bool can_be_cancelled);
+static void interruption_begin(struct interruption *about);
+static void interruption_end(struct interruption *about);
 static int wait_for_swap(const struct node *node, uint64_t id);
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason);
 static int outcome_in_journal(const struct node *node, uint64_t id);
@@ -41,8 +52,12 @@ static int run_swap(
                 status = begin_swap(&node, request, &id);
         if (status != 0)
                 return status;
+        _cleanup_(interruption_end) struct interruption interruption = {
+                        .node = &node, .id = id, .can_be_cancelled = arguments->has_at};
+        if (arguments->wait)
+                interruption_begin(&interruption);
         tell_begun(arguments, &node, request, what, id);
-        return arguments->wait ? wait_interruptibly(&node, id, arguments->has_at) : EXIT_DONE;
+        return arguments->wait ? wait_for_swap(&node, id) : EXIT_DONE;
 }
 
 static void tell_begun(const struct arguments *arguments, const struct node *node,
@@ -225,12 +240,6 @@ static int begin_swap(const struct node *node, const struct swap_request *reques
         }
 }
 
-struct interruption {
-        const struct node *node;
-        uint64_t id;
-        bool can_be_cancelled;
-};
-
 /* The call to the director blocks, so the signal is waited for beside it. */
 static void *on_interrupt(void *userdata) {
         const struct interruption *about = userdata;
@@ -256,26 +265,26 @@ static void *on_interrupt(void *userdata) {
         return NULL;
 }
 
-static int wait_interruptibly(const struct node *node, uint64_t id, bool can_be_cancelled) {
-        struct interruption about = {.node = node, .id = id, .can_be_cancelled = can_be_cancelled};
-        struct sigaction before;
-        sigset_t interrupt, mask;
-        pthread_t thread;
+/* Where SIGINT is ignored, as behind nohup, it stays so. */
+static void interruption_begin(struct interruption *about) {
+        struct sigaction action;
+        sigset_t interrupt;
         (void)sigemptyset(&interrupt);
         (void)sigaddset(&interrupt, SIGINT);
-        bool is_ignored = sigaction(SIGINT, NULL, &before) < 0 || before.sa_handler == SIG_IGN;
-        if (is_ignored || pthread_sigmask(SIG_BLOCK, &interrupt, &mask) != 0)
-                return wait_for_swap(node, id);
-        bool has_thread = pthread_create(&thread, NULL, on_interrupt, &about) == 0;
-        if (!has_thread)
-                (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
-        int status = wait_for_swap(node, id);
-        if (has_thread) {
-                (void)pthread_cancel(thread);
-                (void)pthread_join(thread, NULL);
-                (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
-        }
-        return status;
+        if (sigaction(SIGINT, NULL, &action) < 0 || action.sa_handler == SIG_IGN ||
+                        pthread_sigmask(SIG_BLOCK, &interrupt, &about->mask) != 0)
+                return;
+        about->is_watched = pthread_create(&about->thread, NULL, on_interrupt, about) == 0;
+        if (!about->is_watched)
+                (void)pthread_sigmask(SIG_SETMASK, &about->mask, NULL);
+}
+
+static void interruption_end(struct interruption *about) {
+        if (!about->is_watched)
+                return;
+        (void)pthread_cancel(about->thread);
+        (void)pthread_join(about->thread, NULL);
+        (void)pthread_sigmask(SIG_SETMASK, &about->mask, NULL);
 }
 
 static int wait_for_swap(const struct node *node, uint64_t id) {
