@@ -87,6 +87,9 @@ static void warn_of_host(const struct config *config) {
                                 directory, strerror(errno), name ? name : "root", directory);
         else if (directory)
                 warn_of_access(config, user);
+        char text[600];
+        if (state_keep_is_missing(&config->state, text, sizeof(text)))
+                (void)printf("! %s\n", text);
         warn_of_command("height.command", config->height.command);
         for (size_t i = 0; i < BOUNDARY_UNITS; i++)
                 warn_of_command("height.units", config->height.units[i].command);

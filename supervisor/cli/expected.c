@@ -6,18 +6,6 @@
 
 #define CONFIG_SIZE_MAX ((size_t)1024 * 1024)
 
-static char *read_note(struct journal *journal, const char *key) {
-        void *value = NULL;
-        size_t size = 0;
-        if (!journal || journal_get(journal, key, &value, &size) < 0)
-                return NULL;
-        if (size == 0 || strlen(value) != size) {
-                free(value);
-                return NULL;
-        }
-        return value;
-}
-
 /* Where it is read the director has said, and it may have been taken over: so root's own files only. */
 static int open_config(const char *path) {
         struct stat st;
@@ -47,8 +35,8 @@ void expected_find(const struct node *node, struct expected *ret_expected) {
         /* One that cannot be read keeps nobody from adding a release. */
         if (journal_open(node->journal, false, &journal) < 0)
                 journal = NULL;
-        ret_expected->config = read_note(journal, JOURNAL_CONFIG);
-        ret_expected->noted = read_note(journal, JOURNAL_COMMAND);
+        ret_expected->config = node_note(journal, JOURNAL_CONFIG);
+        ret_expected->noted = node_note(journal, JOURNAL_COMMAND);
         if (journal)
                 journal_close(journal);
         if (!ret_expected->config &&

@@ -39,7 +39,7 @@ static const struct command commands[] = {
                                         "is held."},
                 {.name = "watch",
                                 .usage = "[NODE]",
-                                .summary = "The same, live",
+                                .summary = "What `status` shows, live",
                                 .options = OPTION_ONCE,
                                 .takes_node = true,
                                 .run = command_watch,
@@ -139,6 +139,7 @@ static const struct command commands[] = {
                                         "old release may not run\n"
                                         "from there on. --now is for versions that may run beside the old "
                                         "one's rules.\n"
+                                        "Who interrupts --wait leaves the swap as it is: it goes on.\n"
                                         "  interrex upgrade anvil 1.7.1 --at 1300 --wait"},
                 {.name = "rollback",
                                 .usage = "[NODE]",

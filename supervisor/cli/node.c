@@ -175,8 +175,43 @@ int node_supervisor(const struct node *node) {
         return 0;
 }
 
+char *node_note(struct journal *journal, const char *key) {
+        void *value = NULL;
+        size_t size = 0;
+        if (!journal || journal_get(journal, key, &value, &size) < 0)
+                return NULL;
+        if (size == 0 || strlen(value) != size) {
+                free(value);
+                return NULL;
+        }
+        return value;
+}
+
+/* The director wrote it, and may have been taken over: a terminal is told no commands. */
+static bool is_plain_path(const char *path) {
+        for (const char *c = path; *c; c++)
+                if ((unsigned char)*c <= ' ' || *c == 0x7f)
+                        return false;
+        return *path == '/';
+}
+
+const char *node_config(const struct node *node, char *text, size_t size) {
+        _cleanup_(journal_close_at) struct journal *journal = NULL;
+        _cleanup_free_ char *path = NULL;
+        if (journal_open(node->journal, false, &journal) < 0)
+                journal = NULL;
+        path = node_note(journal, JOURNAL_CONFIG);
+        if (!path && asprintf(&path, "/etc/interrex/%s.yaml", node->name) < 0)
+                path = NULL;
+        bool is_there = path && is_plain_path(path) && access(path, F_OK) == 0 && strlen(path) < size;
+        text_copy(text, size, is_there ? path : "CONFIG");
+        return text;
+}
+
 int node_not_running(const struct node *node) {
-        log_error("node %s is not running; start it with `interrex run CONFIG`", node->name);
+        char config[512];
+        log_error("node %s is not running; start it with `interrex run %s`", node->name,
+                        node_config(node, config, sizeof(config)));
         return EXIT_NO_NODE;
 }
 
@@ -216,8 +251,13 @@ int node_make_state(const struct arguments *arguments, const struct node *node) 
                                 arguments->state_dir);
                 return EXIT_FAILED;
         }
-        if (mkdir(node->state, 0755) == 0)
+        if (mkdir(node->state, 0755) == 0) {
+                bool is_new = access(node->run, F_OK) < 0;
+                if (is_new)
+                        (void)printf("this makes a new node, %s: its folder is %s\n", node->name,
+                                        node->state);
                 return give_to_director(node, node->state);
+        }
         if (errno == EEXIST)
                 return 0;
         log_error("cannot make %s: %m", node->state);

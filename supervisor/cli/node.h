@@ -38,5 +38,11 @@ int node_make_state(const struct arguments *arguments, const struct node *node);
 /* The journal for writing, while nobody supervises the node. Exit status. */
 int node_write_journal(const struct node *node, struct journal **ret_journal);
 
+/* A text under one of the journal's keys, malloc'ed; NULL: it is not known. JOURNAL may be NULL. */
+char *node_note(struct journal *journal, const char *key);
+
+/* Where the configuration lies, as far as it is known, else "CONFIG", for whoever is told to run it. Gives TEXT. */
+const char *node_config(const struct node *node, char *text, size_t size);
+
 /* Tells the operator that the node does not run; gives EXIT_NO_NODE. */
 int node_not_running(const struct node *node);

@@ -17,7 +17,8 @@
 static int add_expected(const struct node *node, const struct arguments *arguments,
                 const struct expected *expected, bool *ret_existed, char **ret_error);
 static void say_expected(const struct node *node, const char *version, const struct expected *expected);
-static int keep_signature(const struct node *node, const struct arguments *arguments);
+static int keep_signature(const struct node *node, const struct arguments *arguments, bool *ret_is_new);
+static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature);
 static int tell_director(const struct node *node);
 static int check_unused(const struct node *node, const char *version);
 static int ask_journal(const struct node *node, const char *version, char *text, size_t size);
@@ -28,26 +29,37 @@ int command_release_add(const struct arguments *arguments) {
         _cleanup_free_ char *sentence = NULL;
         const char *version = arguments->words[0];
         _cleanup_(expected_done) struct expected expected = {0};
-        bool existed = false;
+        bool existed = false, has_new_signature = false;
         int status = node_find(arguments, true, &node);
         if (status == 0)
                 status = node_make_state(arguments, &node);
         if (status != 0)
                 return status;
-        status = keep_signature(&node, arguments);
+        status = keep_signature(&node, arguments, &has_new_signature);
         if (status != 0)
                 return status;
         expected_find(&node, &expected);
         int r = add_expected(&node, arguments, &expected, &existed, &sentence);
         if (r < 0)
                 return explain(r, sentence);
-        if (existed)
-                (void)printf("release %s of node %s is there already, with the same bytes\n", version,
-                                node.name);
-        else
-                (void)printf("release %s of node %s is added\n", version, node.name);
+        tell_added(&node, version, existed, has_new_signature);
         say_expected(&node, version, &expected);
         return tell_director(&node);
+}
+
+/* By the name under which it is listed. */
+static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature) {
+        char name[VERSION_TEXT_MAX];
+        struct version parsed;
+        if (version_parse(version, &parsed) >= 0) {
+                version_format(&parsed, name, sizeof(name));
+                version = name;
+        }
+        (void)printf("release %s of node %s is %s%s\n", version, node->name,
+                        existed ? "there already, with the same bytes" : "added",
+                        !has_new_signature ? ""
+                        : existed          ? "; its signature was added"
+                                           : " with its signature");
 }
 
 /* It must fit the configuration as it is, or as the node runs with it. */
@@ -152,6 +164,15 @@ int command_release_remove(const struct arguments *arguments) {
         return tell_director(&node);
 }
 
+/* For each release, whether files of it are not there any more. */
+static bool *find_gone(const struct node *node, const struct release *releases, size_t n) {
+        struct release_identity identity;
+        bool *are_gone = calloc(n + 1, sizeof(*are_gone));
+        for (size_t i = 0; are_gone && i < n; i++)
+                are_gone[i] = release_identify(node->releases, releases[i].text, &identity) == -ENOENT;
+        return are_gone;
+}
+
 int command_release_list(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         _cleanup_free_ char *text = NULL;
@@ -165,11 +186,14 @@ int command_release_list(const struct arguments *arguments) {
                 log_errno(r, "cannot read the releases in %s", node.releases);
                 return r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
         }
-        if (arguments->json) {
-                _cleanup_(output_json_done) json_t *json = render_releases_json(releases, n);
+        _cleanup_free_ bool *are_gone = find_gone(&node, releases, n);
+        if (!are_gone)
+                status = output_text(-ENOMEM, NULL);
+        else if (arguments->json) {
+                _cleanup_(output_json_done) json_t *json = render_releases_json(releases, are_gone, n);
                 status = output_json(json);
         } else {
-                r = render_releases(releases, n, &text);
+                r = render_releases(releases, are_gone, n, &text);
                 status = output_text(r, text);
         }
         release_list_free(releases, n);
@@ -177,7 +201,8 @@ int command_release_list(const struct arguments *arguments) {
 }
 
 /* Before the release itself, which a director may wait for. */
-static int keep_signature(const struct node *node, const struct arguments *arguments) {
+static int keep_signature(const struct node *node, const struct arguments *arguments, bool *ret_is_new) {
+        _cleanup_free_ char *before = NULL;
         char beside[PATH_BELOW_MAX], text[MINISIGN_TEXT_MAX] = "";
         const char *path = arguments->signature;
         _cleanup_free_ char *sentence = NULL;
@@ -190,7 +215,14 @@ static int keep_signature(const struct node *node, const struct arguments *argum
                 log_error("cannot read the signature %s: %m", path);
                 return EXIT_FAILED;
         }
+        struct version version;
+        char name[VERSION_TEXT_MAX];
+        if (version_parse(arguments->words[0], &version) >= 0) {
+                version_format(&version, name, sizeof(name));
+                (void)release_read_signature(node->releases, name, &before);
+        }
         int r = release_sign(node->releases, arguments->words[0], text, &sentence);
+        *ret_is_new = r >= 0 && (!before || strcmp(before, text) != 0);
         return r < 0 ? explain(r, sentence) : EXIT_DONE;
 }
 

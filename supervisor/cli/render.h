@@ -31,10 +31,11 @@ int render_schedule(const struct journal_boundary *boundaries, size_t n, uint64_
                 const json_t *pending, char **ret_text);
 /* What PENDING says that is told of the boundary's unit just now; NULL: nothing. */
 const json_t *render_told(const json_t *pending, const struct journal_boundary *boundary);
-int render_releases(const struct release *releases, size_t n, char **ret_text);
+/* ARE_GONE: for each release, whether files of it are not there any more. */
+int render_releases(const struct release *releases, const bool *are_gone, size_t n, char **ret_text);
 
 /* The same for programs. Texts that are no UTF-8 lose the bytes that are wrong. NULL: out of memory. */
 json_t *render_history_json(const struct journal_swap *swaps, size_t n);
 json_t *render_schedule_json(const struct journal_boundary *boundaries, size_t n, uint64_t sequence,
                 const json_t *pending);
-json_t *render_releases_json(const struct release *releases, size_t n);
+json_t *render_releases_json(const struct release *releases, const bool *are_gone, size_t n);

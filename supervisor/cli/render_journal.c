@@ -190,7 +190,7 @@ static uint64_t total_size(const struct release *release) {
         return total;
 }
 
-int render_releases(const struct release *releases, size_t n, char **ret_text) {
+int render_releases(const struct release *releases, const bool *are_gone, size_t n, char **ret_text) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
@@ -203,8 +203,9 @@ int render_releases(const struct release *releases, size_t n, char **ret_text) {
         for (size_t i = 0; i < n; i++) {
                 char added[TEXT_TIME_MAX];
                 text_time(releases[i].added_at, added);
-                (void)fprintf(out, "%-24s  %-19s  %6zu  %10.1f\n", releases[i].text, added,
-                                releases[i].n_files, (double)total_size(&releases[i]) / (1024 * 1024));
+                (void)fprintf(out, "%-24s  %-19s  %6zu  %10.1f%s\n", releases[i].text, added,
+                                releases[i].n_files, (double)total_size(&releases[i]) / (1024 * 1024),
+                                are_gone[i] ? "  its files are gone: add it again" : "");
         }
         return finish(out, &text, ret_text);
 }

@@ -72,7 +72,7 @@ json_t *render_schedule_json(const struct journal_boundary *boundaries, size_t n
                      : NULL;
 }
 
-static json_t *release_json(const struct release *release) {
+static json_t *release_json(const struct release *release, bool is_gone) {
         json_t *files = json_array();
         for (size_t i = 0; files && i < release->n_files; i++) {
                 const struct release_file *file = &release->files[i];
@@ -86,15 +86,16 @@ static json_t *release_json(const struct release *release) {
                         return NULL;
                 }
         }
-        return files ? json_pack("{so so so}", "version", text_json(release->text), "added_at_us",
-                                       number_or_null(release->added_at, 0), "files", files)
+        return files ? json_pack("{so so sb so}", "version", text_json(release->text), "added_at_us",
+                                       number_or_null(release->added_at, 0), "files_are_gone", (int)is_gone,
+                                       "files", files)
                      : NULL;
 }
 
-json_t *render_releases_json(const struct release *releases, size_t n) {
+json_t *render_releases_json(const struct release *releases, const bool *are_gone, size_t n) {
         json_t *array = json_array();
         for (size_t i = 0; array && i < n; i++)
-                if (json_array_append_new(array, release_json(&releases[i])) < 0) {
+                if (json_array_append_new(array, release_json(&releases[i], are_gone[i])) < 0) {
                         json_decref(array);
                         return NULL;
                 }

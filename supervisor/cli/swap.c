@@ -8,6 +8,8 @@
 #include "text.h"
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/pidfd.h>
 
 /* From the director's answer to Stop until the keeper has let go of everything. */
@@ -20,9 +22,23 @@ struct swap_request {
         bool now;
 };
 
+/* What is told to whoever interrupts the command while it waits. */
+struct interruption {
+        const struct node *node;
+        uint64_t id;
+        bool can_be_cancelled;
+        bool is_watched;
+        pthread_t thread;
+        sigset_t mask; /* as it was */
+};
+
+static void tell_begun(const struct arguments *arguments, const struct node *node,
+                const struct swap_request *request, const char *what, uint64_t id);
 static void print_promises(const struct node *node, uint64_t height);
 static void print_rehearsal(const struct node *node, const char *version);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
+static void interruption_begin(struct interruption *about);
+static void interruption_end(struct interruption *about);
 static int wait_for_swap(const struct node *node, uint64_t id);
 static int tell_outcome(const struct node *node, uint64_t id, const char *outcome, const char *reason);
 static int outcome_in_journal(const struct node *node, uint64_t id);
@@ -36,14 +52,23 @@ static int run_swap(
                 status = begin_swap(&node, request, &id);
         if (status != 0)
                 return status;
+        _cleanup_(interruption_end) struct interruption interruption = {
+                        .node = &node, .id = id, .can_be_cancelled = arguments->has_at};
         if (arguments->wait)
-                return wait_for_swap(&node, id);
+                interruption_begin(&interruption);
+        tell_begun(arguments, &node, request, what, id);
+        return arguments->wait ? wait_for_swap(&node, id) : EXIT_DONE;
+}
+
+static void tell_begun(const struct arguments *arguments, const struct node *node,
+                const struct swap_request *request, const char *what, uint64_t id) {
         (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
-                        node.name, node.name);
-        print_promises(&node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
+                        node->name, node->name);
+        (void)fflush(stdout); /* before what may take a while */
+        print_promises(node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
         if (arguments->has_at)
-                print_rehearsal(&node, request->version);
-        return EXIT_DONE;
+                print_rehearsal(node, request->version);
+        (void)fflush(stdout);
 }
 
 static void print_rehearsal(const struct node *node, const char *version) {
@@ -215,6 +240,53 @@ static int begin_swap(const struct node *node, const struct swap_request *reques
         }
 }
 
+/* The call to the director blocks, so the signal is waited for beside it. */
+static void *on_interrupt(void *userdata) {
+        const struct interruption *about = userdata;
+        sigset_t interrupt;
+        int signal_number;
+        (void)sigemptyset(&interrupt);
+        (void)sigaddset(&interrupt, SIGINT);
+        if (sigwait(&interrupt, &signal_number) != 0)
+                return NULL;
+        const char *name = about->node->name;
+        if (about->can_be_cancelled)
+                log_notice("swap %" PRIu64 " goes on without this command: `interrex watch %s` shows how it "
+                           "goes, `interrex cancel %s` "
+                           "disarms it while it waits for its height",
+                                about->id, name, name);
+        else
+                log_notice("swap %" PRIu64
+                           " goes on without this command: `interrex watch %s` shows how it goes",
+                                about->id, name);
+        (void)signal(SIGINT, SIG_DFL);
+        (void)pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
+        (void)raise(SIGINT); /* who started the command sees that it was interrupted */
+        return NULL;
+}
+
+/* Where SIGINT is ignored, as behind nohup, it stays so. */
+static void interruption_begin(struct interruption *about) {
+        struct sigaction action;
+        sigset_t interrupt;
+        (void)sigemptyset(&interrupt);
+        (void)sigaddset(&interrupt, SIGINT);
+        if (sigaction(SIGINT, NULL, &action) < 0 || action.sa_handler == SIG_IGN ||
+                        pthread_sigmask(SIG_BLOCK, &interrupt, &about->mask) != 0)
+                return;
+        about->is_watched = pthread_create(&about->thread, NULL, on_interrupt, about) == 0;
+        if (!about->is_watched)
+                (void)pthread_sigmask(SIG_SETMASK, &about->mask, NULL);
+}
+
+static void interruption_end(struct interruption *about) {
+        if (!about->is_watched)
+                return;
+        (void)pthread_cancel(about->thread);
+        (void)pthread_join(about->thread, NULL);
+        (void)pthread_sigmask(SIG_SETMASK, &about->mask, NULL);
+}
+
 static int wait_for_swap(const struct node *node, uint64_t id) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -231,6 +303,7 @@ static int wait_for_swap(const struct node *node, uint64_t id) {
 static int outcome_in_journal(const struct node *node, uint64_t id) {
         _cleanup_(journal_close_at) struct journal *journal = NULL;
         struct journal_swap swap;
+        char config[512];
         int status = node_open_journal(node, &journal);
         if (status != 0)
                 return status;
@@ -238,8 +311,8 @@ static int outcome_in_journal(const struct node *node, uint64_t id) {
                 return tell_outcome(node, id, swap.outcome, swap.reason);
         log_error("node %s was stopped before swap %" PRIu64
                   " had ended: it goes on when the node is started again with "
-                  "`interrex run CONFIG`",
-                        node->name, id);
+                  "`interrex run %s`",
+                        node->name, id, node_config(node, config, sizeof(config)));
         return EXIT_NO_NODE;
 }
 

@@ -197,7 +197,7 @@ static int note_config(struct director *director) {
 }
 
 /* No mistake for certain: a node may only read there. */
-static void warn_of_access(const struct director *director) {
+static void warn_of_state(const struct director *director) {
         const struct state_user user = {.name = director->config->exec.user,
                         .uid = director->node_uid,
                         .gid = director->node_gid,
@@ -207,12 +207,16 @@ static void warn_of_access(const struct director *director) {
         if (director->welcome.restarts == 0 &&
                         state_access_is_missing(director->config->state.directory, &user, text, sizeof(text)))
                 log_warning("%s; the node is started all the same", text);
+        if (director->welcome.restarts == 0 && state_keep_is_missing(&director->config->state, text, sizeof(text)))
+                log_warning("%s", text);
 }
 
 static int resolve_state(struct director *director) {
         const char *directory = director->config->state.directory;
         if (asprintf(&director->releases_dir, "%s/releases", director->directories.state) < 0)
                 return EXIT_FAILED;
+        /* As `release add` makes it: root's, and there to be watched before the first release comes. Where it is not made, that is told. */
+        (void) mkdir(director->releases_dir, 0755);
         if (!directory)
                 return 0;
         director->state_directory = realpath(directory, NULL);
@@ -223,7 +227,7 @@ static int resolve_state(struct director *director) {
                 return EXIT_USAGE;
         }
         if (director->state_directory) {
-                warn_of_access(director);
+                warn_of_state(director);
                 return 0;
         }
         log_error("state.directory %s: %m; make it, owned by %s", directory,

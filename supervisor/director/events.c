@@ -148,12 +148,22 @@ void events_later(struct director *director, const struct machine_event *event) 
                 INVARIANT(sd_event_add_defer(director->event, &director->later_source, on_later, director) >= 0);
 }
 
-static void describe_exit(const struct keeper_exited *exited, bool was_asked, char *text, size_t size) {
+/* A node does not do it to itself. */
+static bool comes_from_others(int signal_number) {
+        return signal_number == SIGKILL || signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGHUP;
+}
+
+/* One that was asked before this director came is not known to have been. */
+static void describe_exit(const struct director *director, const struct keeper_exited *exited, bool was_asked, char *text,
+                size_t size) {
+        bool is_foreign = director->welcome.restarts == 0 && comes_from_others(exited->status);
         if (exited->code == CLD_EXITED)
                 (void) snprintf(text, size, "it exited with status %d", exited->status);
         else
                 (void) snprintf(text, size, "it was ended by signal %d (%s)%s", exited->status, strsignal(exited->status),
-                                was_asked ? ", as asked" : "");
+                                was_asked    ? ", as asked"
+                                : is_foreign ? ", which interrex did not send"
+                                             : "");
 }
 
 static int on_last_words_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -191,7 +201,7 @@ static void on_exited(struct director *director, const struct keeper_exited *exi
         unit->is_running = false;
         unit->exited_at = now_monotonic();
         unit->exit_status = exited->code == CLD_EXITED ? exited->status : -1;
-        describe_exit(exited, was_asked, unit->ending, sizeof(unit->ending));
+        describe_exit(director, exited, was_asked, unit->ending, sizeof(unit->ending));
         (void) journal_generation_end(director->journal, unit->generation, now_realtime(), unit->ending);
         if (!was_asked)
                 wait_for_last_words(director, unit);

@@ -140,12 +140,13 @@ static int start_again(struct keeper *keeper, struct role *role, sd_event_time_h
         return sd_event_add_time_relative(keeper->event, &role->retry, CLOCK_MONOTONIC, delay, 0, handler, keeper);
 }
 
-static void log_death(const char *name, const siginfo_t *how) {
+static void log_death(const struct keeper *keeper, const char *name, const siginfo_t *how) {
+        const char *meanwhile = keeper->has_spawned ? ", the node goes on" : "";
         if (how->si_code == CLD_EXITED)
-                log_warning("the %s ended with status %d; starting it again, the node goes on", name, how->si_status);
+                log_warning("the %s ended with status %d; starting it again%s", name, how->si_status, meanwhile);
         else
-                log_warning("the %s was killed by signal %d (%s); starting it again, the node goes on", name, how->si_status,
-                                strsignal(how->si_status));
+                log_warning("the %s was killed by signal %d (%s); starting it again%s", name, how->si_status,
+                                strsignal(how->si_status), meanwhile);
 }
 
 static int director_reaped(struct keeper *keeper, const siginfo_t *how) {
@@ -173,7 +174,7 @@ static int director_reaped(struct keeper *keeper, const siginfo_t *how) {
                 (void) sd_event_exit(keeper->event, EXIT_FAILED);
                 return 1;
         }
-        log_death("director", how);
+        log_death(keeper, "director", how);
         int r = start_again(keeper, &keeper->director, on_retry_director);
         return r < 0 ? log_errno(r, "cannot start the director again") : 1;
 }
@@ -186,8 +187,10 @@ int roles_reaped(struct keeper *keeper, const siginfo_t *how) {
         keeper->prober.pid = 0;
         if (keeper->is_ending)
                 return 1;
-        if (keeper->director_link >= 0)
-                log_death("prober", how);
+        /* It ends with 0 when its director is gone, whose end is told. */
+        bool is_its_directors = how->si_code == CLD_EXITED && how->si_status == 0;
+        if (keeper->director_link >= 0 && !is_its_directors)
+                log_death(keeper, "prober", how);
         int r = start_again(keeper, &keeper->prober, on_retry_prober);
         return r < 0 ? log_errno(r, "cannot start the prober again") : 1;
 }

@@ -91,6 +91,15 @@ static bool is_bearable(struct reader *reader, struct pass *pass, const yaml_eve
         return false;
 }
 
+static bool is_indented_by_tab(const char *text, size_t length, unsigned line) {
+        size_t at = 0;
+        for (unsigned i = 1; i < line && at < length; at++)
+                i += text[at] == '\n';
+        while (at < length && text[at] == ' ')
+                at++;
+        return at < length && text[at] == '\t';
+}
+
 static int explain(struct reader *reader, const yaml_parser_t *parser, const char *text, size_t length) {
         const char *problem = parser->problem ? parser->problem : "it cannot be read";
         unsigned line = (unsigned)parser->problem_mark.line + 1;
@@ -102,7 +111,10 @@ static int explain(struct reader *reader, const yaml_parser_t *parser, const cha
                 for (size_t i = 0; i < length && i < parser->problem_offset; i++)
                         line += text[i] == '\n';
         }
-        if (parser->context)
+        if (parser->error == YAML_SCANNER_ERROR && is_indented_by_tab(text, length, line))
+                reader_mistake(reader, line,
+                                "this is not YAML: a tab stands where the line is indented; write spaces");
+        else if (parser->context)
                 reader_mistake(reader, line,
                                 "this is not YAML: %s, %s from line %zu on; look at indentation, quotes and "
                                 "brackets",

@@ -5,6 +5,6 @@
 
 #define NEARNESS_FAR SIZE_MAX
 
-/* How many letters must be changed, added or left out to make the one the other; NEARNESS_FAR if those are so
+/* How many letters must be changed, added, left out or exchanged with their neighbour to make the one the other; NEARNESS_FAR if those are so
  * many for TYPED's length that the name was hardly meant. */
 size_t nearness(const char *typed, const char *name);

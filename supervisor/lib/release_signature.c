@@ -1,3 +1,4 @@
+#include "config.h"
 #include "minisign.h"
 #include "release_internal.h"
 #include <fcntl.h>
@@ -33,17 +34,28 @@ bool release_is_signed(const char *releases_dir, const char *version) {
         return release_read_signature(releases_dir, version, &text) >= 0;
 }
 
+/* Releases lie in STATE/NODE/releases. */
+static void node_of(const char *releases_dir, char *node, size_t size) {
+        const char *end = strrchr(releases_dir, '/'), *start = end;
+        while (start && start > releases_dir && start[-1] != '/')
+                start--;
+        text_copy(node, size, "NODE");
+        if (start && end > start && (size_t)(end - start) < size)
+                (void)snprintf(node, size, "%.*s", (int)(end - start), start);
+}
+
 int release_verify_signature(const char *releases_dir, const struct release *release, char *const *keys,
                 int command_fd, char **ret_error) {
         struct minisign_signature signature;
+        char node[NODE_NAME_MAX];
         _cleanup_free_ char *text = NULL, *manifest = NULL;
+        node_of(releases_dir, node, sizeof(node));
         int r = release_read_signature(releases_dir, release->text, &text);
         if (r == -ENOENT)
                 return fail_with(ret_error, -ENOKEY,
                                 "release %s is not signed, and trust.keys asks for it: add it again with "
-                                "`interrex release add NODE %s "
-                                "PATH --signature FILE.minisig`",
-                                release->text, release->text);
+                                "`interrex release add %s %s PATH --signature FILE.minisig`",
+                                release->text, node, release->text);
         if (r >= 0)
                 r = minisign_parse(text, &signature);
         if (r < 0)

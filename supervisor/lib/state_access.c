@@ -1,5 +1,6 @@
 #include "state_access.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #define ENTER 1U
@@ -52,4 +53,21 @@ bool state_access_is_missing(const char *directory, const struct state_user *use
                         "state.directory: %s cannot be written by %s; give it to it with `chown %s %s`",
                         directory, user->name, user->name, directory);
         return true;
+}
+
+bool state_keep_is_missing(const struct state_config *state, char *text, size_t size) {
+        struct stat st;
+        if (state->signer != SIGNER_FILES || !state->keep || !state->directory)
+                return false;
+        _cleanup_close_ int fd = open(state->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        for (char *const *entry = state->keep; fd >= 0 && *entry; entry++)
+                if (fstatat(fd, *entry, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 && errno == ENOENT) {
+                        (void)snprintf(text, size,
+                                        "state.keep: there is no %.200s in %.200s: if the node has run "
+                                        "already, correct the name, else "
+                                        "what it has signed may be rolled back",
+                                        *entry, state->directory);
+                        return true;
+                }
+        return false;
 }

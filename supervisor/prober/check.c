@@ -155,11 +155,18 @@ static void go_on(struct check *check) {
                                 "the prober cannot make the request: check the URL in the configuration");
 }
 
+/* Metrics also tell views and epochs, from other URLs. */
+static bool asks_for_height(uint32_t kind) {
+        return kind == CHECK_ETHEREUM || kind == CHECK_COMETBFT || kind == CHECK_FLOW ||
+               kind == CHECK_BITCOIN || kind == CHECK_ETHEREUM_HEADS;
+}
+
 static void finish_refused(struct check *check, int error) {
         char text[200], address[80];
         describe_address(&check->request, address, sizeof(address));
         if (error == ECONNREFUSED)
-                (void)snprintf(text, sizeof(text), "connection refused by %s", address);
+                (void)snprintf(text, sizeof(text), "connection refused by %s%s", address,
+                                asks_for_height(check->request.kind) ? " (height.url)" : "");
         else
                 (void)snprintf(text, sizeof(text), "cannot connect to %s: %s", address, strerror(error));
         check_finish(check, false, 0, PROBER_HEIGHT_NONE, text);

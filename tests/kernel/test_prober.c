@@ -101,7 +101,9 @@ static void refused(void **state) {
         (void)snprintf(sentence, sizeof(sentence), "connection refused by 127.0.0.1:%u",
                         ntohs(stage->address.sin_port));
         prober_stage_ask(stage, 1, CHECK_TCP, PROBER_STAGE_PATIENCE_MS, "", "");
-        (void)prober_stage_expect_unhealthy(stage, 1, sentence);
+        assert_null(strstr(prober_stage_expect_unhealthy(stage, 1, sentence)->text, "height.url"));
+        (void)snprintf(sentence, sizeof(sentence), "connection refused by 127.0.0.1:%u (height.url)",
+                        ntohs(stage->address.sin_port));
         prober_stage_ask(stage, 2, CHECK_ETHEREUM, PROBER_STAGE_PATIENCE_MS, "http://127.0.0.1/", "");
         (void)prober_stage_expect_unhealthy(stage, 2, sentence);
 }

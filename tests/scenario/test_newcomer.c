@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #define TIMEOUT_US (20 * USEC_PER_SEC)
@@ -141,6 +142,50 @@ SCENARIO(a_release_without_the_command_is_not_added) {
         scenario_stop(s);
 }
 
+/* Nothing of what the rest of the supervisor does meanwhile comes before the reason. */
+SCENARIO(a_first_start_without_a_release_is_told_why_it_cannot_be) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_start_supervisor(s);
+        int status;
+        assert_int_equal(process_wait(&s->supervisor, TIMEOUT_US, &status), 0);
+        assert_int_not_equal(status, 0);
+        char *log = read_log(s);
+        assert_non_null(strstr(log, "release add"));
+        assert_null(strstr(log, "cannot watch the releases"));
+        assert_null(strstr(log, "the node goes on"));
+        free(log);
+}
+
+SCENARIO(a_boundary_that_is_not_there_is_told_so_wherever_the_node_is) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start(s);
+        scenario_wait_height(s, 3, TIMEOUT_US);
+        struct process_result result = scenario_cli(s, "schedule", "remove", s->node, "2", NULL);
+        assert_int_equal(result.status, 1);
+        assert_non_null(strstr(result.error, "there is no boundary at 2"));
+        process_result_done(&result);
+        scenario_expect(s, 0, "schedule", "set", s->node, "2", ">=1.0.0", NULL);
+        result = scenario_cli(s, "schedule", "remove", s->node, "2", NULL);
+        assert_int_equal(result.status, 1);
+        assert_non_null(strstr(result.error, "the boundary at 2 cannot go"));
+        process_result_done(&result);
+        scenario_stop(s);
+}
+
+SCENARIO(a_node_that_somebody_kills_is_told_as_killed_by_others) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .more = "restart: {backoff: [60s]}"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start(s);
+        json_t *status = scenario_status(s);
+        assert_return_code(kill((pid_t)json_integer_value(json_object_get(status, "pid")), SIGKILL), errno);
+        json_decref(status);
+        json_decref(scenario_wait_status(s, gives_reason,
+                        "it was ended by signal 9 (Killed), which interrex did not send", TIMEOUT_US));
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(a_port_that_is_not_the_node_s_is_told_while_it_starts),
@@ -148,6 +193,9 @@ int main(void) {
                         SCENARIO_TEST(a_node_that_is_not_asked_anything_runs_as_soon_as_it_is_started),
                         SCENARIO_TEST(a_state_that_the_user_cannot_write_is_told_at_the_start),
                         SCENARIO_TEST(a_release_without_the_command_is_not_added),
+                        SCENARIO_TEST(a_first_start_without_a_release_is_told_why_it_cannot_be),
+                        SCENARIO_TEST(a_boundary_that_is_not_there_is_told_so_wherever_the_node_is),
+                        SCENARIO_TEST(a_node_that_somebody_kills_is_told_as_killed_by_others),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("newcomer", tests, NULL, NULL);

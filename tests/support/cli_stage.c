@@ -203,6 +203,8 @@ static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
                 return sd_bus_reply_method_return(message, "s", STATUS_TEXT);
         if (strcmp(member, "Plan") == 0 && script->plan)
                 return sd_bus_reply_method_return(message, "s", script->plan);
+        if (strcmp(member, "Wait") == 0 && script->never_ends_wait)
+                return 1;
         if (strcmp(member, "Wait") == 0)
                 return sd_bus_reply_method_return(message, "ss", script->outcome, script->reason);
         if (strcmp(member, "ScheduleDocument") == 0)

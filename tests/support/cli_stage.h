@@ -25,7 +25,8 @@ struct script {
         const char *error;            /* a name: every call is refused with it */
         const char *dies_at;          /* a method: the director ends when it is called */
         bool unlinks_socket;          /* before it ends */
-        bool writes_swap;             /* before it ends: it knew what it was about to do */
+        bool never_ends_wait;
+        bool writes_swap; /* before it ends: it knew what it was about to do */
 };
 
 const char *stage_executable(void);

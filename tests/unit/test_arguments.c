@@ -149,6 +149,11 @@ static void what_is_nothing_like_a_command_has_no_nearest(void **state) {
                         commands, ELEMENTS(commands), "a-word-that-is-much-longer-than-any-command"));
         assert_string_equal(command_nearest(commands, ELEMENTS(commands), "repot")->name, "report");
         assert_string_equal(command_nearest(commands, ELEMENTS(commands), "rn")->name, "run");
+        /* two letters that changed places are one slip */
+        static const struct command check[] = {{.name = "check"}};
+        assert_ptr_equal(command_nearest(check, 1, "chekc"), check);
+        assert_ptr_equal(command_nearest(check, 1, "hceck"), check);
+        assert_null(command_nearest(check, 1, "hcekc"));
         assert_string_equal(command_nearest(commands, ELEMENTS(commands), "relase")->name, "release add");
 }
 

@@ -170,10 +170,41 @@ static void access_is_what_the_first_matching_class_allows(void **state) {
         assert_return_code(rmdir(folder), errno);
 }
 
+static void assert_keep_is_missing(const char *signer, const char *directory, const char *missing) {
+        char text[512], *out, *err;
+        (void)snprintf(text, sizeof(text),
+                        HEAD "listen: [\"tcp:127.0.0.1:1\"]\n"
+                             "state: {directory: %s, signer: files, keep: [%s]}\n",
+                        directory, signer);
+        assert_int_equal(check_text(text, false, &out, &err), EXIT_SUCCESS);
+        (void)snprintf(text, sizeof(text), "! state.keep: there is no %s in %s: ", missing ? missing : "",
+                        directory);
+        if (missing ? !strstr(out, text) : strstr(out, "! state.keep") != NULL)
+                fail_msg("of %s it says: %s", signer, out);
+        free(out);
+        free(err);
+}
+
+static void what_a_signer_keeps_under_a_wrong_name_is_warned_of(void **state) {
+        char folder[] = "/tmp/interrex-keep-XXXXXX", path[64];
+        (void)state;
+        assert_non_null(mkdtemp(folder));
+        (void)snprintf(path, sizeof(path), "%s/signed.json", folder);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_keep_is_missing("signed.json", folder, NULL);
+        assert_keep_is_missing("signed.json, signd.json", folder, "signd.json");
+        assert_keep_is_missing("data/signed.json", folder, "data/signed.json");
+        assert_return_code(unlink(path), errno);
+        assert_return_code(rmdir(folder), errno);
+        assert_keep_is_missing("signed.json", folder, NULL); /* the folder is what is missed */
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(what_is_not_on_this_host_is_warned_of),
                         cmocka_unit_test(a_state_that_the_user_cannot_write_is_warned_of),
+                        cmocka_unit_test(what_a_signer_keeps_under_a_wrong_name_is_warned_of),
                         cmocka_unit_test(access_is_what_the_first_matching_class_allows),
                         cmocka_unit_test(test_check_prints_every_mistake_with_file_and_line),
                         cmocka_unit_test(test_check_reads_standard_input),

@@ -1,0 +1,187 @@
+/* What the operator's command says of releases, nodes and swaps, where leaving it out has misled somebody. */
+#include "lib/control_protocol.h"
+#include "lib/journal.h"
+#include "support/cli_stage.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define DEADLINE_MS 20000
+
+/* Form only: nothing here checks it. */
+#define SIGNATURE                                                       \
+        "untrusted comment: signature from minisign secret key\n"       \
+        "RWSWjSgZe2WhWTBJJfo8ZgQ6gRRJXnsnIjGdti+u+"                     \
+        "yinhlKWsGhflX6B3VYflWsGMY4wFjk8XFYn3ONrIxj4WPW0JcjGj5FEBQk=\n" \
+        "trusted comment: legacy\n"                                     \
+        "nwhZr1SJJUl161Nsb6qILJ38/ph4/hZ3RqctGbumtW9fpaKkV/JhL7Qt+ekRsOwRqa2tqb09VLdp0Lit0wvNBw==\n"
+
+static void write_file(const char *path, const char *text) {
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+}
+
+static void assert_silent_about(const char *text, const char *sentence) {
+        if (strstr(text, sentence))
+                fail_msg("\"%s\" says \"%s\"", text, sentence);
+}
+
+static void a_release_is_told_by_the_name_it_is_listed_under(void **state) {
+        struct scratch *s = *state;
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(stage_run_cli(s, "release add anvil v1.7.0 /bin/true"), EXIT_DONE);
+        stage_assert_says(s->out, "release 1.7.0 of node anvil is added\n");
+}
+
+static void a_signature_that_is_added_is_told(void **state) {
+        struct scratch *s = *state;
+        char path[128], line[256];
+        if (geteuid() != 0)
+                skip();
+        (void)snprintf(path, sizeof(path), "%s/signature", s->folder);
+        write_file(path, SIGNATURE);
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.7.0 /bin/true"), EXIT_DONE);
+        (void)snprintf(line, sizeof(line), "release add anvil 1.7.0 /bin/true --signature %s", path);
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        stage_assert_says(s->out, "there already, with the same bytes; its signature was added\n");
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        stage_assert_says(s->out, "there already, with the same bytes\n");
+}
+
+static void a_release_whose_files_are_gone_is_marked(void **state) {
+        struct scratch *s = *state;
+        char path[160];
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.7.0 /bin/true"), EXIT_DONE);
+        assert_int_equal(stage_run_cli(s, "release list"), EXIT_DONE);
+        assert_silent_about(s->out, "gone");
+        assert_int_equal(stage_run_cli(s, "release list --json"), EXIT_DONE);
+        stage_assert_says(s->out, "\"files_are_gone\": false");
+        (void)snprintf(path, sizeof(path), "%s/releases/1.7.0", s->node_state);
+        char moved[200];
+        (void)snprintf(moved, sizeof(moved), "%s/elsewhere", s->folder);
+        assert_return_code(rename(path, moved), errno);
+        assert_int_equal(stage_run_cli(s, "release list"), EXIT_DONE);
+        stage_assert_says(s->out, "its files are gone: add it again\n");
+        assert_int_equal(stage_run_cli(s, "release list --json"), EXIT_DONE);
+        stage_assert_says(s->out, "\"files_are_gone\": true");
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.7.0 /bin/true"), EXIT_DONE);
+        assert_int_equal(stage_run_cli(s, "release list"), EXIT_DONE);
+        assert_silent_about(s->out, "gone");
+}
+
+static void a_node_that_is_made_is_told(void **state) {
+        struct scratch *s = *state;
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.7.0 /bin/true"), EXIT_DONE);
+        stage_assert_says(s->out, "this makes a new node, anvil: ");
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.7.1 /bin/true"), EXIT_DONE);
+        assert_silent_about(s->out, "new node");
+        assert_int_equal(stage_run_cli(s, "schedule set anivl 100 >=1.7.1"), EXIT_DONE);
+        stage_assert_says(s->out, "this makes a new node, anivl: ");
+}
+
+static void read_until(int fd, char *text, size_t size, const char *sentence) {
+        size_t length = 0;
+        text[0] = '\0';
+        while (!strstr(text, sentence) && length < size - 1) {
+                struct pollfd event = {.fd = fd, .events = POLLIN};
+                assert_int_equal(poll(&event, 1, DEADLINE_MS), 1);
+                ssize_t n = read(fd, text + length, size - 1 - length);
+                if (n <= 0)
+                        fail_msg("it ended after \"%s\" without \"%s\"", text, sentence);
+                length += (size_t)n;
+                text[length] = '\0';
+        }
+}
+
+static pid_t start_to_pipes(const struct scratch *s, const char *const *words, int *ret_out, int *ret_err) {
+        int out[2], err[2];
+        assert_return_code(pipe2(out, O_CLOEXEC), errno);
+        assert_return_code(pipe2(err, O_CLOEXEC), errno);
+        pid_t pid = fork();
+        if (pid == 0) {
+                (void)signal(SIGINT, SIG_DFL);
+                if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(err[1], STDERR_FILENO) < 0)
+                        _exit(98);
+                (void)setenv("INTERREX_STATE_DIR", s->state, 1);
+                (void)setenv("INTERREX_RUN_DIR", s->run, 1);
+                (void)execv(stage_executable(), (char *const *)words);
+                _exit(99);
+        }
+        close_fd(out[1]);
+        close_fd(err[1]);
+        *ret_out = out[0];
+        *ret_err = err[0];
+        return pid;
+}
+
+static void who_waits_is_told_first_and_who_leaves_what_goes_on(void **state) {
+        struct scratch *s = *state;
+        static const char *const words[] = {
+                        "interrex", "upgrade", "anvil", "1.7.1", "--at", "1300", "--wait", NULL};
+        _cleanup_close_ int out = -1, err = -1;
+        char text[4096];
+        int status;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){.never_ends_wait = true});
+        pid_t pid = start_to_pipes(s, words, &out, &err);
+        read_until(out, text, sizeof(text), "was not rehearsed");
+        stage_assert_says(text, "upgrade to 1.7.1 is armed for height 1300: swap 7 of node anvil");
+        assert_return_code(kill(pid, SIGINT), errno);
+        read_until(err, text, sizeof(text), "disarms it");
+        stage_assert_says(text, "swap 7 goes on without this command");
+        stage_assert_says(text, "`interrex watch anvil`");
+        stage_assert_says(text, "`interrex cancel anvil`");
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+
+static void what_does_not_run_is_told_with_its_configuration(void **state) {
+        struct scratch *s = *state;
+        char path[160], config[128], sentence[256];
+        struct journal *journal;
+        stage_make_folder(s->node_state);
+        (void)snprintf(path, sizeof(path), "%s/journal.db", s->node_state);
+        (void)snprintf(config, sizeof(config), "%s/anvil.yaml", s->folder);
+        assert_int_equal(journal_open(path, true, &journal), 0);
+        assert_int_equal(journal_set(journal, JOURNAL_CONFIG, config, strlen(config)), 0);
+        journal_close(journal);
+        assert_int_equal(stage_run_cli(s, "status"), EXIT_NO_NODE);
+        stage_assert_says(s->err, "start it with `interrex run CONFIG`"); /* it was moved away */
+        write_file(config, "node: anvil\n");
+        (void)snprintf(sentence, sizeof(sentence),
+                        "node anvil is not running; start it with `interrex run %s`", config);
+        assert_int_equal(stage_run_cli(s, "status"), EXIT_NO_NODE);
+        stage_assert_says(s->err, sentence);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, stage_make_scratch, stage_remove_scratch)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                        TEST(a_release_is_told_by_the_name_it_is_listed_under),
+                        TEST(a_signature_that_is_added_is_told),
+                        TEST(a_release_whose_files_are_gone_is_marked),
+                        TEST(a_node_that_is_made_is_told),
+                        TEST(who_waits_is_told_first_and_who_leaves_what_goes_on),
+                        TEST(what_does_not_run_is_told_with_its_configuration),
+        };
+        if (access(stage_executable(), X_OK) < 0) {
+                (void)fprintf(stderr, "there is no %s to test: run make first, or set INTERREX\n",
+                                stage_executable());
+                return 77;
+        }
+        return cmocka_run_group_tests_name("cli words", tests, NULL, NULL);
+}
