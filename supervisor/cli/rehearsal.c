@@ -20,7 +20,7 @@
 
 #define SNAPSHOT_NAME "rehearsal"
 #define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
-#define FREEZE_TIMEOUT_MS 2000
+#define FREEZE_TIMEOUT_US (2 * USEC_PER_SEC)
 #define STOP_TIMEOUT_MS 60000
 
 static int write_config(
@@ -207,25 +207,12 @@ static int copy_release(const struct rehearsal *rehearsal, const char *releases_
 
 /* Frozen when the kernel says so: a write that is under way must not be half in the snapshot. */
 static int freeze(int pid, int *ret_cgroup) {
-        _cleanup_close_ int cgroup = -1, events = -1;
+        _cleanup_close_ int cgroup = -1;
         _cleanup_free_ char *path = NULL;
-        uint64_t deadline = now_monotonic() + FREEZE_TIMEOUT_MS * USEC_PER_MSEC;
-        char text[256] = "";
         int r = cgroup_open_of(pid, &path, &cgroup);
         if (r < 0)
                 return r;
-        events = openat(cgroup, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        if (events < 0)
-                return -errno;
-        r = cgroup_write(cgroup, "cgroup.freeze", "1");
-        while (r >= 0 && !strstr(text, "frozen 1")) {
-                struct pollfd changed = {.fd = events, .events = POLLPRI};
-                ssize_t n = pread(events, text, sizeof(text) - 1, 0);
-                if (n < 0 || now_monotonic() > deadline)
-                        r = n < 0 ? -errno : -ETIMEDOUT;
-                else if (text[n] = '\0', !strstr(text, "frozen 1"))
-                        (void)poll(&changed, 1, FREEZE_TIMEOUT_MS);
-        }
+        r = cgroup_freeze_and_wait(cgroup, FREEZE_TIMEOUT_US);
         if (r < 0) {
                 (void)cgroup_write(cgroup, "cgroup.freeze", "0");
                 return r;

@@ -189,6 +189,19 @@ static int adopt(struct director *director, const struct unit *unit, const struc
         return r;
 }
 
+/* Who stops listening leaves the kernel's map as well. */
+static bool listens_again(struct director *director, uint64_t cookie) {
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                const struct member *member = &director->members[i];
+                if (member->generation == 0 || member->cookie != cookie)
+                        continue;
+                (void) listen(member->fd, LISTENER_BACKLOG);
+                (void) steering_add(director, member->group, member->generation, member->index, member->fd);
+                return true;
+        }
+        return false;
+}
+
 void adoption_on_listen(struct director *director, const struct listen_event *event) {
         struct address address;
         address_of(&event->address, &address);
@@ -197,6 +210,8 @@ void adoption_on_listen(struct director *director, const struct listen_event *ev
                 elsewhere_note(director, &address);
                 return;
         }
+        if (event->address.protocol == IPPROTO_TCP && listens_again(director, event->cookie))
+                return;
         for (size_t i = 0; i < UNITS_MAX; i++) {
                 struct unit *unit = &director->units[i];
                 _cleanup_close_ int fd = -1;
@@ -321,6 +336,47 @@ void adoption_hide_datagrams(struct director *director, uint64_t generation, boo
         }
         if (has_changed && is_hidden)
                 steering_settle();
+}
+
+static bool is_tcp_of(const struct director *director, const struct member *member, uint64_t generation) {
+        return member->generation == generation && generation != 0 &&
+               director->groups[member->group].address.protocol == IPPROTO_TCP;
+}
+
+bool adoption_is_listening(const struct director *director, uint64_t generation) {
+        for (size_t i = 0; i < MEMBERS_MAX; i++)
+                if (is_tcp_of(director, &director->members[i], generation) && listener_is_listening(director->members[i].fd))
+                        return true;
+        return false;
+}
+
+void adoption_stop_listening(struct director *director, uint64_t generation) {
+        steering_settle();
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                const struct member *member = &director->members[i];
+                if (!is_tcp_of(director, member, generation))
+                        continue;
+                (void) steering_set_members(director, member->group, generation, 0);
+                (void) steering_remove(director, member->group, generation, member->index);
+                (void) shutdown(member->fd, SHUT_RD);
+        }
+}
+
+void adoption_listen_again(struct director *director, uint64_t generation) {
+        for (size_t i = 0; i < MEMBERS_MAX; i++) {
+                const struct member *member = &director->members[i];
+                if (!is_tcp_of(director, member, generation) || listener_is_listening(member->fd))
+                        continue;
+                int r = listen(member->fd, LISTENER_BACKLOG) < 0 ? -errno : 0;
+                if (r >= 0)
+                        r = steering_add(director, member->group, generation, member->index, member->fd);
+                if (r >= 0)
+                        r = steering_set_members(director, member->group, generation,
+                                        count_members(director, member->group, generation));
+                if (r < 0)
+                        log_errno(r, "generation %lu does not listen on %s again", generation,
+                                        director->config->listen[director->groups[member->group].listen].text);
+        }
 }
 
 void adoption_retire(struct director *director, uint64_t generation) {

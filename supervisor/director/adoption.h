@@ -32,6 +32,14 @@ int adoption_take_stored(struct director *director, const char *name, int fd);
  * what was on its way to it has arrived. */
 void adoption_hide_datagrams(struct director *director, uint64_t generation, bool is_hidden);
 
+/* Of a generation that is frozen, which takes nothing in: it stops listening, so that what waits in its queues moves on to the
+ * generation that is routed to. Its processes must stand still, since one that waits in accept(2) would be told EINVAL. */
+void adoption_stop_listening(struct director *director, uint64_t generation);
+bool adoption_is_listening(const struct director *director, uint64_t generation);
+
+/* Before it is thawed. Repeatable, as is the other. */
+void adoption_listen_again(struct director *director, uint64_t generation);
+
 /* Drops the generation's sockets. What waits in them migrates to the generation that is routed to. */
 void adoption_retire(struct director *director, uint64_t generation);
 

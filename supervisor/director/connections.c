@@ -40,7 +40,8 @@ static void visit(const struct inet_diag_msg *connection, void *userdata) {
         if (!is_held_port(walk->director, ntohs(connection->id.idiag_sport)))
                 return;
         walk->count++;
-        if (walk->end_fd >= 0)
+        /* I1: one without an inode belongs to nobody yet, it waits in an accept queue. */
+        if (walk->end_fd >= 0 && connection->idiag_inode != 0)
                 end_connection(walk->end_fd, connection);
 }
 

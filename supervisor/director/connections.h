@@ -7,6 +7,6 @@
 /* 0 also where the kernel cannot say. */
 uint32_t connections_count(struct director *director, uint64_t generation);
 
-/* Ends them all (CONFIG_INET_DIAG_DESTROY, CAP_NET_ADMIN): their clients learn at once that they must connect anew, instead
- * of waiting for a generation that is about to be frozen. */
+/* Ends all that it has accepted (CONFIG_INET_DIAG_DESTROY, CAP_NET_ADMIN): their clients learn at once that they must connect anew,
+ * instead of waiting for a generation that is frozen. */
 void connections_end(struct director *director, uint64_t generation);

@@ -1,5 +1,6 @@
 #include "perform.h"
 
+#include "../lib/cgroup.h"
 #include "../lib/log.h"
 #include "../lib/memory.h"
 #include "adoption.h"
@@ -21,6 +22,8 @@
 #include "verification.h"
 #include "waiting_room.h"
 
+/* A process in a long system call cannot be frozen before that is over; meanwhile the director does nothing else. */
+#define FREEZE_TIMEOUT_US (500 * USEC_PER_MSEC)
 #define DRAIN_EVERY_US (100 * USEC_PER_MSEC)
 
 static int on_phase_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -161,6 +164,22 @@ static void end(struct director *director) {
         keeper_tell(director, KEEPER_EXIT, &status, sizeof(status), NULL, 0);
 }
 
+/* Nobody waits for it: who waits to be accepted moves on, who was accepted is told to connect anew. */
+static void freeze(struct director *director, uint64_t generation) {
+        adoption_hide_datagrams(director, generation, true);
+        unit_control(director, generation, CGROUP_FREEZE);
+        /* Done already by a director before this one: some of the connections that began with it are the next generation's now. */
+        if (!adoption_is_listening(director, generation))
+                return;
+        const struct unit *unit = unit_find(director, generation);
+        int r = unit ? cgroup_wait_frozen(unit->cgroup_fd, FREEZE_TIMEOUT_US) : -ESRCH;
+        connections_end(director, generation);
+        if (r >= 0)
+                adoption_stop_listening(director, generation);
+        else if (unit)
+                log_errno(r, "connections in the queues of generation %lu wait until it ends", generation);
+}
+
 static void perform_on_unit(struct director *director, const struct machine_action *action) {
         uint64_t generation = action->generation;
         switch (action->type) {
@@ -179,11 +198,10 @@ static void perform_on_unit(struct director *director, const struct machine_acti
                 unit_control(director, generation, CGROUP_KILL);
                 break;
         case ACTION_FREEZE:
-                connections_end(director, generation);
-                adoption_hide_datagrams(director, generation, true);
-                unit_control(director, generation, CGROUP_FREEZE);
+                freeze(director, generation);
                 break;
         case ACTION_THAW:
+                adoption_listen_again(director, generation);
                 unit_control(director, generation, CGROUP_THAW);
                 adoption_hide_datagrams(director, generation, false);
                 break;

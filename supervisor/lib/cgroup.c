@@ -85,13 +85,43 @@ int cgroup_write(int cgroup_fd, const char *file, const char *text) {
         return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-int cgroup_is_populated(int events_fd) {
+/* 1: its cgroup.events say so; 0: not, or the folder is gone; -errno. */
+static int says(int events_fd, const char *words) {
         char text[256];
         ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
         if (n < 0)
                 return errno == ENODEV ? 0 : -errno; /* ENODEV: the folder is gone */
         text[n] = '\0';
-        return strstr(text, "populated 1") != NULL;
+        return strstr(text, words) != NULL;
+}
+
+int cgroup_is_populated(int events_fd) {
+        return says(events_fd, "populated 1");
+}
+
+/* Until they say the words, or do not any more. */
+static int wait_until(int events_fd, const char *words, bool wanted, uint64_t deadline) {
+        for (;;) {
+                int r = says(events_fd, words);
+                if (r < 0 || r == wanted)
+                        return r < 0 ? r : 0;
+                uint64_t now = now_monotonic();
+                if (now >= deadline)
+                        return -ETIMEDOUT;
+                struct pollfd wait = {.fd = events_fd, .events = POLLPRI};
+                if (poll(&wait, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
+                        return -errno;
+        }
+}
+
+int cgroup_wait_frozen(int cgroup_fd, uint64_t timeout_us) {
+        _cleanup_close_ int events = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        return events < 0 ? -errno : wait_until(events, "frozen 1", true, now_monotonic() + timeout_us);
+}
+
+int cgroup_freeze_and_wait(int cgroup_fd, uint64_t timeout_us) {
+        int r = cgroup_write(cgroup_fd, "cgroup.freeze", "1");
+        return r < 0 ? r : cgroup_wait_frozen(cgroup_fd, timeout_us);
 }
 
 int cgroup_kill_and_wait(int cgroup_fd, uint64_t timeout_us) {
@@ -100,19 +130,7 @@ int cgroup_kill_and_wait(int cgroup_fd, uint64_t timeout_us) {
         if (events < 0)
                 return -errno;
         int r = cgroup_write(cgroup_fd, "cgroup.kill", "1");
-        if (r < 0)
-                return r;
-        for (;;) {
-                r = cgroup_is_populated(events);
-                if (r <= 0)
-                        return r;
-                uint64_t now = now_monotonic();
-                if (now >= deadline)
-                        return -ETIMEDOUT;
-                struct pollfd wait = {.fd = events, .events = POLLPRI};
-                if (poll(&wait, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
-                        return -errno;
-        }
+        return r < 0 ? r : wait_until(events, "populated 1", false, deadline);
 }
 
 typedef int (*folder_visitor)(int parent_fd, const char *name, void *userdata);

@@ -20,6 +20,12 @@ int cgroup_write(int cgroup_fd, const char *file, const char *text);
 /* 1: processes live in it or below; 0: none; -errno. EVENTS_FD is its open cgroup.events. */
 int cgroup_is_populated(int events_fd);
 
+/* Freezes everything in it and below: -ETIMEDOUT if the kernel has not said by then that all of it is, which it stays asked for. */
+int cgroup_freeze_and_wait(int cgroup_fd, uint64_t timeout_us);
+
+/* Waits for what somebody has asked for already. */
+int cgroup_wait_frozen(int cgroup_fd, uint64_t timeout_us);
+
 /* Kills everything in it and below and waits until it is empty. -ETIMEDOUT. */
 int cgroup_kill_and_wait(int cgroup_fd, uint64_t timeout_us);
 

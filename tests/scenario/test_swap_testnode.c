@@ -1,5 +1,6 @@
 /* Whole swaps of the test node, as clients and operators see them. */
 #include "support/scenario.h"
+#include <signal.h>
 
 #define HEIGHT_TIMEOUT_US (10 * USEC_PER_SEC)
 
@@ -205,6 +206,39 @@ SCENARIO(upgrades_with_overlap) {
         scenario_stop(s);
 }
 
+static int node_pid(struct scenario *s) {
+        json_t *status = scenario_status(s);
+        assert_non_null(status);
+        int pid = (int)scenario_number(status, "pid");
+        json_decref(status);
+        return pid;
+}
+
+/* It hangs, so all who connect wait in its queue. They are not kept waiting for the end of probation, and it can take over again. */
+SCENARIO(I1_who_waits_for_a_frozen_release_is_served_by_the_next) {
+        begin(s,
+                        &(struct scenario_testnode){.state = "overlap: true",
+                                        .lock = "none",
+                                        .more = "deadlines: {drain: 500ms}\nprobation: 300s"},
+                        "");
+        int old = node_pid(s);
+        assert_int_equal(kill(old, SIGSTOP), 0);
+        scenario_start_load(s, 100, 0);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", NULL);
+        scenario_wait_phase(s, "probation", HEIGHT_TIMEOUT_US);
+        scenario_end_load_unharmed(s);
+        scenario_wait_phase(s, "probation", 0);
+        assert_int_equal(kill(old, SIGCONT), 0);
+        scenario_start_load(s, 100, 0);
+        scenario_expect(s, 3, "rollback", s->node, "--wait", NULL);
+        scenario_wait_height(s, 5, HEIGHT_TIMEOUT_US);
+        json_t *load = scenario_stop_load(s);
+        scenario_assert_unharmed(load);
+        assert_non_null(json_object_get(json_object_get(load, "versions"), "1.0.0"));
+        json_decref(load);
+        scenario_stop(s);
+}
+
 /* Nobody meets the gap of a crash: connections wait until the node is there again. */
 SCENARIO(starts_a_crashed_node_again_without_refusing_anybody) {
         begin(s,
@@ -315,6 +349,7 @@ int main(void) {
                         SCENARIO_TEST(upgrades_a_node_that_shuts_its_listener_down),
                         SCENARIO_TEST(upgrades_a_node_that_dials_from_its_listening_port),
                         SCENARIO_TEST(upgrades_with_overlap),
+                        SCENARIO_TEST(I1_who_waits_for_a_frozen_release_is_served_by_the_next),
                         SCENARIO_TEST(starts_a_crashed_node_again_without_refusing_anybody),
                         SCENARIO_TEST(upgrades_after_director_and_prober_were_killed),
                         SCENARIO_TEST(goes_back_when_the_operator_says_so),
