@@ -111,14 +111,25 @@ void gate_uprobe_let_pass(struct director *director, uint64_t generation) {
 }
 
 /* What was stopped stays in the map as long as it stands, for the next director. */
-static int on_gate_event(void *userdata, void *data, size_t size) {
-        const struct gate_event *event = data;
-        struct director *director = userdata;
-        if (size < sizeof(*event) || event->stopped != GATE_STANDS)
-                return 0;
+static void on_stopped(struct director *director, const struct gate_event *event) {
+        if (event->stopped != GATE_STANDS)
+                return;
         park(director, event);
         if (!gate_stands(director, event->generation, event->height))
                 gate_uprobe_let_pass(director, event->generation);
+}
+
+/* I3: a director that comes back finds in the ring what it has taken from the map already. The thread may stand at its next height by
+ * now, and must not be let go for the one that it has passed. */
+static bool is_over(struct director *director, const struct gate_event *event) {
+        struct gate_event now;
+        return bpf_map_lookup_elem(bpf_map__fd(get(director)->program->maps.gate_stopped), &event->thread, &now) == 0 &&
+               (now.height != event->height || now.generation != event->generation || now.stopped != event->stopped);
+}
+
+static int on_gate_event(void *userdata, void *data, size_t size) {
+        if (size >= sizeof(struct gate_event) && !is_over(userdata, data))
+                on_stopped(userdata, data);
         return 0;
 }
 
@@ -257,5 +268,5 @@ void gate_uprobe_resume(struct director *director) {
                 if (events[i].stopped == GATE_LET_GO && !stands(events, n, events[i].generation))
                         unpark(director, events[i].generation);
                 else
-                        (void) on_gate_event(director, &events[i], sizeof(events[i]));
+                        on_stopped(director, &events[i]);
 }
