@@ -160,7 +160,7 @@ void render_outlook(FILE *out, const json_t *object, const struct text_style *st
                 bool is_held = strcmp(text_of(object, "phase", ""), "held") == 0;
                 text_put_coloured(out, style, COLOUR_BUSY, "! ");
                 (void)fprintf(out, "%s in %s\n",
-                                is_held ? "the release that comes next is tried again by itself"
+                                is_held ? "what failed is tried again by itself"
                                         : "the node is not up: next try",
                                 duration);
         }

@@ -59,7 +59,7 @@ static void the_plan_of_a_held_node_is_red(void **state) {
         assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
         stage_assert_says(s->out, "HELD  2.0.0 failed\n"
                                   "! to go on: add one\n"
-                                  "! the release that comes next is tried again by itself in 4.0 s\n");
+                                  "! what failed is tried again by itself in 4.0 s\n");
         stage_end_director(s);
         stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"running\","
                                                                "\"release\":\"1.7.1\",\"boundaries\":[]}"});

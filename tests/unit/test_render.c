@@ -86,7 +86,7 @@ static void a_hold_that_is_tried_again_says_when(void **state) {
                        "\"eta_s\":null}}",
                         "a  HELD  1  height 29\n"
                         "! 2.0.0 failed\n"
-                        "! the release that comes next is tried again by itself in 8.0 s\n"
+                        "! what failed is tried again by itself in 8.0 s\n"
                         "next: 2.0.0 at height 30\n");
 }
 
