@@ -293,8 +293,27 @@ static bool is_obsolete(struct director *director) {
                                !planning_allows(director, machine->candidate_release, machine->boundary));
 }
 
+/* I3: a boundary has come into the schedule that lies before the one which the swap is made ready for, and must be passed first. From
+ * then on what was asked for is the schedule's to ask for, as the boundary stays in it. */
+static bool is_overtaken(struct director *director) {
+        const struct machine *machine = &director->record.machine;
+        bool is_prepared = machine->phase == PHASE_PREPARING || machine->phase == PHASE_GATING;
+        uint64_t height = planning_height(director);
+        struct version version;
+        return is_prepared && !machine->gate_was_hit && machine->boundary != MACHINE_NO_HEIGHT && height != MACHINE_NO_HEIGHT &&
+               version_parse(machine->current_release, &version) >= 0 &&
+               schedule_first_denied(&director->schedule, &version, height + 1) < machine->boundary;
+}
+
 void boundaries_cancel_obsolete(struct director *director) {
         struct machine_event cancel = {.type = EVENT_CANCEL, .text = "the schedule was changed"};
+        if (is_overtaken(director)) {
+                director->record.boundary_is_ours = false;
+                director->record.follow.is_ours = true;
+                cancel.text = "another boundary has come into the schedule before it";
+                (void) events_feed(director, &cancel);
+                return;
+        }
         if (is_obsolete(director))
                 (void) events_feed(director, &cancel);
 }

@@ -92,12 +92,12 @@ enum machine_action_type {
         ACTION_KILL,      /* generation's cgroup */
         ACTION_FREEZE,
         ACTION_THAW,
-        ACTION_PROVE,    /* begin to probe generation until it is proved */
-        ACTION_FLIP,     /* new connections go to generation */
-        ACTION_RETIRE,   /* drop generation's sockets: what waits in them moves to the one flipped to */
-        ACTION_ARM_GATE, /* stop generation before value, or before the first height the schedule denies it */
-        ACTION_DISARM_GATE,
-        ACTION_REHEARSE, /* the candidate's release, on a snapshot of the state as it stands */
+        ACTION_PROVE,       /* begin to probe generation until it is proved */
+        ACTION_FLIP,        /* new connections go to generation */
+        ACTION_RETIRE,      /* drop generation's sockets: what waits in them moves to the one flipped to */
+        ACTION_ARM_GATE,    /* stop generation before value, or before the first height the schedule denies it */
+        ACTION_DISARM_GATE, /* the swap's boundary is given up: stop generation where the schedule denies it, or nowhere */
+        ACTION_REHEARSE,    /* the candidate's release, on a snapshot of the state as it stands */
         ACTION_SNAPSHOT,
         ACTION_RESTORE,
         ACTION_DROP_SNAPSHOT,

@@ -249,8 +249,9 @@ static void perform_one(struct director *director, const struct machine_action *
                 arm_gate(director, action);
                 break;
         case ACTION_DISARM_GATE:
-                gate_disarm(director);
                 boundaries_forget_own(director);
+                /* I3: what else the schedule says stays. */
+                arm_gate(director, &(struct machine_action){.generation = action->generation, .value = MACHINE_NO_HEIGHT});
                 break;
         case ACTION_SNAPSHOT:
                 jobs_snapshot(director);

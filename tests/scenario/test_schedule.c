@@ -130,6 +130,32 @@ static bool shows_what_is_under_way(const json_t *status, const void *release) {
                                json_integer_value(json_object_get(next, "height")) == 30);
 }
 
+/* It is made ready for the far one when the near one comes, by an operator or by the schedule. */
+static void set_before_it(struct scenario *s, const char *kind) {
+        static const struct ledger_range ranges[] = {
+                        {1, 99, "1.0.0"}, {100, 199, "2.0.0"}, {200, UINT64_MAX, "3.0.0"}};
+        configure(s, "release: \"1.0.0\"");
+        scenario_add_testnodes(s, 1, 3);
+        if (strcmp(kind, "schedule") == 0)
+                scenario_expect(s, 0, "schedule", "set", s->node, "200", "3.x", NULL);
+        scenario_start(s);
+        if (strcmp(kind, "schedule") != 0)
+                scenario_expect(s, 0, "upgrade", s->node, "3.0.0", "--at", "200", NULL);
+        scenario_wait_phase(s, "gating", TIMEOUT_US);
+        scenario_expect(s, 0, "schedule", "set", s->node, "100", "2.x", NULL);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+}
+
+SCENARIO(I3_a_boundary_that_comes_before_one_that_is_made_ready_is_kept) {
+        set_before_it(s, "schedule");
+}
+
+SCENARIO(I3_a_boundary_that_comes_before_an_operator_s_own_is_kept) {
+        set_before_it(s, "operator");
+}
+
 /* Reads go on at H-1 until the hotfix is added, and nobody has to ask for it. */
 SCENARIO(I3_a_hotfix_is_taken_as_soon_as_it_is_added) {
         static const struct ledger_range ranges[] = {{1, 29, "1.0.0"}, {30, UINT64_MAX, "2.0.1"}};
@@ -203,6 +229,8 @@ int main(void) {
                         SCENARIO_TEST(I3_from_the_middle_with_nothing_remembered),
                         SCENARIO_TEST(I3_from_the_end_with_nothing_remembered),
                         SCENARIO_TEST(I3_what_may_not_run_is_not_even_started),
+                        SCENARIO_TEST(I3_a_boundary_that_comes_before_one_that_is_made_ready_is_kept),
+                        SCENARIO_TEST(I3_a_boundary_that_comes_before_an_operator_s_own_is_kept),
                         SCENARIO_TEST(I3_a_hotfix_is_taken_as_soon_as_it_is_added),
                         SCENARIO_TEST(the_plan_begins_with_the_release_in_probation),
                         SCENARIO_TEST(I3_whoever_is_killed_the_ledger_is_as_scheduled),
