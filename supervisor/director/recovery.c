@@ -120,11 +120,23 @@ int recovery_open_first(struct director *director) {
         return open_kernel_side(director, NULL, 0);
 }
 
+/* Its end had been taken note of, and the keeper told to forget it, by a director that died before the machine knew. */
+static void tell_lost_end(struct director *director, uint64_t generation) {
+        log_warning("generation %lu has ended while the director was being restarted", generation);
+        (void) events_feed_about(director, EVENT_EXITED, generation, "it ended while the director was being restarted");
+        (void) events_feed_about(director, EVENT_EMPTY, generation, NULL);
+}
+
 /* What the machine lives through while a director was dead is told by what the keeper knows now. */
 static void tell_what_was_missed(struct director *director) {
+        const struct machine *machine = &director->record.machine;
         for (size_t i = 0; i < UNITS_MAX; i++)
                 if (director->units[i].generation != 0)
                         events_ending_is_complete(director, &director->units[i]);
+        if (machine->current != 0 && !machine->current_is_gone && !unit_find(director, machine->current))
+                tell_lost_end(director, machine->current);
+        if (machine->candidate_started && !machine->candidate_is_gone && !unit_find(director, machine->candidate))
+                tell_lost_end(director, machine->candidate);
         gate_resume(director);
 }
 
