@@ -354,7 +354,7 @@ int enter_again(struct step *step) {
                         [PHASE_RENEWING] = enter_renewing,
                         [PHASE_PREPARING] = enter_preparing,
                         [PHASE_GATING] = enter_gating,
-                        [PHASE_REHEARSING] = enter_rehearsing,
+                        [PHASE_REHEARSING] = enter_gating, /* beside nobody there is nothing to be tried */
                         [PHASE_QUIESCING] = enter_quiescing,
                         [PHASE_SNAPSHOTTING] = enter_snapshotting,
                         [PHASE_PROVING] = enter_proving,
