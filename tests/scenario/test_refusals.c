@@ -112,6 +112,38 @@ SCENARIO(a_cgroup_that_was_killed_is_named) {
         scenario_stop(s);
 }
 
+static bool tells_foreground(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        (void)userdata;
+        return reason && strstr(reason, "exited with status 0") && strstr(reason, "stay in the foreground");
+}
+
+static bool tells_status_0(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        (void)userdata;
+        return reason && strstr(reason, "exited with status 0");
+}
+
+SCENARIO(a_node_that_leaves_for_the_background_is_told_to_stay) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .state = "fence: exec"});
+        scenario_add_script(s, "1.0.0", "#!/bin/sh\nsleep 1000 </dev/null >/dev/null 2>&1 &\n");
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(s, tells_foreground, NULL, HEIGHT_TIMEOUT_US));
+        scenario_stop(s);
+}
+
+SCENARIO(a_node_that_only_ends_is_not_told_to_stay_in_the_foreground) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .state = "fence: exec"});
+        scenario_add_script(s, "1.0.0", "#!/bin/sh\nexit 0\n");
+        scenario_start_supervisor(s);
+        json_t *status = scenario_wait_status(s, tells_status_0, NULL, HEIGHT_TIMEOUT_US);
+        assert_false(tells_foreground(status, NULL));
+        json_decref(status);
+        scenario_stop(s);
+}
+
 SCENARIO(a_second_run_of_a_node_is_refused) {
         begin(s);
         REFUSED(s, 1, SAYS(s->node, "already"), "run", s->config);
@@ -261,6 +293,8 @@ int main(void) {
                         SCENARIO_TEST(a_port_that_somebody_else_has_is_named_with_its_owner),
                         SCENARIO_TEST(a_file_in_the_place_of_a_socket_is_left_alone),
                         SCENARIO_TEST(a_cgroup_that_was_killed_is_named),
+                        SCENARIO_TEST(a_node_that_leaves_for_the_background_is_told_to_stay),
+                        SCENARIO_TEST(a_node_that_only_ends_is_not_told_to_stay_in_the_foreground),
                         SCENARIO_TEST(a_second_run_of_a_node_is_refused),
                         SCENARIO_TEST(an_upgrade_while_one_is_under_way_is_refused),
                         SCENARIO_TEST(a_height_that_has_passed_is_refused),
