@@ -256,18 +256,33 @@ static int check_unused(const struct node *node, const char *version) {
         return EXIT_FAILED;
 }
 
+/* As it was noted at the last start; before the first one, as it lies there. */
+static int find_configured(const struct node *node, struct journal *journal, char **ret_configured) {
+        _cleanup_(expected_done) struct expected expected = {0};
+        void *noted = NULL;
+        size_t length;
+        int r = journal ? journal_get(journal, JOURNAL_CONFIGURED, &noted, &length) : -ENOENT;
+        *ret_configured = noted;
+        if (r != -ENOENT)
+                return r;
+        expected_find(node, &expected);
+        *ret_configured = TAKE_POINTER(expected.release);
+        return 0;
+}
+
 /* Without a supervisor it says what ran last. */
 static int ask_journal(const struct node *node, const char *version, char *text, size_t size) {
         _cleanup_(journal_close_at) struct journal *journal = NULL;
-        _cleanup_free_ void *value = NULL, *configured = NULL;
+        _cleanup_free_ void *value = NULL;
+        _cleanup_free_ char *configured = NULL;
         struct machine machine = machine_initial();
         size_t length;
         int status = node_open_journal(node, &journal);
-        if (status != EXIT_DONE || !journal)
+        if (status != EXIT_DONE)
                 return status;
-        int r = journal_get(journal, JOURNAL_CONFIGURED, &configured, &length);
-        if (r >= 0 || r == -ENOENT)
-                r = journal_get(journal, JOURNAL_MACHINE, &value, &length);
+        int r = find_configured(node, journal, &configured);
+        if (r >= 0)
+                r = journal ? journal_get(journal, JOURNAL_MACHINE, &value, &length) : -ENOENT;
         if (r < 0 && r != -ENOENT) {
                 log_errno(r, "cannot read %s, which says what node %s runs: nothing is removed",
                                 node->journal, node->name);
