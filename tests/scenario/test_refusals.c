@@ -84,6 +84,15 @@ SCENARIO(a_file_in_the_place_of_a_socket_is_left_alone) {
         _cleanup_close_ int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
         scenario_stop(s);
+        assert_true(lstat(path, &there) < 0 && errno == ENOENT);
+
+        /* Nor is what somebody has put there meanwhile removed with the node's own. */
+        scenario_start(s);
+        assert_int_equal(unlink(path), 0);
+        left = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(left, (struct sockaddr *)&address, sizeof(address)), 0);
+        scenario_stop(s);
+        assert_true(lstat(path, &there) == 0 && S_ISSOCK(there.st_mode));
 }
 
 static bool tells_another_cgroup(const json_t *status, const void *userdata) {
