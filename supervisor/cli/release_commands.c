@@ -17,6 +17,7 @@
 static int add_expected(const struct node *node, const struct arguments *arguments,
                 const struct expected *expected, bool *ret_existed, char **ret_error);
 static void say_expected(const struct node *node, const char *version, const struct expected *expected);
+static void say_interpreter(const struct node *node, const char *version, const struct expected *expected);
 static int keep_signature(const struct node *node, const struct arguments *arguments, bool *ret_is_new);
 static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature);
 static int tell_director(const struct node *node);
@@ -44,6 +45,7 @@ int command_release_add(const struct arguments *arguments) {
                 return explain(r, sentence);
         tell_added(&node, version, existed, has_new_signature);
         say_expected(&node, version, &expected);
+        say_interpreter(&node, version, &expected);
         return tell_director(&node);
 }
 
@@ -119,6 +121,16 @@ static void say_expected(const struct node *node, const char *version, const str
                             "%s",
                                 expected->noted, node->name, why);
         release_done(&release);
+}
+
+/* It may yet be installed. */
+static void say_interpreter(const struct node *node, const char *version, const struct expected *expected) {
+        _cleanup_free_ char *missing = release_missing_interpreter(
+                        node->releases, version, expected->command ? expected->command : expected->noted);
+        if (missing)
+                log_warning("it is run by %s, which is not on this machine: install that before release %s "
+                            "is started",
+                                missing, version);
 }
 
 int command_release_manifest(const struct arguments *arguments) {

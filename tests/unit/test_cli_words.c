@@ -81,6 +81,27 @@ static void what_a_first_start_would_need_is_not_removed(void **state) {
         stage_assert_says(s->out, "1.7.0");
 }
 
+static void add_script(struct scratch *s, const char *version, const char *text) {
+        char path[128], line[256];
+        (void)snprintf(path, sizeof(path), "%s/script", s->folder);
+        write_file(path, text);
+        assert_int_equal(chmod(path, 0755), 0);
+        (void)snprintf(line, sizeof(line), "release add anvil %s %s", version, path);
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+}
+
+static void what_runs_a_release_and_is_not_here_is_told(void **state) {
+        struct scratch *s = *state;
+        if (geteuid() != 0)
+                skip();
+        add_script(s, "1.0.0", "#!/bin/sh -e\n");
+        assert_silent_about(s->err, "run by");
+        add_script(s, "1.0.1", "#! /nowhere/python3 -u\n");
+        stage_assert_says(s->err, "run by /nowhere/python3, which is not on this machine");
+        add_script(s, "1.0.2", "#!/bin/sh\r\n"); /* as some systems end lines */
+        stage_assert_says(s->err, "run by /bin/sh?, which is not on this machine");
+}
+
 static void a_release_whose_files_are_gone_is_marked(void **state) {
         struct scratch *s = *state;
         char path[160];
@@ -197,6 +218,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(a_release_is_told_by_the_name_it_is_listed_under),
                         TEST(a_signature_that_is_added_is_told),
+                        TEST(what_runs_a_release_and_is_not_here_is_told),
                         TEST(what_a_first_start_would_need_is_not_removed),
                         TEST(a_release_whose_files_are_gone_is_marked),
                         TEST(a_node_that_is_made_is_told),
