@@ -54,8 +54,16 @@ static void try_clone_into(struct findings *findings, int cgroup_fd) {
         if (pid > 0) {
                 (void)waitpid((pid_t)pid, &status, 0);
                 close_fd(pidfd);
-                findings_add(findings, "clone3 into cgroup", FINDING_OK, NULL,
-                                "a generation is in its cgroup from its first instruction on");
+                /* Linux 6.18 does so where the parent's cgroup was once killed, and the child's is another one. */
+                if (WIFSIGNALED(status))
+                        findings_add(findings, "clone3 into cgroup", FINDING_MISSING,
+                                        "start interrex in another cgroup, as systemd does",
+                                        "cgroup.kill was once written for this cgroup, and the kernel kills "
+                                        "whatever is started from it (signal %d)",
+                                        WTERMSIG(status));
+                else
+                        findings_add(findings, "clone3 into cgroup", FINDING_OK, NULL,
+                                        "a generation is in its cgroup from its first instruction on");
         } else
                 findings_add(findings, "clone3 into cgroup", FINDING_MISSING,
                                 "use Linux 5.7 or newer; in a container allow clone3 in its seccomp profile",

@@ -17,17 +17,18 @@ static int open_config(const char *path) {
 }
 
 /* What is wrong with it is for `check` to say. */
-static char *read_command(const struct node *node, const char *path) {
+static void read_config(const struct node *node, struct expected *expected) {
         _cleanup_(config_free_at) struct config *config = NULL;
         _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
         _cleanup_free_ char *text = NULL;
         size_t length = 0;
-        _cleanup_close_ int fd = open_config(path);
+        _cleanup_close_ int fd = open_config(expected->config);
         if (fd < 0 || schedule_reading_load(fd, CONFIG_SIZE_MAX, &text, &length) < 0 ||
                         config_parse(text, length, &config, &mistakes) < 0 ||
                         strcmp(config->node, node->name) != 0)
-                return NULL;
-        return strdup(config->exec.command);
+                return;
+        expected->command = strdup(config->exec.command);
+        expected->release = config->release ? strdup(config->release) : NULL;
 }
 
 void expected_find(const struct node *node, struct expected *ret_expected) {
@@ -43,11 +44,12 @@ void expected_find(const struct node *node, struct expected *ret_expected) {
                         asprintf(&ret_expected->config, "/etc/interrex/%s.yaml", node->name) < 0)
                 ret_expected->config = NULL;
         if (ret_expected->config)
-                ret_expected->command = read_command(node, ret_expected->config);
+                read_config(node, ret_expected);
 }
 
 void expected_done(struct expected *expected) {
         free(expected->command);
+        free(expected->release);
         free(expected->config);
         free(expected->noted);
         *expected = (struct expected){0};

@@ -1,10 +1,11 @@
-/* What a release must hold to be started: exec.command, as far as a command that adds one can know it. */
+/* What of the configuration is about releases, as far as a command that adds or removes one can know it. */
 #pragma once
 
 #include "node.h"
 
 struct expected {
         char *command; /* of the configuration as it lies there now; NULL: it cannot be read */
+        char *release; /* of it, the one to start with; NULL: it names none, or cannot be read */
         char *config;  /* its path */
         char *noted;   /* as it was when the node was started last; NULL: it never was */
 };

@@ -17,6 +17,7 @@
 static int add_expected(const struct node *node, const struct arguments *arguments,
                 const struct expected *expected, bool *ret_existed, char **ret_error);
 static void say_expected(const struct node *node, const char *version, const struct expected *expected);
+static void say_interpreter(const struct node *node, const char *version, const struct expected *expected);
 static int keep_signature(const struct node *node, const struct arguments *arguments, bool *ret_is_new);
 static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature);
 static int tell_director(const struct node *node);
@@ -44,6 +45,7 @@ int command_release_add(const struct arguments *arguments) {
                 return explain(r, sentence);
         tell_added(&node, version, existed, has_new_signature);
         say_expected(&node, version, &expected);
+        say_interpreter(&node, version, &expected);
         return tell_director(&node);
 }
 
@@ -119,6 +121,16 @@ static void say_expected(const struct node *node, const char *version, const str
                             "%s",
                                 expected->noted, node->name, why);
         release_done(&release);
+}
+
+/* It may yet be installed. */
+static void say_interpreter(const struct node *node, const char *version, const struct expected *expected) {
+        _cleanup_free_ char *missing = release_missing_interpreter(
+                        node->releases, version, expected->command ? expected->command : expected->noted);
+        if (missing)
+                log_warning("it is run by %s, which is not on this machine: install that before release %s "
+                            "is started",
+                                missing, version);
 }
 
 int command_release_manifest(const struct arguments *arguments) {
@@ -256,18 +268,33 @@ static int check_unused(const struct node *node, const char *version) {
         return EXIT_FAILED;
 }
 
+/* As it was noted at the last start; before the first one, as it lies there. */
+static int find_configured(const struct node *node, struct journal *journal, char **ret_configured) {
+        _cleanup_(expected_done) struct expected expected = {0};
+        void *noted = NULL;
+        size_t length;
+        int r = journal ? journal_get(journal, JOURNAL_CONFIGURED, &noted, &length) : -ENOENT;
+        *ret_configured = noted;
+        if (r != -ENOENT)
+                return r;
+        expected_find(node, &expected);
+        *ret_configured = TAKE_POINTER(expected.release);
+        return 0;
+}
+
 /* Without a supervisor it says what ran last. */
 static int ask_journal(const struct node *node, const char *version, char *text, size_t size) {
         _cleanup_(journal_close_at) struct journal *journal = NULL;
-        _cleanup_free_ void *value = NULL, *configured = NULL;
+        _cleanup_free_ void *value = NULL;
+        _cleanup_free_ char *configured = NULL;
         struct machine machine = machine_initial();
         size_t length;
         int status = node_open_journal(node, &journal);
-        if (status != EXIT_DONE || !journal)
+        if (status != EXIT_DONE)
                 return status;
-        int r = journal_get(journal, JOURNAL_CONFIGURED, &configured, &length);
-        if (r >= 0 || r == -ENOENT)
-                r = journal_get(journal, JOURNAL_MACHINE, &value, &length);
+        int r = find_configured(node, journal, &configured);
+        if (r >= 0)
+                r = journal ? journal_get(journal, JOURNAL_MACHINE, &value, &length) : -ENOENT;
         if (r < 0 && r != -ENOENT) {
                 log_errno(r, "cannot read %s, which says what node %s runs: nothing is removed",
                                 node->journal, node->name);

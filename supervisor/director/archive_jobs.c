@@ -8,6 +8,7 @@
 #include "unit.h"
 #include "verification.h"
 #include <jansson.h>
+#include <signal.h>
 
 static const char *kind_name(enum snapshot_kind kind) {
         static const char *const names[] = {"auto", "btrfs", "reflink", "copy", "hook", "none"};
@@ -150,10 +151,28 @@ static void rehearsed(struct director *director, const struct job *job, const js
         events_later(director, &event);
 }
 
-void archive_job_done(struct director *director, struct job *job, bool worked) {
+static void describe_end(const struct job *job, const struct keeper_exited *exited, char *text, size_t size) {
+        if (*job->failure)
+                (void) snprintf(text, size, "the archivist could not be started: %s", job->failure);
+        else if (exited->code == CLD_EXITED)
+                (void) snprintf(text, size, "the archivist ended with status %d and without an answer", exited->status);
+        else
+                (void) snprintf(text, size, "the archivist was ended by signal %d (%s)%s", exited->status,
+                                strsignal(exited->status),
+                                exited->status == SIGKILL
+                                                ? ", which interrex did not send: if memory did not run out, cgroup.kill was "
+                                                  "once written for interrex's cgroup, and Linux kills what is started there; "
+                                                  "start interrex in another cgroup, as systemd does"
+                                                : "");
+}
+
+void archive_job_done(struct director *director, struct job *job, const struct keeper_exited *exited) {
         json_t *answer = json_loads(job->output, 0, NULL);
         const char *text = json_string_value(json_object_get(answer, "error"));
-        const char *error = text ? text : "the archivist ended without an answer";
+        bool worked = exited->code == CLD_EXITED && exited->status == 0;
+        char end[320];
+        describe_end(job, exited, end, sizeof(end));
+        const char *error = text ? text : end;
         struct machine_event event = {.text = worked ? NULL : error};
         switch (job->kind) {
         case JOB_VERIFY:

@@ -7,4 +7,4 @@
 struct job *jobs_start_archivist(struct director *director, enum job_kind kind, char *const *arguments, int extra_fd);
 
 /* An archivist has ended; its answer is in job->output. */
-void archive_job_done(struct director *director, struct job *job, bool worked);
+void archive_job_done(struct director *director, struct job *job, const struct keeper_exited *exited);

@@ -242,7 +242,7 @@ void jobs_exited(struct director *director, const struct keeper_exited *exited) 
         if (job->spawn_kind == SPAWN_HELPER)
                 probing_command_done(director, job, exited);
         else if (job->spawn_kind == SPAWN_ARCHIVIST)
-                archive_job_done(director, job, exited->code == CLD_EXITED && exited->status == 0);
+                archive_job_done(director, job, exited);
         else
                 reading_job_done(director, job, exited);
         job_done(job);

@@ -39,15 +39,18 @@ static void describe_candidate(const struct machine *machine, char *text, size_t
                                 machine_phase_for_status(machine->phase));
 }
 
+static bool has_never_run(const struct machine *machine) {
+        return machine->phase == PHASE_STOPPED && *machine->current_release == '\0';
+}
+
 bool release_use(const struct machine *machine, const char *configured, const char *release, char *text, size_t size) {
         if (is_same(machine->current_release, release))
                 describe_current(machine, text, size);
         else if (machine->kind != SWAP_NONE && is_same(machine->candidate_release, release))
                 describe_candidate(machine, text, size);
         else if (is_same(configured, release))
-                (void) snprintf(text, size,
-                                "the configuration names it as the one to start with; change `release:` there and restart the "
-                                "supervisor first");
+                (void) snprintf(text, size, "the configuration names it as the one to start with; change `release:` there%s first",
+                                has_never_run(machine) ? "" : " and restart the supervisor");
         else
                 return false;
         return true;

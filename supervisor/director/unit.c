@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "../lib/cgroup.h"
 #include "../lib/log.h"
 #include "events.h"
 #include "gate.h"
@@ -15,6 +16,7 @@
 #include <signal.h>
 
 #define LOG_PIPE_SIZE (1024 * 1024)
+#define DAEMON_START_US (30 * USEC_PER_SEC)
 
 struct unit *unit_find(struct director *director, uint64_t generation) {
         for (size_t i = 0; generation != 0 && i < UNITS_MAX; i++)
@@ -287,10 +289,22 @@ void unit_pass_verified(struct director *director, struct unit *unit) {
         (void) keeper_ask(director, KEEPER_PASS, &request, sizeof(request), NULL, 0, request.serial, NULL);
 }
 
+/* As a daemon does: what was started ends at once, and what that has started lives on. */
+static bool left_for_background(const struct unit *unit) {
+        if (unit->exit_status != 0 || unit->is_terminated || unit->was_killed || unit->cgroup_fd < 0 ||
+                        unit->exited_at - unit->started_at > DAEMON_START_US)
+                return false;
+        _cleanup_close_ int events = openat(unit->cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        return events >= 0 && cgroup_is_populated(events) > 0;
+}
+
 void unit_describe_ending(const struct unit *unit, char *text, size_t size) {
         const char *ending = *unit->failure ? unit->failure : *unit->ending ? unit->ending : "it ended";
+        const char *advice = left_for_background(unit) ? "; it left for the background: start it with its option to stay in the "
+                                                         "foreground"
+                                                       : "";
         if (*unit->last_words)
-                (void) snprintf(text, size, "%.160s; its last words: %.300s", ending, unit->last_words);
+                (void) snprintf(text, size, "%.160s%s; its last words: %.300s", ending, advice, unit->last_words);
         else
-                (void) snprintf(text, size, "%.400s", ending);
+                (void) snprintf(text, size, "%.400s%s", ending, advice);
 }

@@ -34,6 +34,7 @@ struct generation {
 struct stored_descriptor {
         char name[KEEPER_NAME_MAX];
         int fd;
+        bool is_nodes_socket; /* a Unix socket on which the director listens for the node */
 };
 
 struct parked_thread {

@@ -11,4 +11,5 @@ void store_drop(struct keeper *keeper, const char *name);
 /* Sends all of them to the director as STORED. */
 int store_tell(struct keeper *keeper);
 
+/* The node is gone: the files of its Unix sockets, to which nobody listens any more, go as well. */
 void store_close(struct keeper *keeper);

@@ -1,8 +1,6 @@
 #include "boundary.h"
 
-#include <time.h>
-
-#define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
+#include "moment.h"
 
 static const char *const unit_names[BOUNDARY_UNITS] = {"height", "view", "epoch", "time"};
 static const char *const mode_names[BOUNDARY_MODES] = {"at", "before"};
@@ -80,11 +78,8 @@ int boundary_check(const struct boundary_rule *rule) {
 }
 
 void boundary_format_point(uint32_t unit, uint64_t at, char *text, size_t size) {
-        char moment[32];
-        time_t seconds = (time_t)at;
-        struct tm utc;
-        if (unit == UNIT_TIME && gmtime_r(&seconds, &utc) &&
-                        strftime(moment, sizeof(moment), TIME_FORMAT, &utc) > 0)
+        char moment[MOMENT_TEXT_MAX];
+        if (unit == UNIT_TIME && moment_format(at, moment) >= 0)
                 (void)snprintf(text, size, "time:%s", moment);
         else
                 (void)snprintf(text, size, "%s%s%lu", unit == UNIT_HEIGHT ? "" : boundary_unit_name(unit),
@@ -142,19 +137,11 @@ static int find_name(const char *const *names, size_t n, const char *name) {
 }
 
 static int parse_value(uint32_t unit, const char *text, uint64_t *ret_value) {
-        struct tm utc = {0};
         uint64_t value;
-        if (unit == UNIT_TIME && strchr(text, 'T')) {
-                const char *end = strptime(text, TIME_FORMAT, &utc);
-                time_t seconds = end && !*end ? timegm(&utc) : -1;
-                if (seconds < 0)
-                        return -EINVAL;
-                value = (uint64_t)seconds;
-        } else {
-                int r = parse_u64(text, &value);
-                if (r < 0)
-                        return r;
-        }
+        int r = unit == UNIT_TIME && strchr(text, 'T') ? moment_parse(text, &value)
+                                                       : parse_u64(text, &value);
+        if (r < 0)
+                return r;
         if (value > BOUNDARY_POINT_MAX)
                 return -ERANGE;
         *ret_value = value;

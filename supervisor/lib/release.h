@@ -61,6 +61,10 @@ int release_open_command(const char *releases_dir, const struct release *release
 int release_check_command(
                 const char *releases_dir, const char *version, const char *command, char **ret_error);
 
+/* What its command names as what runs it (behind #!, or as an ELF program) and is not on this machine: malloc'ed, printable.
+ * NULL: nothing is missing, or it is not known. */
+char *release_missing_interpreter(const char *releases_dir, const char *version, const char *command);
+
 /* Reads every file of the release again and compares size, mode and SHA-256; a file that is not in the
  * manifest is a mismatch too. COMMAND_FD (>= 0) is hashed through the descriptor itself, so that what is
  * verified is what will be executed. 0: all equal. -EBADMSG and *ret_error: what differs. */

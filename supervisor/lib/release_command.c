@@ -60,7 +60,8 @@ int release_check_program(int release_fd, const char *command, const char *sourc
                                 "%s holds no %s, which the configuration names as exec.command; add the "
                                 "directory that holds it",
                                 source, command);
-        return release_check_executable(fd, command, ret_error);
+        int r = release_check_executable(fd, command, ret_error);
+        return r < 0 ? r : release_check_whole(fd, command, ret_error);
 }
 
 int release_check_command(

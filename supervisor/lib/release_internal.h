@@ -54,7 +54,10 @@ const char *release_command_path(const struct release *release, const char *comm
 /* Can this host execute it? -ENOEXEC and the reason. WHAT names it to the user. */
 int release_check_executable(int fd, const char *what, char **ret_error);
 
-/* The same for a file of the release that lies behind RELEASE_FD; SOURCE names that to the user. */
+/* -ENOEXEC: it is a program that tells of more than the file holds. */
+int release_check_whole(int fd, const char *what, char **ret_error);
+
+/* Both for a file of the release that lies behind RELEASE_FD; SOURCE names that to the user. */
 int release_check_program(int release_fd, const char *command, const char *source, char **ret_error);
 
 /* release_add(), observed. */

@@ -1,5 +1,7 @@
 /* Bad input, and what it gets: each is refused before anything changes, and says what happened, to what, and what to do. */
+#include "lib/cgroup.h"
 #include "support/scenario.h"
+
 #include <arpa/inet.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -81,6 +83,73 @@ SCENARIO(a_file_in_the_place_of_a_socket_is_left_alone) {
         scenario_start(s);
         _cleanup_close_ int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+        scenario_stop(s);
+        assert_true(lstat(path, &there) < 0 && errno == ENOENT);
+
+        /* Nor is what somebody has put there meanwhile removed with the node's own. */
+        scenario_start(s);
+        assert_int_equal(unlink(path), 0);
+        left = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(left, (struct sockaddr *)&address, sizeof(address)), 0);
+        scenario_stop(s);
+        assert_true(lstat(path, &there) == 0 && S_ISSOCK(there.st_mode));
+}
+
+static bool tells_another_cgroup(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        (void)userdata;
+        return reason && strstr(reason, "signal 9") && strstr(reason, "start interrex in another cgroup");
+}
+
+/* Some kernels (6.18) kill whatever is cloned from there into a cgroup below it; doctor finds out by trying. */
+SCENARIO(a_cgroup_that_was_killed_is_named) {
+        const char *const doctor[] = {s->interrex, "doctor", NULL};
+        const struct process_start start = {
+                        .arguments = doctor, .output_fd = -1, .error_fd = -1, .cgroup_fd = s->cgroup_fd};
+        struct process_result result;
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_add_testnode(s, "1.0.0", "");
+        assert_int_equal(cgroup_write(s->cgroup_fd, "cgroup.kill", "1"), 0);
+        assert_int_equal(process_run(&start, HEIGHT_TIMEOUT_US, &result), 0);
+        bool is_told = strstr(result.output, "cgroup.kill was once written for this cgroup");
+        process_result_done(&result);
+        scenario_start_supervisor(s);
+        if (is_told)
+                json_decref(scenario_wait_status(s, tells_another_cgroup, NULL, HEIGHT_TIMEOUT_US));
+        else
+                scenario_wait_phase(s, "running", HEIGHT_TIMEOUT_US);
+        scenario_stop(s);
+}
+
+static bool tells_foreground(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        (void)userdata;
+        return reason && strstr(reason, "exited with status 0") && strstr(reason, "stay in the foreground");
+}
+
+static bool tells_status_0(const json_t *status, const void *userdata) {
+        const char *reason = json_string_value(json_object_get(status, "reason"));
+        (void)userdata;
+        return reason && strstr(reason, "exited with status 0");
+}
+
+SCENARIO(a_node_that_leaves_for_the_background_is_told_to_stay) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .state = "fence: exec"});
+        scenario_add_script(s, "1.0.0", "#!/bin/sh\nsleep 1000 </dev/null >/dev/null 2>&1 &\n");
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(s, tells_foreground, NULL, HEIGHT_TIMEOUT_US));
+        scenario_stop(s);
+}
+
+SCENARIO(a_node_that_only_ends_is_not_told_to_stay_in_the_foreground) {
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .state = "fence: exec"});
+        scenario_add_script(s, "1.0.0", "#!/bin/sh\nexit 0\n");
+        scenario_start_supervisor(s);
+        json_t *status = scenario_wait_status(s, tells_status_0, NULL, HEIGHT_TIMEOUT_US);
+        assert_false(tells_foreground(status, NULL));
+        json_decref(status);
         scenario_stop(s);
 }
 
@@ -232,6 +301,9 @@ int main(void) {
                         SCENARIO_TEST(every_mistake_of_a_configuration_is_named_with_its_line),
                         SCENARIO_TEST(a_port_that_somebody_else_has_is_named_with_its_owner),
                         SCENARIO_TEST(a_file_in_the_place_of_a_socket_is_left_alone),
+                        SCENARIO_TEST(a_cgroup_that_was_killed_is_named),
+                        SCENARIO_TEST(a_node_that_leaves_for_the_background_is_told_to_stay),
+                        SCENARIO_TEST(a_node_that_only_ends_is_not_told_to_stay_in_the_foreground),
                         SCENARIO_TEST(a_second_run_of_a_node_is_refused),
                         SCENARIO_TEST(an_upgrade_while_one_is_under_way_is_refused),
                         SCENARIO_TEST(a_height_that_has_passed_is_refused),

@@ -161,6 +161,19 @@ SCENARIO(I3_a_newer_edition_replaces_what_lies_ahead_and_an_older_one_is_refused
         assert_int_equal(went_over_at(s), boundary);
 }
 
+/* The process that reads it may open no file, and a time zone's is one. */
+SCENARIO(I7_a_document_with_moments_is_read) {
+        configure(s, 500, "");
+        scenario_start(s);
+        import(s, 0, "1 1.x\ntime:2099-12-01T00:00:00Z 2.x from=2099-11-30T00:00:00Z\n");
+        struct process_result result = scenario_cli(s, "schedule", "show", s->node, NULL);
+        if (!strstr(result.output, "time:2099-12-01T00:00:00Z"))
+                fail_msg("%s", result.output);
+        process_result_done(&result);
+        import(s, 2, "time:2099-02-29T00:00:00Z 3.x\n");
+        scenario_stop(s);
+}
+
 /* An upgrade that the schedule had armed is not made when it is taken out of the schedule. */
 SCENARIO(what_is_taken_out_of_the_schedule_is_not_done) {
         static const struct ledger_range ranges[] = {{1, UINT64_MAX, "1.0.0"}};
@@ -185,6 +198,7 @@ int main(void) {
                         SCENARIO_TEST(I3_what_fails_in_a_window_is_tried_again_and_held_at_its_end),
                         SCENARIO_TEST(an_operator_may_go_back_in_a_window),
                         SCENARIO_TEST(I3_a_moment_is_a_boundary),
+                        SCENARIO_TEST(I7_a_document_with_moments_is_read),
                         SCENARIO_TEST(I3_a_newer_edition_replaces_what_lies_ahead_and_an_older_one_is_refused),
                         SCENARIO_TEST(what_is_taken_out_of_the_schedule_is_not_done),
         };

@@ -26,6 +26,7 @@ static void a_boundary_is_read_back_as_it_was_written(void **state) {
                         {"epoch:9", "2.x mode=before", NULL}, {"7", "  1.x   mode=at  ", "7 1.x"},
                         {"time:2026-12-01T00:00:00Z", "2.x from=time:2026-11-30T00:00:00Z", NULL},
                         {"time:1796083200", "2.x", "time:2026-12-01T00:00:00Z 2.x"},
+                        {"time:253402300800", "2.x", NULL},
                         {"time:2026-12-01T00:00:00Z", "2.x from=2026-11-30T00:00:00Z",
                                         "time:2026-12-01T00:00:00Z 2.x from=time:2026-11-30T00:00:00Z"}};
         (void)state;
@@ -48,12 +49,13 @@ static void what_is_wrong_is_named(void **state) {
         } vectors[] = {{"-1", "1.x", "-1 is not a height"}, {"9223372036854775808", "1.x", "not a height"},
                         {"18446744073709551616", "1.x", "not a height"}, {"1e3", "1.x", "not a height"},
                         {"block:3", "1.x", "not a height"}, {"time:tomorrow", "1.x", "not a height"},
-                        {"", "1.x", "not a height"}, {"7", "", "range is missing"},
-                        {"7", "mode=at", "range is missing"}, {"7", "one", "not a version range"},
-                        {"7", ">2 <1", "allows no version"}, {"7", ">1.2.3 <1.2.3", "allows no version"},
-                        {"7", "1.x mode=soon", "a mode is"}, {"7", "1.x when=now", "what may follow"},
-                        {"7", "1.x from=7", "before the boundary"}, {"7", "1.x from=view:3", "from="},
-                        {"7", "1.x from=x", "from="}, {"7", "1.x protocol=", "protocol="},
+                        {"time:2027-02-29T00:00:00Z", "1.x", "not a height"}, {"", "1.x", "not a height"},
+                        {"7", "", "range is missing"}, {"7", "mode=at", "range is missing"},
+                        {"7", "one", "not a version range"}, {"7", ">2 <1", "allows no version"},
+                        {"7", ">1.2.3 <1.2.3", "allows no version"}, {"7", "1.x mode=soon", "a mode is"},
+                        {"7", "1.x when=now", "what may follow"}, {"7", "1.x from=7", "before the boundary"},
+                        {"7", "1.x from=view:3", "from="}, {"7", "1.x from=x", "from="},
+                        {"7", "1.x protocol=", "protocol="},
                         {"7", "1.x protocol=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "protocol="}};
         (void)state;
         for (size_t i = 0; i < ELEMENTS(vectors); i++) {

@@ -57,6 +57,51 @@ static void a_signature_that_is_added_is_told(void **state) {
         stage_assert_says(s->out, "there already, with the same bytes\n");
 }
 
+/* No start has noted anything but where it lies. */
+static void what_a_first_start_would_need_is_not_removed(void **state) {
+        struct scratch *s = *state;
+        char config[128], path[128];
+        struct journal *journal;
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.7.0 /bin/true"), EXIT_DONE);
+        assert_int_equal(stage_run_cli(s, "release add anvil 1.8.0 /bin/true"), EXIT_DONE);
+        (void)snprintf(config, sizeof(config), "%s/anvil.yaml", s->folder);
+        write_file(config, "node: anvil\nrelease: \"1.7.0\"\nexec: {command: anvil}\n"
+                           "listen: [\"tcp:127.0.0.1:8545\"]\n");
+        (void)snprintf(path, sizeof(path), "%s/journal.db", s->node_state);
+        assert_int_equal(journal_open(path, true, &journal), 0);
+        assert_int_equal(journal_set(journal, JOURNAL_CONFIG, config, strlen(config)), 0);
+        journal_close(journal);
+        assert_int_equal(stage_run_cli(s, "release remove anvil v1.7.0"), EXIT_FAILED);
+        stage_assert_says(s->err, "the configuration names it as the one to start with; change `release:` "
+                                  "there first");
+        assert_int_equal(stage_run_cli(s, "release remove anvil 1.8.0"), EXIT_DONE);
+        assert_int_equal(stage_run_cli(s, "release list anvil"), EXIT_DONE);
+        stage_assert_says(s->out, "1.7.0");
+}
+
+static void add_script(struct scratch *s, const char *version, const char *text) {
+        char path[128], line[256];
+        (void)snprintf(path, sizeof(path), "%s/script", s->folder);
+        write_file(path, text);
+        assert_int_equal(chmod(path, 0755), 0);
+        (void)snprintf(line, sizeof(line), "release add anvil %s %s", version, path);
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+}
+
+static void what_runs_a_release_and_is_not_here_is_told(void **state) {
+        struct scratch *s = *state;
+        if (geteuid() != 0)
+                skip();
+        add_script(s, "1.0.0", "#!/bin/sh -e\n");
+        assert_silent_about(s->err, "run by");
+        add_script(s, "1.0.1", "#! /nowhere/python3 -u\n");
+        stage_assert_says(s->err, "run by /nowhere/python3, which is not on this machine");
+        add_script(s, "1.0.2", "#!/bin/sh\r\n"); /* as some systems end lines */
+        stage_assert_says(s->err, "run by /bin/sh?, which is not on this machine");
+}
+
 static void a_release_whose_files_are_gone_is_marked(void **state) {
         struct scratch *s = *state;
         char path[160];
@@ -173,6 +218,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(a_release_is_told_by_the_name_it_is_listed_under),
                         TEST(a_signature_that_is_added_is_told),
+                        TEST(what_runs_a_release_and_is_not_here_is_told),
+                        TEST(what_a_first_start_would_need_is_not_removed),
                         TEST(a_release_whose_files_are_gone_is_marked),
                         TEST(a_node_that_is_made_is_told),
                         TEST(who_waits_is_told_first_and_who_leaves_what_goes_on),
