@@ -307,8 +307,11 @@ int on_state_is_old(struct step *step) {
                 return 0;
         else
                 act(step, ACTION_KILL, m->current);
-        if (m->candidate_started && !m->candidate_is_gone)
+        /* I2: with overlap it may be at the state, and the swap is over before it is gone. */
+        if (m->candidate_started && !m->candidate_is_gone) {
                 act(step, ACTION_KILL, m->candidate);
+                m->stuck = m->candidate;
+        }
         if (!m->must_not_run || m->state_is_old) /* else it is held for a graver reason, which nobody can accept */
                 m->must_not_run = m->state_is_old = true;
         if (m->state_is_old) {
