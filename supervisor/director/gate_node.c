@@ -15,6 +15,7 @@
 
 static const struct gate_halt *halt_of(const struct director *director, uint64_t generation);
 static uint64_t given_to(const struct director *director, uint64_t generation);
+static uint64_t told_by(const struct director *director, uint64_t generation);
 static uint64_t wanted_for(struct director *director, uint64_t generation);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
@@ -69,14 +70,33 @@ bool gate_node_renew(struct director *director) {
         return events_feed_about(director, EVENT_RENEW, director->record.machine.current, text) == 1;
 }
 
+void gate_node_note(struct director *director, uint64_t generation, uint64_t before) {
+        struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
+        if (halt->generation != generation || halt->stops_before == before)
+                return;
+        halt->stops_before = before;
+        if (record_write(director, &director->record) < 0)
+                log_error("that generation %lu stops before height %lu could not be written to the journal", generation, before);
+}
+
 static void believe(struct director *director, struct unit *unit, uint64_t boundary) {
-        unit->stops_before = boundary;
+        gate_node_note(director, unit->generation, boundary);
         /* Where no height was heard of it the gate stands at its first block still. */
-        if (unit->height == MACHINE_NO_HEIGHT && gate_height(director, unit->generation) != boundary &&
+        uint64_t armed_at = gate_height(director, unit->generation);
+        if (unit->height == MACHINE_NO_HEIGHT && armed_at != MACHINE_NO_HEIGHT && armed_at != boundary &&
                         wanted_for(director, unit->generation) == boundary)
                 (void) gate_arm(director, unit->generation, boundary); /* which tells of it */
-        else if (gate_height(director, unit->generation) == boundary)
+        else if (armed_at == boundary)
                 events_gate_hit(director, unit->generation, boundary - 1);
+}
+
+void gate_node_resume(struct director *director) {
+        for (size_t i = 0; i < UNITS_MAX; i++) {
+                struct unit *unit = &director->units[i];
+                uint64_t before = unit->generation != 0 ? told_by(director, unit->generation) : MACHINE_NO_HEIGHT;
+                if (before != MACHINE_NO_HEIGHT && unit->is_running)
+                        believe(director, unit, before);
+        }
 }
 
 void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at) {
@@ -106,7 +126,7 @@ static void hear(struct director *director, uint64_t generation, uint64_t height
         uint64_t before = is_last ? height + 1 : height;
         uint64_t seen = unit->height != MACHINE_NO_HEIGHT ? unit->height : director->record.last_height;
         bool is_there = is_certain || may_have_reached(director, seen, before - 1);
-        if (unit->stops_before == before || (unit->foretold == before && !is_there))
+        if (told_by(director, generation) == before || (unit->foretold == before && !is_there))
                 return;
         unit->foretold = before;
         if (is_there) {
@@ -155,20 +175,20 @@ static void wait_standing(struct director *director) {
 }
 
 void gate_node_stands(struct director *director, struct unit *unit, uint64_t height) {
-        if (unit->foretold == height + 1 && unit->stops_before != height + 1)
+        if (unit->foretold == height + 1 && told_by(director, unit->generation) != height + 1)
                 believe(director, unit, height + 1);
         if (given_to(director, unit->generation) == height + 1)
                 wait_standing(director);
 }
 
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height) {
-        const struct unit *unit = unit_find(director, generation);
-        return director->config->gate.kind == GATE_NODE && unit && unit->stops_before == height;
+        return director->config->gate.kind == GATE_NODE && unit_find(director, generation) &&
+               told_by(director, generation) == height;
 }
 
-/* Where a line of the log is to say it, an exit alone says nothing. */
-static int status_of(const struct gate_config *gate) {
-        bool is_assumed = gate->exit_status < 0 && gate->args && !gate->pattern;
+/* Where a line of the log is to say it, an exit alone says nothing, unless the line may have been said to a director that died. */
+static int status_of(const struct gate_config *gate, const struct unit *unit) {
+        bool is_assumed = gate->exit_status < 0 && gate->args && (!gate->pattern || unit->was_recovered);
         return is_assumed ? EXIT_SUCCESS : gate->exit_status >= 0 ? gate->exit_status : INT_MAX;
 }
 
@@ -185,15 +205,15 @@ bool gate_node_has_stopped(struct director *director, const struct unit *unit, u
         if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT)
                 return false;
         /* Where no height was heard of it the gate stands at its first block still. */
-        bool is_known = unit->height != MACHINE_NO_HEIGHT;
+        bool is_known = unit->height != MACHINE_NO_HEIGHT, is_told = told_by(director, unit->generation) != MACHINE_NO_HEIGHT;
         if (!is_known)
-                boundary = given != MACHINE_NO_HEIGHT ? given : wanted_for(director, unit->generation);
+                boundary = is_told || given == MACHINE_NO_HEIGHT ? wanted_for(director, unit->generation) : given;
         if (boundary == MACHINE_NO_HEIGHT)
                 return false;
         uint64_t seen = is_known ? unit->height : director->record.last_height;
-        bool has_told = unit->stops_before == boundary || (!is_known && unit->foretold == boundary);
+        bool has_told = told_by(director, unit->generation) == boundary || (!is_known && unit->foretold == boundary);
         bool is_near = seen != MACHINE_NO_HEIGHT && seen < boundary && may_have_reached(director, seen, boundary - 1);
-        bool has_status = unit->exit_status == status_of(gate) && (!gate->args || given == boundary) && is_near;
+        bool has_status = unit->exit_status == status_of(gate, unit) && (!gate->args || given == boundary) && is_near;
         bool was_seen = seen + 1 == boundary;
         if (!has_told && !has_status && !was_seen)
                 return false;
@@ -212,12 +232,20 @@ static uint64_t given_to(const struct director *director, uint64_t generation) {
         return halt ? halt->height : MACHINE_NO_HEIGHT;
 }
 
+/* MACHINE_NO_HEIGHT: nothing. */
+static uint64_t told_by(const struct director *director, uint64_t generation) {
+        const struct gate_halt *halt = halt_of(director, generation);
+        return halt ? halt->stops_before : MACHINE_NO_HEIGHT;
+}
+
 /* The first height from which on it is asked whether the generation may run there. */
 static uint64_t starts_at(struct director *director, uint64_t generation) {
         const struct machine *machine = &director->record.machine;
         const struct unit *unit = unit_find(director, generation);
         if (unit && unit->height != MACHINE_NO_HEIGHT)
                 return unit->height + 1;
+        if (unit && told_by(director, generation) != MACHINE_NO_HEIGHT)
+                return told_by(director, generation);
         if (generation == machine->candidate && machine->boundary != MACHINE_NO_HEIGHT)
                 return machine->boundary;
         uint64_t last = generation == machine->candidate ? planning_height(director) : director->record.last_height;
@@ -238,8 +266,10 @@ static uint64_t wanted_for(struct director *director, uint64_t generation) {
 
 /* A director that comes back must know where the node stops. */
 static int note_given(struct director *director, uint64_t generation, uint64_t height) {
-        director->record.halts[generation % MACHINE_SLOTS] =
-                        (struct gate_halt){.generation = generation, .height = height, .started_at = now_realtime()};
+        director->record.halts[generation % MACHINE_SLOTS] = (struct gate_halt){.generation = generation,
+                        .height = height,
+                        .started_at = now_realtime(),
+                        .stops_before = MACHINE_NO_HEIGHT};
         int r = record_write(director, &director->record);
         return r < 0 ? log_errno(r, "where generation %lu stops by itself could not be written to the journal", generation) : 0;
 }

@@ -22,6 +22,11 @@ void gate_node_told(struct director *director, uint64_t generation, uint64_t hei
  * was started is about another life. */
 void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at);
 
+/* It stops before this height: that is in the journal before anything follows from it. */
+void gate_node_note(struct director *director, uint64_t generation, uint64_t before);
+/* What a director before this one had heard is taken as if it had been said now. */
+void gate_node_resume(struct director *director);
+
 /* It has committed HEIGHT, the last one before its gate. If it was told to stop there and does not say that it has, that is believed
  * after a while. */
 void gate_node_stands(struct director *director, struct unit *unit, uint64_t height);

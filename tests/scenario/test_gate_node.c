@@ -222,6 +222,36 @@ SCENARIO(I5_the_director_dies_before_the_node_halts) {
         end(s, upgraded, ELEMENTS(upgraded));
 }
 
+static void wait_logged(struct scenario *s, const char *words) {
+        uint64_t deadline = now_monotonic() + TIMEOUT_US;
+        for (;;) {
+                char line[4096];
+                _cleanup_fclose_ FILE *file = fopen(s->log, "re");
+                assert_non_null(file);
+                while (fgets(line, sizeof(line), file))
+                        if (strstr(line, words))
+                                return;
+                assert_true(now_monotonic() < deadline);
+                json_decref(scenario_status(s));
+        }
+}
+
+/* The word is said once, to a director that dies with it. */
+SCENARIO(I5_what_a_node_has_said_outlives_the_director) {
+        configure(s, "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 200");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+        wait_logged(s, "says that it stops before height 200");
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
+        scenario_wait_height(s, 199, TIMEOUT_US);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I4_a_node_that_is_told_where_to_halt),
@@ -235,6 +265,7 @@ int main(void) {
                         SCENARIO_TEST(I6_a_node_that_tells_no_height_is_believed_where_it_stops),
                         SCENARIO_TEST(I3_a_node_that_halts_too_early_hands_nothing_over),
                         SCENARIO_TEST(I5_the_director_dies_before_the_node_halts),
+                        SCENARIO_TEST(I5_what_a_node_has_said_outlives_the_director),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("nodes that stop by themselves", tests, NULL, NULL);
