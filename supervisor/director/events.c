@@ -225,8 +225,8 @@ static bool has_stopped_by_itself(struct director *director, struct unit *unit) 
         if (!gate_node_has_stopped(director, unit, &last))
                 return false;
         gate_node_note(director, unit->generation, last + 1);
-        log_info("generation %lu (%s) ended by itself behind height %lu, as it should: %s", unit->generation, unit->release, last,
-                        unit->ending);
+        log_info("generation %lu (%s) ended by itself behind height %lu, and is to go no further: %s", unit->generation,
+                        unit->release, last, unit->ending);
         events_gate_hit(director, unit->generation, last);
         return true;
 }
@@ -380,7 +380,8 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
 /* A gate that does not hold cannot leave the release to come up further: it would begin the height. */
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
         const struct unit *unit = unit_find(director, event->generation);
-        event->flag = following_describe(director, event->height + 1, text, size) || (unit && !gate_holds(director, unit->release));
+        event->flag = following_describe(director, event->height + 1, text, size) ||
+                      !gate_holds(director, planning_release_of(director, event->generation));
         bool is_candidate = event->generation == director->record.machine.candidate;
         if (is_candidate)
                 event->flag = director->swap.at_height != MACHINE_NO_HEIGHT && event->height + 1 < director->swap.at_height;

@@ -8,6 +8,8 @@
 #include "unit.h"
 #include <limits.h>
 
+/* No node makes blocks faster than this. */
+#define USEC_PER_BLOCK_LEAST 2500
 /* A node that stops at a block writes its state down first. */
 #define STANDING_US (30 * USEC_PER_SEC)
 /* So much may a file's time lie behind the clock. */
@@ -17,6 +19,7 @@ static const struct gate_halt *halt_of(const struct director *director, uint64_t
 static uint64_t given_to(const struct director *director, uint64_t generation);
 static uint64_t told_by(const struct director *director, uint64_t generation);
 static uint64_t wanted_for(struct director *director, uint64_t generation);
+static bool may_not_begin(struct director *director, uint64_t generation, uint64_t height);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
 static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain);
@@ -51,6 +54,11 @@ static bool find_other_height(struct director *director, uint64_t *ret_given, ui
         *ret_wanted = wanted_for(director, machine->current);
         /* Where it is too late for that, it is stopped as soon as its height is seen. */
         return *ret_given != *ret_wanted && *ret_wanted > unit->height + 1;
+}
+
+void gate_node_begins(struct director *director, uint64_t height) {
+        if (director->config->gate.kind == GATE_NODE)
+                director->record.last_height = height;
 }
 
 bool gate_node_must_renew(struct director *director) {
@@ -199,25 +207,58 @@ static bool may_have_reached(const struct director *director, uint64_t seen, uin
         return seen == MACHINE_NO_HEIGHT || seen + 2 + (uint64_t) (3 * made) >= last;
 }
 
+/* From where the state was when it was started, before a height of it is believed. */
+static bool can_have_made(const struct director *director, const struct unit *unit, uint64_t from, uint64_t height) {
+        const struct gate_halt *halt = halt_of(director, unit->generation);
+        uint64_t now = now_realtime(), lived = halt && now > halt->started_at ? now - halt->started_at : 0;
+        return may_have_reached(director, from, height) ||
+               (unit->height == MACHINE_NO_HEIGHT && height - from <= lived / USEC_PER_BLOCK_LEAST);
+}
+
+/* What it told itself counts also where it is doubted, if nothing contradicts it. */
+static uint64_t seen_of(const struct director *director, const struct unit *unit) {
+        uint64_t last = director->record.last_height, told = unit->known.doubt.last;
+        if (unit->height != MACHINE_NO_HEIGHT)
+                return unit->height;
+        if (unit->known.doubt.n == 0)
+                return last;
+        bool is_contradicted = last != MACHINE_NO_HEIGHT && (told < last || !can_have_made(director, unit, last, told));
+        return is_contradicted ? last : told;
+}
+
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last) {
         const struct gate_config *gate = &director->config->gate;
         uint64_t boundary = gate_height(director, unit->generation), given = given_to(director, unit->generation);
-        if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT)
+        if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT || unit->generation == director->record.machine.cut_off)
                 return false;
         /* Where no height was heard of it the gate stands at its first block still. */
         bool is_known = unit->height != MACHINE_NO_HEIGHT, is_told = told_by(director, unit->generation) != MACHINE_NO_HEIGHT;
         if (!is_known)
                 boundary = is_told || given == MACHINE_NO_HEIGHT ? wanted_for(director, unit->generation) : given;
-        if (boundary == MACHINE_NO_HEIGHT)
+        uint64_t seen = seen_of(director, unit);
+        bool has_told = boundary != MACHINE_NO_HEIGHT &&
+                        (told_by(director, unit->generation) == boundary || (!is_known && unit->foretold == boundary));
+        bool is_there = !has_told && seen != MACHINE_NO_HEIGHT && may_not_begin(director, unit->generation, seen + 1);
+        /* Where nothing is known of the state nothing contradicts it. */
+        bool is_near = seen == MACHINE_NO_HEIGHT ? given == boundary
+                                                 : seen < boundary && can_have_made(director, unit, seen, boundary - 1);
+        bool has_status = boundary != MACHINE_NO_HEIGHT && unit->exit_status == status_of(gate, unit) &&
+                          (!gate->args || given == boundary) && is_near;
+        *ret_last = is_there ? seen : boundary - 1;
+        return has_told || is_there || has_status;
+}
+
+bool gate_node_refuses(struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t last = director->record.last_height;
+        if (director->config->gate.kind != GATE_NODE || machine->phase != PHASE_STARTING || generation != machine->current ||
+                        last == MACHINE_NO_HEIGHT || !may_not_begin(director, generation, last + 1))
                 return false;
-        uint64_t seen = is_known ? unit->height : director->record.last_height;
-        bool has_told = told_by(director, unit->generation) == boundary || (!is_known && unit->foretold == boundary);
-        bool is_near = seen != MACHINE_NO_HEIGHT && seen < boundary && may_have_reached(director, seen, boundary - 1);
-        bool has_status = unit->exit_status == status_of(gate, unit) && (!gate->args || given == boundary) && is_near;
-        bool was_seen = seen + 1 == boundary;
-        if (!has_told && !has_status && !was_seen)
-                return false;
-        *ret_last = boundary - 1;
+        log_warning("generation %lu (%s) is not started: the state is at height %lu, and it may not run at height %lu", generation,
+                        machine->current_release, last, last + 1);
+        events_gate_hit_later(director, generation, last);
+        events_later(director, &(struct machine_event){.type = EVENT_EXITED, .generation = generation});
+        events_later(director, &(struct machine_event){.type = EVENT_EMPTY, .generation = generation});
         return true;
 }
 
@@ -250,6 +291,13 @@ static uint64_t starts_at(struct director *director, uint64_t generation) {
                 return machine->boundary;
         uint64_t last = generation == machine->candidate ? planning_height(director) : director->record.last_height;
         return last == MACHINE_NO_HEIGHT ? MACHINE_NO_HEIGHT : last + 1;
+}
+
+static bool may_not_begin(struct director *director, uint64_t generation, uint64_t height) {
+        const struct machine *machine = &director->record.machine;
+        bool is_candidate = generation == machine->candidate && generation != 0;
+        return (!is_candidate && height >= machine->boundary) ||
+               !planning_allows(director, planning_release_of(director, generation), height);
 }
 
 static uint64_t wanted_for(struct director *director, uint64_t generation) {

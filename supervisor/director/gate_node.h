@@ -34,5 +34,13 @@ void gate_node_stands(struct director *director, struct unit *unit, uint64_t hei
 /* The generation has said that it stops before HEIGHT. */
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height);
 
-/* Its first process ended unasked: because it had come to its height? Then *RET_LAST is the last one that it committed. */
+/* Its first process ended unasked: because it had come to its height, or has gone past it? Then *RET_LAST is the last one that it
+ * committed. */
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last);
+
+/* True: the release in force has come as far as it may, or further, and nothing would stop the generation there; the machine is told
+ * so instead. Where it halts behind a block it would make one too many each time that it is started. */
+bool gate_node_refuses(struct director *director, uint64_t generation);
+
+/* Before the first start: where the state stands. */
+void gate_node_begins(struct director *director, uint64_t height);
