@@ -33,6 +33,7 @@ struct unit {
         int pid, pidfd, cgroup_fd;
         bool is_running, is_empty, empty_was_told, exit_was_told, is_past_fence, waits_at_fence, is_frozen, was_proved;
         bool is_terminated, was_killed;
+        bool was_recovered;       /* what it said while there was no director is not known */
         uint64_t terminated_at;   /* monotonic: it was first told to end; 0: it was not */
         uint64_t later_locks;     /* past the fence: each was asked about, in vain */
         bool spawn_is_pending;    /* its release is still being verified */
@@ -42,11 +43,10 @@ struct unit {
         int fence_kind;           /* enum keeper_fence, as spawned */
         uint64_t started_at;      /* monotonic */
         uint64_t exited_at;
-        int exit_status;       /* -1: it was ended by a signal, or it is not known */
-        uint64_t foretold;     /* it is said to stop before this height, where it may not be yet; MACHINE_NO_HEIGHT: not */
-        uint64_t stops_before; /* the height, as it has said or shown; MACHINE_NO_HEIGHT: not */
-        char failure[400];     /* of exec, or of spawning */
-        char ending[256];      /* how it ended */
+        int exit_status;   /* -1: it was ended by a signal, or it is not known */
+        uint64_t foretold; /* it is said to stop before this height, where it may not be yet; MACHINE_NO_HEIGHT: not */
+        char failure[400]; /* of exec, or of spawning */
+        char ending[256];  /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
@@ -179,6 +179,7 @@ struct gate_users {
 struct gate_halt {
         uint64_t generation, height; /* before it; MACHINE_NO_HEIGHT: nowhere */
         uint64_t started_at;         /* realtime */
+        uint64_t stops_before;       /* the height, as it has said or shown; MACHINE_NO_HEIGHT: not */
 };
 
 #define FOLLOW_FAILED_MAX 8

@@ -154,13 +154,12 @@ static bool comes_from_others(int signal_number) {
 }
 
 /* One that was asked before this director came is not known to have been. */
-static void describe_exit(const struct director *director, const struct keeper_exited *exited, bool was_asked, char *text,
-                size_t size) {
-        bool is_foreign = director->welcome.restarts == 0 && comes_from_others(exited->status);
-        if (exited->code == CLD_EXITED)
-                (void) snprintf(text, size, "it exited with status %d", exited->status);
+static void describe_exit(const struct director *director, int code, int status, bool was_asked, char *text, size_t size) {
+        bool is_foreign = director->welcome.restarts == 0 && comes_from_others(status);
+        if (code == CLD_EXITED)
+                (void) snprintf(text, size, "it exited with status %d", status);
         else
-                (void) snprintf(text, size, "it was ended by signal %d (%s)%s", exited->status, strsignal(exited->status),
+                (void) snprintf(text, size, "it was ended by signal %d (%s)%s", status, strsignal(status),
                                 was_asked    ? ", as asked"
                                 : is_foreign ? ", which interrex did not send"
                                              : "");
@@ -189,6 +188,14 @@ static void wait_for_last_words(struct director *director, struct unit *unit) {
                                               on_last_words_deadline, director) < 0;
 }
 
+static void note_exit(struct director *director, struct unit *unit, int code, int status) {
+        bool was_asked = unit->is_terminated || unit->was_killed;
+        unit->is_running = false;
+        unit->exited_at = now_monotonic();
+        unit->exit_status = code == CLD_EXITED ? status : -1;
+        describe_exit(director, code, status, was_asked, unit->ending, sizeof(unit->ending));
+}
+
 static void on_exited(struct director *director, const struct keeper_exited *exited) {
         struct unit *unit = unit_find(director, exited->generation);
         if (exited->kind != SPAWN_GENERATION) {
@@ -197,13 +204,9 @@ static void on_exited(struct director *director, const struct keeper_exited *exi
         }
         if (!unit || unit->exited_at != 0)
                 return;
-        bool was_asked = unit->is_terminated || unit->was_killed;
-        unit->is_running = false;
-        unit->exited_at = now_monotonic();
-        unit->exit_status = exited->code == CLD_EXITED ? exited->status : -1;
-        describe_exit(director, exited, was_asked, unit->ending, sizeof(unit->ending));
+        note_exit(director, unit, exited->code, exited->status);
         (void) journal_generation_end(director->journal, unit->generation, now_realtime(), unit->ending);
-        if (!was_asked)
+        if (!unit->is_terminated && !unit->was_killed)
                 wait_for_last_words(director, unit);
         events_ending_is_complete(director, unit);
 }
@@ -221,9 +224,9 @@ static bool has_stopped_by_itself(struct director *director, struct unit *unit) 
         uint64_t last;
         if (!gate_node_has_stopped(director, unit, &last))
                 return false;
-        unit->stops_before = last + 1;
-        log_info("generation %lu (%s) ended by itself behind height %lu, as it should: %s", unit->generation, unit->release, last,
-                        unit->ending);
+        gate_node_note(director, unit->generation, last + 1);
+        log_info("generation %lu (%s) ended by itself behind height %lu, and is to go no further: %s", unit->generation,
+                        unit->release, last, unit->ending);
         events_gate_hit(director, unit->generation, last);
         return true;
 }
@@ -282,8 +285,13 @@ static void on_generation(struct director *director, struct wire_message *messag
         unit->is_empty = known->is_empty;
         if (!unit->started_at)
                 unit->started_at = now_monotonic();
-        if (!director->has_resumed)
-                planning_recover_unit(director, unit, known);
+        if (director->has_resumed)
+                return;
+        planning_recover_unit(director, unit, known);
+        if (known->is_running)
+                return;
+        note_exit(director, unit, known->exit_code, known->exit_status);
+        unit->log_has_ended = true; /* its last words were the last director's */
 }
 
 static void on_started(struct director *director, const struct keeper_started *started) {
@@ -372,7 +380,8 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
 /* A gate that does not hold cannot leave the release to come up further: it would begin the height. */
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
         const struct unit *unit = unit_find(director, event->generation);
-        event->flag = following_describe(director, event->height + 1, text, size) || (unit && !gate_holds(director, unit->release));
+        event->flag = following_describe(director, event->height + 1, text, size) ||
+                      !gate_holds(director, planning_release_of(director, event->generation));
         bool is_candidate = event->generation == director->record.machine.candidate;
         if (is_candidate)
                 event->flag = director->swap.at_height != MACHINE_NO_HEIGHT && event->height + 1 < director->swap.at_height;

@@ -188,6 +188,8 @@ int gate_hand_over(struct director *director, uint64_t generation, int *ret_fd) 
 void gate_resume(struct director *director) {
         if (is_kind(director, GATE_UPROBE))
                 gate_uprobe_resume(director);
+        else if (is_kind(director, GATE_NODE))
+                gate_node_resume(director);
 }
 
 void gate_ask_again(struct director *director) {

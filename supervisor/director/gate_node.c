@@ -8,6 +8,8 @@
 #include "unit.h"
 #include <limits.h>
 
+/* No node makes blocks faster than this. */
+#define USEC_PER_BLOCK_LEAST 2500
 /* A node that stops at a block writes its state down first. */
 #define STANDING_US (30 * USEC_PER_SEC)
 /* So much may a file's time lie behind the clock. */
@@ -15,7 +17,9 @@
 
 static const struct gate_halt *halt_of(const struct director *director, uint64_t generation);
 static uint64_t given_to(const struct director *director, uint64_t generation);
+static uint64_t told_by(const struct director *director, uint64_t generation);
 static uint64_t wanted_for(struct director *director, uint64_t generation);
+static bool may_not_begin(struct director *director, uint64_t generation, uint64_t height);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
 static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain);
@@ -52,6 +56,11 @@ static bool find_other_height(struct director *director, uint64_t *ret_given, ui
         return *ret_given != *ret_wanted && *ret_wanted > unit->height + 1;
 }
 
+void gate_node_begins(struct director *director, uint64_t height) {
+        if (director->config->gate.kind == GATE_NODE)
+                director->record.last_height = height;
+}
+
 bool gate_node_must_renew(struct director *director) {
         uint64_t given, wanted;
         return find_other_height(director, &given, &wanted);
@@ -69,14 +78,33 @@ bool gate_node_renew(struct director *director) {
         return events_feed_about(director, EVENT_RENEW, director->record.machine.current, text) == 1;
 }
 
+void gate_node_note(struct director *director, uint64_t generation, uint64_t before) {
+        struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
+        if (halt->generation != generation || halt->stops_before == before)
+                return;
+        halt->stops_before = before;
+        if (record_write(director, &director->record) < 0)
+                log_error("that generation %lu stops before height %lu could not be written to the journal", generation, before);
+}
+
 static void believe(struct director *director, struct unit *unit, uint64_t boundary) {
-        unit->stops_before = boundary;
+        gate_node_note(director, unit->generation, boundary);
         /* Where no height was heard of it the gate stands at its first block still. */
-        if (unit->height == MACHINE_NO_HEIGHT && gate_height(director, unit->generation) != boundary &&
+        uint64_t armed_at = gate_height(director, unit->generation);
+        if (unit->height == MACHINE_NO_HEIGHT && armed_at != MACHINE_NO_HEIGHT && armed_at != boundary &&
                         wanted_for(director, unit->generation) == boundary)
                 (void) gate_arm(director, unit->generation, boundary); /* which tells of it */
-        else if (gate_height(director, unit->generation) == boundary)
+        else if (armed_at == boundary)
                 events_gate_hit(director, unit->generation, boundary - 1);
+}
+
+void gate_node_resume(struct director *director) {
+        for (size_t i = 0; i < UNITS_MAX; i++) {
+                struct unit *unit = &director->units[i];
+                uint64_t before = unit->generation != 0 ? told_by(director, unit->generation) : MACHINE_NO_HEIGHT;
+                if (before != MACHINE_NO_HEIGHT && unit->is_running)
+                        believe(director, unit, before);
+        }
 }
 
 void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at) {
@@ -106,7 +134,7 @@ static void hear(struct director *director, uint64_t generation, uint64_t height
         uint64_t before = is_last ? height + 1 : height;
         uint64_t seen = unit->height != MACHINE_NO_HEIGHT ? unit->height : director->record.last_height;
         bool is_there = is_certain || may_have_reached(director, seen, before - 1);
-        if (unit->stops_before == before || (unit->foretold == before && !is_there))
+        if (told_by(director, generation) == before || (unit->foretold == before && !is_there))
                 return;
         unit->foretold = before;
         if (is_there) {
@@ -155,20 +183,20 @@ static void wait_standing(struct director *director) {
 }
 
 void gate_node_stands(struct director *director, struct unit *unit, uint64_t height) {
-        if (unit->foretold == height + 1 && unit->stops_before != height + 1)
+        if (unit->foretold == height + 1 && told_by(director, unit->generation) != height + 1)
                 believe(director, unit, height + 1);
         if (given_to(director, unit->generation) == height + 1)
                 wait_standing(director);
 }
 
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height) {
-        const struct unit *unit = unit_find(director, generation);
-        return director->config->gate.kind == GATE_NODE && unit && unit->stops_before == height;
+        return director->config->gate.kind == GATE_NODE && unit_find(director, generation) &&
+               told_by(director, generation) == height;
 }
 
-/* Where a line of the log is to say it, an exit alone says nothing. */
-static int status_of(const struct gate_config *gate) {
-        bool is_assumed = gate->exit_status < 0 && gate->args && !gate->pattern;
+/* Where a line of the log is to say it, an exit alone says nothing, unless the line may have been said to a director that died. */
+static int status_of(const struct gate_config *gate, const struct unit *unit) {
+        bool is_assumed = gate->exit_status < 0 && gate->args && (!gate->pattern || unit->was_recovered);
         return is_assumed ? EXIT_SUCCESS : gate->exit_status >= 0 ? gate->exit_status : INT_MAX;
 }
 
@@ -179,25 +207,58 @@ static bool may_have_reached(const struct director *director, uint64_t seen, uin
         return seen == MACHINE_NO_HEIGHT || seen + 2 + (uint64_t) (3 * made) >= last;
 }
 
+/* From where the state was when it was started, before a height of it is believed. */
+static bool can_have_made(const struct director *director, const struct unit *unit, uint64_t from, uint64_t height) {
+        const struct gate_halt *halt = halt_of(director, unit->generation);
+        uint64_t now = now_realtime(), lived = halt && now > halt->started_at ? now - halt->started_at : 0;
+        return may_have_reached(director, from, height) ||
+               (unit->height == MACHINE_NO_HEIGHT && height - from <= lived / USEC_PER_BLOCK_LEAST);
+}
+
+/* What it told itself counts also where it is doubted, if nothing contradicts it. */
+static uint64_t seen_of(const struct director *director, const struct unit *unit) {
+        uint64_t last = director->record.last_height, told = unit->known.doubt.last;
+        if (unit->height != MACHINE_NO_HEIGHT)
+                return unit->height;
+        if (unit->known.doubt.n == 0)
+                return last;
+        bool is_contradicted = last != MACHINE_NO_HEIGHT && (told < last || !can_have_made(director, unit, last, told));
+        return is_contradicted ? last : told;
+}
+
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last) {
         const struct gate_config *gate = &director->config->gate;
         uint64_t boundary = gate_height(director, unit->generation), given = given_to(director, unit->generation);
-        if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT)
+        if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT || unit->generation == director->record.machine.cut_off)
                 return false;
         /* Where no height was heard of it the gate stands at its first block still. */
-        bool is_known = unit->height != MACHINE_NO_HEIGHT;
+        bool is_known = unit->height != MACHINE_NO_HEIGHT, is_told = told_by(director, unit->generation) != MACHINE_NO_HEIGHT;
         if (!is_known)
-                boundary = given != MACHINE_NO_HEIGHT ? given : wanted_for(director, unit->generation);
-        if (boundary == MACHINE_NO_HEIGHT)
+                boundary = is_told || given == MACHINE_NO_HEIGHT ? wanted_for(director, unit->generation) : given;
+        uint64_t seen = seen_of(director, unit);
+        bool has_told = boundary != MACHINE_NO_HEIGHT &&
+                        (told_by(director, unit->generation) == boundary || (!is_known && unit->foretold == boundary));
+        bool is_there = !has_told && seen != MACHINE_NO_HEIGHT && may_not_begin(director, unit->generation, seen + 1);
+        /* Where nothing is known of the state nothing contradicts it. */
+        bool is_near = seen == MACHINE_NO_HEIGHT ? given == boundary
+                                                 : seen < boundary && can_have_made(director, unit, seen, boundary - 1);
+        bool has_status = boundary != MACHINE_NO_HEIGHT && unit->exit_status == status_of(gate, unit) &&
+                          (!gate->args || given == boundary) && is_near;
+        *ret_last = is_there ? seen : boundary - 1;
+        return has_told || is_there || has_status;
+}
+
+bool gate_node_refuses(struct director *director, uint64_t generation) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t last = director->record.last_height;
+        if (director->config->gate.kind != GATE_NODE || machine->phase != PHASE_STARTING || generation != machine->current ||
+                        last == MACHINE_NO_HEIGHT || !may_not_begin(director, generation, last + 1))
                 return false;
-        uint64_t seen = is_known ? unit->height : director->record.last_height;
-        bool has_told = unit->stops_before == boundary || (!is_known && unit->foretold == boundary);
-        bool is_near = seen != MACHINE_NO_HEIGHT && seen < boundary && may_have_reached(director, seen, boundary - 1);
-        bool has_status = unit->exit_status == status_of(gate) && (!gate->args || given == boundary) && is_near;
-        bool was_seen = seen + 1 == boundary;
-        if (!has_told && !has_status && !was_seen)
-                return false;
-        *ret_last = boundary - 1;
+        log_warning("generation %lu (%s) is not started: the state is at height %lu, and it may not run at height %lu", generation,
+                        machine->current_release, last, last + 1);
+        events_gate_hit_later(director, generation, last);
+        events_later(director, &(struct machine_event){.type = EVENT_EXITED, .generation = generation});
+        events_later(director, &(struct machine_event){.type = EVENT_EMPTY, .generation = generation});
         return true;
 }
 
@@ -212,16 +273,31 @@ static uint64_t given_to(const struct director *director, uint64_t generation) {
         return halt ? halt->height : MACHINE_NO_HEIGHT;
 }
 
+/* MACHINE_NO_HEIGHT: nothing. */
+static uint64_t told_by(const struct director *director, uint64_t generation) {
+        const struct gate_halt *halt = halt_of(director, generation);
+        return halt ? halt->stops_before : MACHINE_NO_HEIGHT;
+}
+
 /* The first height from which on it is asked whether the generation may run there. */
 static uint64_t starts_at(struct director *director, uint64_t generation) {
         const struct machine *machine = &director->record.machine;
         const struct unit *unit = unit_find(director, generation);
         if (unit && unit->height != MACHINE_NO_HEIGHT)
                 return unit->height + 1;
+        if (unit && told_by(director, generation) != MACHINE_NO_HEIGHT)
+                return told_by(director, generation);
         if (generation == machine->candidate && machine->boundary != MACHINE_NO_HEIGHT)
                 return machine->boundary;
         uint64_t last = generation == machine->candidate ? planning_height(director) : director->record.last_height;
         return last == MACHINE_NO_HEIGHT ? MACHINE_NO_HEIGHT : last + 1;
+}
+
+static bool may_not_begin(struct director *director, uint64_t generation, uint64_t height) {
+        const struct machine *machine = &director->record.machine;
+        bool is_candidate = generation == machine->candidate && generation != 0;
+        return (!is_candidate && height >= machine->boundary) ||
+               !planning_allows(director, planning_release_of(director, generation), height);
 }
 
 static uint64_t wanted_for(struct director *director, uint64_t generation) {
@@ -238,8 +314,10 @@ static uint64_t wanted_for(struct director *director, uint64_t generation) {
 
 /* A director that comes back must know where the node stops. */
 static int note_given(struct director *director, uint64_t generation, uint64_t height) {
-        director->record.halts[generation % MACHINE_SLOTS] =
-                        (struct gate_halt){.generation = generation, .height = height, .started_at = now_realtime()};
+        director->record.halts[generation % MACHINE_SLOTS] = (struct gate_halt){.generation = generation,
+                        .height = height,
+                        .started_at = now_realtime(),
+                        .stops_before = MACHINE_NO_HEIGHT};
         int r = record_write(director, &director->record);
         return r < 0 ? log_errno(r, "where generation %lu stops by itself could not be written to the journal", generation) : 0;
 }

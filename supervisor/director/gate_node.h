@@ -22,6 +22,11 @@ void gate_node_told(struct director *director, uint64_t generation, uint64_t hei
  * was started is about another life. */
 void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at);
 
+/* It stops before this height: that is in the journal before anything follows from it. */
+void gate_node_note(struct director *director, uint64_t generation, uint64_t before);
+/* What a director before this one had heard is taken as if it had been said now. */
+void gate_node_resume(struct director *director);
+
 /* It has committed HEIGHT, the last one before its gate. If it was told to stop there and does not say that it has, that is believed
  * after a while. */
 void gate_node_stands(struct director *director, struct unit *unit, uint64_t height);
@@ -29,5 +34,13 @@ void gate_node_stands(struct director *director, struct unit *unit, uint64_t hei
 /* The generation has said that it stops before HEIGHT. */
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height);
 
-/* Its first process ended unasked: because it had come to its height? Then *RET_LAST is the last one that it committed. */
+/* Its first process ended unasked: because it had come to its height, or has gone past it? Then *RET_LAST is the last one that it
+ * committed. */
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last);
+
+/* True: the release in force has come as far as it may, or further, and nothing would stop the generation there; the machine is told
+ * so instead. Where it halts behind a block it would make one too many each time that it is started. */
+bool gate_node_refuses(struct director *director, uint64_t generation);
+
+/* Before the first start: where the state stands. */
+void gate_node_begins(struct director *director, uint64_t height);

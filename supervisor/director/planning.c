@@ -450,9 +450,5 @@ void planning_recover_unit(struct director *director, struct unit *unit, const s
         bool waits = unit->generation == director->record.machine.candidate && !director->record.machine.overlap;
         unit->fence = waits && !known->is_past_fence ? MACHINE_WAIT_AT_FENCE : MACHINE_PASS_AT_ONCE;
         unit->was_proved = unit->generation == director->record.machine.serving;
-        if (!known->is_running) {
-                unit->exited_at = now_monotonic();
-                unit->log_has_ended = true;
-                (void) snprintf(unit->ending, sizeof(unit->ending), "it ended while the director was being restarted");
-        }
+        unit->was_recovered = true;
 }

@@ -4,6 +4,7 @@
 #include "../lib/release.h"
 #include "checks.h"
 #include "events.h"
+#include "gate_node.h"
 #include "jobs.h"
 #include "planning.h"
 #include "watermark.h"
@@ -52,6 +53,8 @@ void selection_on_height(struct director *director, uint64_t height, const char 
                 return;
         if (height == MACHINE_NO_HEIGHT)
                 log_warning("the height of the state cannot be read before the start (%s): the first block will tell", text);
+        if (height != MACHINE_NO_HEIGHT)
+                gate_node_begins(director, height);
         /* Below the first boundary the schedule says nothing; and no release may go on from what was made against it. */
         if (height == MACHINE_NO_HEIGHT || was_made_against_schedule(director, height) ||
                         !schedule_range_at(&director->schedule, height + 1))

@@ -4,6 +4,7 @@
 #include "../lib/log.h"
 #include "events.h"
 #include "gate.h"
+#include "gate_node.h"
 #include "hold.h"
 #include "keeper_link.h"
 #include "listen_fds.h"
@@ -38,7 +39,6 @@ struct unit *unit_get(struct director *director, uint64_t generation) {
                                         .notify_fd = -1,
                                         .exit_status = -1,
                                         .foretold = MACHINE_NO_HEIGHT,
-                                        .stops_before = MACHINE_NO_HEIGHT,
                                         .height = MACHINE_NO_HEIGHT,
                                         .unasked_from = MACHINE_NO_HEIGHT};
                         return &director->units[i];
@@ -71,7 +71,7 @@ static void fail_to_spawn(struct director *director, struct unit *unit, const ch
 }
 
 void unit_spawn(struct director *director, uint64_t generation, const char *release, enum machine_fence fence) {
-        if (unit_find(director, generation))
+        if (unit_find(director, generation) || gate_node_refuses(director, generation))
                 return;
         struct unit *unit = unit_get(director, generation);
         if (!unit) {

@@ -3,7 +3,10 @@
 #include "support/scenario.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
 #define ARGUMENTS "args: ['--halt-height', '{last}']"
@@ -222,6 +225,103 @@ SCENARIO(I5_the_director_dies_before_the_node_halts) {
         end(s, upgraded, ELEMENTS(upgraded));
 }
 
+static void wait_logged(struct scenario *s, const char *words) {
+        uint64_t deadline = now_monotonic() + TIMEOUT_US;
+        for (;;) {
+                char line[4096];
+                _cleanup_fclose_ FILE *file = fopen(s->log, "re");
+                assert_non_null(file);
+                while (fgets(line, sizeof(line), file))
+                        if (strstr(line, words))
+                                return;
+                assert_true(now_monotonic() < deadline);
+                json_decref(scenario_status(s));
+        }
+}
+
+/* The word is said once, to a director that dies with it. */
+SCENARIO(I5_what_a_node_has_said_outlives_the_director) {
+        configure(s, "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 200");
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_start(s);
+        wait_logged(s, "says that it stops before height 200");
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
+        scenario_wait_height(s, 199, TIMEOUT_US);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* Nobody hears what it says, and only the keeper sees how it ends. */
+SCENARIO(I3_a_node_halts_while_there_is_no_director) {
+        configure(s, HALTS_AND_SAYS_SO);
+        scenario_add_testnodes(s, 1, 1);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 150, TIMEOUT_US);
+        json_t *status = scenario_status(s);
+        int director = scenario_role(s, "interrex-director");
+        struct process node = {.pid = (int)scenario_number(status, "pid")};
+        json_decref(status);
+        node.pidfd = (int)syscall(SYS_pidfd_open, node.pid, 0);
+        assert_true(node.pidfd >= 0);
+        assert_int_equal(kill(director, SIGSTOP), 0);
+        assert_true(process_ends_within(&node, process_patience(TIMEOUT_US)));
+        close_fd(node.pidfd);
+        scenario_kill(director);
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "no release here is in that range", TIMEOUT_US));
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* It is there before its height is believed, or asked for; started once more it would make a block of the next release. */
+static void halt_early(struct scenario *s, uint64_t boundary) {
+        const struct ledger_range ranges[] = {{1, boundary - 1, "1.0.0"}, {boundary, UINT64_MAX, "2.0.0"}};
+        char at[24];
+        (void)snprintf(at, sizeof(at), "%" PRIu64, boundary);
+        configure(s, HALTS);
+        scenario_add_testnodes(s, 1, 2);
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, at, "2.x", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, boundary + 10, TIMEOUT_US);
+        json_t *status = scenario_status(s);
+        assert_int_equal(scenario_number(status, "restarts"), 0);
+        json_decref(status);
+        end(s, ranges, ELEMENTS(ranges));
+}
+
+SCENARIO(I3_a_node_halts_before_its_second_block) {
+        halt_early(s, 2);
+}
+
+SCENARIO(I3_a_node_halts_before_its_third_block) {
+        halt_early(s, 3);
+}
+
+/* It stands without a word, so nobody has taken it as stopped when it is ended. */
+SCENARIO(I3_a_release_at_its_boundary_is_not_started_there) {
+        configure(s, "gate: {kind: node}");
+        scenario_add_testnode(s, "1.0.0", "--upgrade-at 200");
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 199, TIMEOUT_US);
+        scenario_stop(s);
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "no release here is in that range", TIMEOUT_US));
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I4_a_node_that_is_told_where_to_halt),
@@ -235,6 +335,11 @@ int main(void) {
                         SCENARIO_TEST(I6_a_node_that_tells_no_height_is_believed_where_it_stops),
                         SCENARIO_TEST(I3_a_node_that_halts_too_early_hands_nothing_over),
                         SCENARIO_TEST(I5_the_director_dies_before_the_node_halts),
+                        SCENARIO_TEST(I5_what_a_node_has_said_outlives_the_director),
+                        SCENARIO_TEST(I3_a_node_halts_while_there_is_no_director),
+                        SCENARIO_TEST(I3_a_node_halts_before_its_second_block),
+                        SCENARIO_TEST(I3_a_node_halts_before_its_third_block),
+                        SCENARIO_TEST(I3_a_release_at_its_boundary_is_not_started_there),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("nodes that stop by themselves", tests, NULL, NULL);
