@@ -119,17 +119,40 @@ static void on_stopped(struct director *director, const struct gate_event *event
                 gate_uprobe_let_pass(director, event->generation);
 }
 
-/* I3: a director that comes back finds in the ring what it has taken from the map already. The thread may stand at its next height by
- * now, and must not be let go for the one that it has passed. */
-static bool is_over(struct director *director, const struct gate_event *event) {
-        struct gate_event now;
-        return bpf_map_lookup_elem(bpf_map__fd(get(director)->program->maps.gate_stopped), &event->thread, &now) == 0 &&
-               (now.height != event->height || now.generation != event->generation || now.stopped != event->stopped);
+static bool stands(const struct gate_event *events, size_t n, uint64_t generation) {
+        for (size_t i = 0; i < n; i++)
+                if (events[i].generation == generation && events[i].stopped == GATE_STANDS)
+                        return true;
+        return false;
 }
 
+/* It may have been let go before it was parked, and then its process is stopped still: parking sets that going. Where another thread
+ * of it stands at a later height it has long gone on. */
+static void set_going(struct director *director, const struct gate_event *event) {
+        struct gate_event events[GATE_STOPPED_MAX];
+        size_t n = read_stopped(director, events, ELEMENTS(events));
+        if (stands(events, n, event->generation))
+                return;
+        park(director, event);
+        unpark(director, event->generation);
+}
+
+/* I3: a director that comes back finds in the ring what it has taken from the map already. The thread may stand at its next height by
+ * now, and must not be let go for the one that it has passed: what counts is what the map says of it. */
 static int on_gate_event(void *userdata, void *data, size_t size) {
-        if (size >= sizeof(struct gate_event) && !is_over(userdata, data))
-                on_stopped(userdata, data);
+        struct director *director = userdata;
+        const struct gate_event *event = data;
+        struct gate_event now;
+        if (size < sizeof(*event))
+                return 0;
+        if (bpf_map_lookup_elem(bpf_map__fd(get(director)->program->maps.gate_stopped), &event->thread, &now) < 0)
+                now = *event;
+        if (now.height != event->height || now.generation != event->generation)
+                return 0;
+        if (now.stopped == GATE_LET_GO)
+                set_going(director, event);
+        else
+                on_stopped(director, event);
         return 0;
 }
 
@@ -253,20 +276,13 @@ void gate_uprobe_clear(struct director *director) {
         (void) bpf_map_update_elem(bpf_map__fd(get(director)->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
 }
 
-static bool stands(const struct gate_event *events, size_t n, uint64_t generation) {
-        for (size_t i = 0; i < n; i++)
-                if (events[i].generation == generation && events[i].stopped == GATE_STANDS)
-                        return true;
-        return false;
-}
-
 void gate_uprobe_resume(struct director *director) {
         struct gate_event events[GATE_STOPPED_MAX];
         size_t n = read_stopped(director, events, ELEMENTS(events));
         /* Dealing with one may change the map. */
         for (size_t i = 0; i < n; i++)
-                if (events[i].stopped == GATE_LET_GO && !stands(events, n, events[i].generation))
-                        unpark(director, events[i].generation);
+                if (events[i].stopped == GATE_LET_GO)
+                        set_going(director, &events[i]);
                 else
                         on_stopped(director, &events[i]);
 }
