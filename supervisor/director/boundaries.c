@@ -164,8 +164,10 @@ static uint64_t blocks_within(const struct director *director, uint64_t usec) {
         return rate->usec_per_block <= 0 ? 0 : (uint64_t) ((double) usec / rate->usec_per_block);
 }
 
+/* Of what is told from now on, while the height is known since its last poll only: a view must not be met before its time. */
 static uint64_t blocks_ahead(const struct director *director) {
-        return 2 + blocks_within(director, PLACED_AHEAD_US);
+        uint64_t every = director->config->height.every_us;
+        return 1 + blocks_within(director, every < PLACED_AHEAD_US ? PLACED_AHEAD_US - every : 0);
 }
 
 /* What was told last is old already. */
