@@ -32,7 +32,7 @@ struct {
 /* Who was stopped, for a director that comes back and has missed the event. */
 struct {
         __uint(type, BPF_MAP_TYPE_HASH);
-        __uint(max_entries, 64);
+        __uint(max_entries, GATE_STOPPED_MAX);
         __type(key, __u32); /* thread */
         __type(value, struct gate_event);
 } gate_stopped SEC(".maps");

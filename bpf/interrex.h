@@ -74,8 +74,9 @@ struct gate_setting {
         __u64 namespace_inode;
 };
 
-#define GATE_STANDS 1 /* SIGSTOP was raised */
-#define GATE_LET_GO 2 /* the director has decided that the thread runs on */
+#define GATE_STOPPED_MAX 64 /* threads that are remembered at once */
+#define GATE_STANDS 1       /* SIGSTOP was raised */
+#define GATE_LET_GO 2       /* the director has decided that the thread runs on */
 
 struct gate_event {
         __u64 height;

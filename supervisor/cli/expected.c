@@ -36,13 +36,10 @@ void expected_find(const struct node *node, struct expected *ret_expected) {
         /* One that cannot be read keeps nobody from adding a release. */
         if (journal_open(node->journal, false, &journal) < 0)
                 journal = NULL;
-        ret_expected->config = node_note(journal, JOURNAL_CONFIG);
+        ret_expected->config = node_config_path(node, journal);
         ret_expected->noted = node_note(journal, JOURNAL_COMMAND);
         if (journal)
                 journal_close(journal);
-        if (!ret_expected->config &&
-                        asprintf(&ret_expected->config, "/etc/interrex/%s.yaml", node->name) < 0)
-                ret_expected->config = NULL;
         if (ret_expected->config)
                 read_config(node, ret_expected);
 }

@@ -187,6 +187,11 @@ char *node_note(struct journal *journal, const char *key) {
         return value;
 }
 
+char *node_config_path(const struct node *node, struct journal *journal) {
+        char *path = node_note(journal, JOURNAL_CONFIG);
+        return path || asprintf(&path, "/etc/interrex/%s.yaml", node->name) >= 0 ? path : NULL;
+}
+
 /* The director wrote it, and may have been taken over: a terminal is told no commands. */
 static bool is_plain_path(const char *path) {
         for (const char *c = path; *c; c++)
@@ -200,9 +205,7 @@ const char *node_config(const struct node *node, char *text, size_t size) {
         _cleanup_free_ char *path = NULL;
         if (journal_open(node->journal, false, &journal) < 0)
                 journal = NULL;
-        path = node_note(journal, JOURNAL_CONFIG);
-        if (!path && asprintf(&path, "/etc/interrex/%s.yaml", node->name) < 0)
-                path = NULL;
+        path = node_config_path(node, journal);
         bool is_there = path && is_plain_path(path) && access(path, F_OK) == 0 && strlen(path) < size;
         text_copy(text, size, is_there ? path : "CONFIG");
         return text;

@@ -41,7 +41,10 @@ int node_write_journal(const struct node *node, struct journal **ret_journal);
 /* A text under one of the journal's keys, malloc'ed; NULL: it is not known. JOURNAL may be NULL. */
 char *node_note(struct journal *journal, const char *key);
 
-/* Where the configuration lies, as far as it is known, else "CONFIG", for whoever is told to run it. Gives TEXT. */
+/* Where the configuration lay when the node was started last, or before its first start has to lie: malloc'ed; NULL: out of memory. */
+char *node_config_path(const struct node *node, struct journal *journal);
+
+/* That path, if a file is there, else "CONFIG", for whoever is told to run it. Gives TEXT. */
 const char *node_config(const struct node *node, char *text, size_t size);
 
 /* Tells the operator that the node does not run; gives EXIT_NO_NODE. */

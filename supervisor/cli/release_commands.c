@@ -49,16 +49,19 @@ int command_release_add(const struct arguments *arguments) {
         return tell_director(&node);
 }
 
-/* By the name under which it is listed. */
+/* The name under which it is listed; false: it is no version. */
+static bool find_listed_name(const char *version, char name[VERSION_TEXT_MAX]) {
+        struct version parsed;
+        if (version_parse(version, &parsed) < 0)
+                return false;
+        version_format(&parsed, name, VERSION_TEXT_MAX);
+        return true;
+}
+
 static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature) {
         char name[VERSION_TEXT_MAX];
-        struct version parsed;
-        if (version_parse(version, &parsed) >= 0) {
-                version_format(&parsed, name, sizeof(name));
-                version = name;
-        }
-        (void)printf("release %s of node %s is %s%s\n", version, node->name,
-                        existed ? "there already, with the same bytes" : "added",
+        (void)printf("release %s of node %s is %s%s\n", find_listed_name(version, name) ? name : version,
+                        node->name, existed ? "there already, with the same bytes" : "added",
                         !has_new_signature ? ""
                         : existed          ? "; its signature was added"
                                            : " with its signature");
@@ -227,12 +230,9 @@ static int keep_signature(const struct node *node, const struct arguments *argum
                 log_error("cannot read the signature %s: %m", path);
                 return EXIT_FAILED;
         }
-        struct version version;
         char name[VERSION_TEXT_MAX];
-        if (version_parse(arguments->words[0], &version) >= 0) {
-                version_format(&version, name, sizeof(name));
+        if (find_listed_name(arguments->words[0], name))
                 (void)release_read_signature(node->releases, name, &before);
-        }
         int r = release_sign(node->releases, arguments->words[0], text, &sentence);
         *ret_is_new = r >= 0 && (!before || strcmp(before, text) != 0);
         return r < 0 ? explain(r, sentence) : EXIT_DONE;

@@ -67,25 +67,12 @@ int boundaries_set(struct director *director, const struct boundary_rule *rules,
         return 0;
 }
 
-/* True also where that cannot be read. */
-static bool stands(struct director *director, const struct boundary_rule *rule) {
-        _cleanup_free_ struct journal_boundary *boundaries = NULL;
-        uint64_t sequence;
-        size_t n = 0;
-        if (journal_boundary_list(director->journal, &boundaries, &n, &sequence) < 0)
-                return true;
-        for (size_t i = 0; i < n; i++)
-                if (boundaries[i].rule.unit == rule->unit && boundaries[i].rule.at == rule->at)
-                        return true;
-        return false;
-}
-
 int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, struct refusal *ret_refusal) {
         const struct boundary_rule rule = {.unit = unit, .at = at, .from = BOUNDARY_NO_WINDOW};
         uint64_t height = planning_height(director);
         char point[64];
         boundary_format_point(unit, at, point, sizeof(point));
-        if (is_native(director, &rule) && height != MACHINE_NO_HEIGHT && at <= height && stands(director, &rule))
+        if (is_native(director, &rule) && height != MACHINE_NO_HEIGHT && at <= height && schedule_find(&director->schedule, &rule))
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
                                 "the boundary at %s cannot go: the node is at %lu, and what has run under it cannot be undone",
                                 point, height);
@@ -226,10 +213,9 @@ static int check_past(struct director *director, const struct schedule_change *c
 static int check_unit(const struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {
         const char *own = boundary_unit_name(director->config->height.unit), *unit = boundary_unit_name(rule->unit);
         bool is_counter = rule->unit == UNIT_VIEW || rule->unit == UNIT_EPOCH;
-        bool has_heights = director->config->height.source != HEIGHT_NONE || director->config->gate.kind != GATE_NONE;
         char point[64];
         boundary_format_point(rule->unit, rule->at, point, sizeof(point));
-        if (!has_heights)
+        if (!config_tells_heights(director->config))
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "a boundary at %s cannot be kept: nothing tells where this node stands, as the configuration has neither "
                                 "`height` nor `gate`; write them into it, or upgrade with --now",

@@ -380,18 +380,21 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
 /* A gate that does not hold cannot leave the release to come up further: it would begin the height. */
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
         const struct unit *unit = unit_find(director, event->generation);
-        event->flag = following_describe(director, event->height + 1, text, size) ||
-                      !gate_holds(director, planning_release_of(director, event->generation));
         bool is_candidate = event->generation == director->record.machine.candidate;
-        if (is_candidate)
-                event->flag = director->swap.at_height != MACHINE_NO_HEIGHT && event->height + 1 < director->swap.at_height;
-        if (is_candidate && event->flag)
+        bool is_below = is_candidate && director->swap.at_height != MACHINE_NO_HEIGHT &&
+                        event->height + 1 < director->swap.at_height;
+        if (is_below) {
+                event->flag = true;
                 (void) snprintf(text, size,
                                 "the state stands at height %lu, whatever the old one said; `interrex restart %s` starts that on it "
                                 "once more, and if the boundary is wrong correct it with `interrex schedule`",
                                 event->height, director->config->node);
-        else if (unit)
-                (void) gate_describe_hold(director, unit->release, event->height, text, size);
+        } else {
+                bool is_here = following_describe(director, event->height + 1, text, size);
+                event->flag = !is_candidate && (is_here || !gate_holds(director, planning_release_of(director, event->generation)));
+                if (unit)
+                        (void) gate_describe_hold(director, unit->release, event->height, text, size);
+        }
         if (!director->record.boundary_is_ours || director->record.machine.kind == SWAP_NONE || is_candidate)
                 event->text = text;
 }

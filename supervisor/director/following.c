@@ -72,9 +72,9 @@ void following_note(struct follow *follow, const struct machine *before, const s
                 const struct machine_event *event) {
         bool was_held = before->phase == PHASE_HELD, is_held = after->phase == PHASE_HELD;
         bool has_overshot = event->type == EVENT_GATE_HIT && event->height >= before->boundary;
-        /* What an operator ended is his to try again; where interrex itself cancels, it says why. */
         if (event->type == EVENT_STATE_ACCEPTED)
                 follow->held_at = follow->found_at = MACHINE_NO_HEIGHT;
+        /* What an operator ended is his to try again; where interrex itself cancels, it says why. */
         if (event->type == EVENT_ROLLBACK || (event->type == EVENT_CANCEL && !event->text))
                 follow->is_ours = false;
         bool ran = before->phase == PHASE_RUNNING || before->phase == PHASE_STARTING || before->phase == PHASE_BACKOFF;

@@ -10,9 +10,6 @@
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
 
-/* As many as the map has room for. */
-#define GATE_STOPPED_MAX 64
-
 struct gate_uprobe {
         struct gate_bpf *program;
         struct ring_buffer *events;
@@ -110,15 +107,6 @@ void gate_uprobe_let_pass(struct director *director, uint64_t generation) {
         unpark(director, generation);
 }
 
-/* What was stopped stays in the map as long as it stands, for the next director. */
-static void on_stopped(struct director *director, const struct gate_event *event) {
-        if (event->stopped != GATE_STANDS)
-                return;
-        park(director, event);
-        if (!gate_stands(director, event->generation, event->height))
-                gate_uprobe_let_pass(director, event->generation);
-}
-
 static bool stands(const struct gate_event *events, size_t n, uint64_t generation) {
         for (size_t i = 0; i < n; i++)
                 if (events[i].generation == generation && events[i].stopped == GATE_STANDS)
@@ -137,6 +125,17 @@ static void set_going(struct director *director, const struct gate_event *event)
         unpark(director, event->generation);
 }
 
+/* What was stopped stays in the map as long as it stands, for the next director. */
+static void deal_with(struct director *director, const struct gate_event *event) {
+        if (event->stopped == GATE_LET_GO)
+                set_going(director, event);
+        if (event->stopped != GATE_STANDS)
+                return;
+        park(director, event);
+        if (!gate_stands(director, event->generation, event->height))
+                gate_uprobe_let_pass(director, event->generation);
+}
+
 /* I3: a director that comes back finds in the ring what it has taken from the map already. The thread may stand at its next height by
  * now, and must not be let go for the one that it has passed: what counts is what the map says of it. */
 static int on_gate_event(void *userdata, void *data, size_t size) {
@@ -147,12 +146,8 @@ static int on_gate_event(void *userdata, void *data, size_t size) {
                 return 0;
         if (bpf_map_lookup_elem(bpf_map__fd(get(director)->program->maps.gate_stopped), &event->thread, &now) < 0)
                 now = *event;
-        if (now.height != event->height || now.generation != event->generation)
-                return 0;
-        if (now.stopped == GATE_LET_GO)
-                set_going(director, event);
-        else
-                on_stopped(director, event);
+        if (now.height == event->height && now.generation == event->generation)
+                deal_with(director, &now);
         return 0;
 }
 
@@ -281,8 +276,5 @@ void gate_uprobe_resume(struct director *director) {
         size_t n = read_stopped(director, events, ELEMENTS(events));
         /* Dealing with one may change the map. */
         for (size_t i = 0; i < n; i++)
-                if (events[i].stopped == GATE_LET_GO)
-                        set_going(director, &events[i]);
-                else
-                        on_stopped(director, &events[i]);
+                deal_with(director, &events[i]);
 }

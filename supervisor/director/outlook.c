@@ -16,9 +16,13 @@ const char *outlook_release(const struct director *director) {
         return outlook_is_in_probation(director) ? machine->candidate_release : machine->current_release;
 }
 
+json_t *outlook_seconds(uint64_t usec) {
+        return usec == USEC_INFINITY ? json_null() : json_real((double) usec / (double) USEC_PER_SEC);
+}
+
 static json_t *seconds_until(uint64_t at) {
         uint64_t now = now_monotonic();
-        return json_real(at > now ? (double) (at - now) / (double) USEC_PER_SEC : 0);
+        return outlook_seconds(at > now ? at - now : 0);
 }
 
 /* Of a node that crashed, or of the release that its hold waits for. */
@@ -49,7 +53,8 @@ void outlook_put(struct director *director, json_t *object) {
         put_probation(director, object);
 }
 
-bool outlook_find_next(struct director *director, uint64_t *ret_at, char *release, size_t size) {
+/* RELEASE is empty where none is here. False: nothing comes next. */
+static bool find_next(struct director *director, uint64_t *ret_at, char *release, size_t size) {
         const struct machine *machine = &director->record.machine;
         uint64_t height = planning_height(director), at = machine->boundary;
         struct version version;
@@ -71,7 +76,7 @@ json_t *outlook_next(struct director *director) {
         const struct machine *machine = &director->record.machine;
         char release[MACHINE_RELEASE_MAX], gate[GATE_CHECK_TEXT_MAX];
         uint64_t at;
-        if (!outlook_find_next(director, &at, release, sizeof(release)))
+        if (!find_next(director, &at, release, sizeof(release)))
                 return json_null();
         uint64_t gated_at = at;
         if (at == MACHINE_NO_HEIGHT) /* at once; from a hold it begins with the height that the node is held at */
@@ -88,7 +93,6 @@ json_t *outlook_next(struct director *director) {
                                                                                                   : json_string(gate));
         gate_describe_failure(director, outlook_release(director), gated_at, gate, sizeof(gate));
         (void) json_object_set_new(object, "on_failure", gated_at == MACHINE_NO_HEIGHT ? json_null() : json_string(gate));
-        (void) json_object_set_new(object, "eta_s",
-                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+        (void) json_object_set_new(object, "eta_s", outlook_seconds(eta));
         return object;
 }

@@ -14,8 +14,8 @@ bool outlook_is_in_probation(const struct director *director);
 const char *outlook_release(const struct director *director);
 
 /* What has been begun and is not in force yet, or what the schedule asks for next: boundaries that the release in force may pass are
- * none. RELEASE is empty where none is here. False: nothing comes next. */
-bool outlook_find_next(struct director *director, uint64_t *ret_at, char *release, size_t size);
-
-/* The same as the contract's object, or null. */
+ * none. The contract's object, or null. */
 json_t *outlook_next(struct director *director);
+
+/* As JSON tells how long something takes: null for USEC_INFINITY. */
+json_t *outlook_seconds(uint64_t usec);

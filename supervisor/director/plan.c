@@ -185,8 +185,7 @@ static void put_counter(struct director *director, const struct boundary_rule *r
         bool is_told = counters_last(director, rule->unit, &told, &age);
         (void) json_object_set_new(object, "unit", json_string(boundary_unit_name(rule->unit)));
         (void) json_object_set_new(object, "told", is_told ? json_integer((json_int_t) told) : json_null());
-        (void) json_object_set_new(object, "eta_s",
-                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+        (void) json_object_set_new(object, "eta_s", outlook_seconds(eta));
 }
 
 /* What of it is known where: a boundary in time, a view or an epoch has no height yet. */

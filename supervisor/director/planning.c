@@ -224,7 +224,7 @@ int planning_upgrade(struct director *director, const char *version, uint64_t he
         if (now && planning_height(director) == MACHINE_NO_HEIGHT && director->schedule.n > 0)
                 return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
                                 "where the node stands is not known, so the schedule cannot say whether %.60s may run: %s", version,
-                                director->config->height.source != HEIGHT_NONE || director->config->gate.kind != GATE_NONE
+                                config_tells_heights(director->config)
                                                 ? "wait until its height is told"
                                                 : "the configuration has neither `height` nor `gate`, so take the boundaries out with "
                                                   "`interrex schedule remove`");

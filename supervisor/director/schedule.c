@@ -34,6 +34,13 @@ void schedule_done(struct schedule *schedule) {
         *schedule = (struct schedule){0};
 }
 
+const struct boundary *schedule_find(const struct schedule *schedule, const struct boundary_rule *rule) {
+        for (size_t i = 0; i < schedule->n; i++)
+                if (boundary_is_same_point(&schedule->boundaries[i].rule, rule))
+                        return &schedule->boundaries[i];
+        return NULL;
+}
+
 const struct boundary *schedule_first_pending(const struct schedule *schedule, uint32_t unit) {
         const struct boundary *first = NULL;
         for (size_t i = 0; i < schedule->n_pending; i++)

@@ -26,6 +26,9 @@ struct schedule {
 int schedule_add(struct schedule *schedule, const struct boundary_rule *rule, uint64_t height, char **ret_conflict);
 void schedule_done(struct schedule *schedule);
 
+/* The boundary with the rule's point whose height is known; NULL: there is none. */
+const struct boundary *schedule_find(const struct schedule *schedule, const struct boundary_rule *rule);
+
 /* The pending boundary of a unit that comes first; NULL: none is pending. */
 const struct boundary *schedule_first_pending(const struct schedule *schedule, uint32_t unit);
 

@@ -24,37 +24,6 @@
 static void attempt(struct director *director, bool only_if_changed);
 static void attempt_file(struct director *director, bool only_if_changed);
 static void attempt_url(struct director *director);
-/* A document without a number adds to what is there, and who takes a line out of it may expect otherwise. */
-static void note_beside(struct director *director, const struct schedule_reading *reading) {
-        uint64_t height = planning_height(director);
-        struct boundary_rule *beside = &director->source.beside;
-        *beside = (struct boundary_rule){0};
-        for (size_t i = 0; reading->sequence == SCHEDULE_NO_SEQUENCE && !*beside->range && i < director->schedule.n; i++) {
-                const struct boundary *boundary = &director->schedule.boundaries[i];
-                bool is_there = height != MACHINE_NO_HEIGHT && boundary->height <= height;
-                for (uint32_t j = 0; !is_there && j < reading->n_rules; j++)
-                        is_there = boundary_is_same_point(&boundary->rule, &reading->rules[j]);
-                if (!is_there)
-                        *beside = boundary->rule;
-        }
-}
-
-bool source_describe_beside(const struct director *director, char *text, size_t size) {
-        const struct boundary_rule *beside = &director->source.beside;
-        char point[64];
-        bool is_in_force = false;
-        for (size_t i = 0; *beside->range && i < director->schedule.n; i++)
-                is_in_force = is_in_force || boundary_is_same(&director->schedule.boundaries[i].rule, beside);
-        if (!is_in_force)
-                return false;
-        boundary_format_point(beside->unit, beside->at, point, sizeof(point));
-        (void) snprintf(text, size,
-                        "the boundary \"%s %.100s\" is in force and not in %.200s: without a line `sequence N` a file only adds; if it is not "
-                        "meant, `interrex schedule remove %s %s` takes it out",
-                        point, beside->range, source_place(director), director->config->node, point);
-        return true;
-}
-
 static void take(struct director *director, const struct schedule_reading *reading);
 static void fail(struct director *director, const char *text);
 static void succeed(struct director *director);
@@ -244,6 +213,35 @@ static void attempt_url(struct director *director) {
         (void) snprintf(signature_url, sizeof(signature_url), "%.*s.minisig%s", path_length, url, url + path_length);
         if (reading_jobs_fetch(director, url, is_checked(director) ? signature_url : NULL) < 0)
                 source_is_read(director, NULL, "no process could be started to fetch it");
+}
+
+/* A document without a number adds to what is there, and who takes a line out of it may expect otherwise. */
+static void note_beside(struct director *director, const struct schedule_reading *reading) {
+        uint64_t height = planning_height(director);
+        struct boundary_rule *beside = &director->source.beside;
+        *beside = (struct boundary_rule){0};
+        for (size_t i = 0; reading->sequence == SCHEDULE_NO_SEQUENCE && !*beside->range && i < director->schedule.n; i++) {
+                const struct boundary *boundary = &director->schedule.boundaries[i];
+                bool is_there = height != MACHINE_NO_HEIGHT && boundary->height <= height;
+                for (uint32_t j = 0; !is_there && j < reading->n_rules; j++)
+                        is_there = boundary_is_same_point(&boundary->rule, &reading->rules[j]);
+                if (!is_there)
+                        *beside = boundary->rule;
+        }
+}
+
+bool source_describe_beside(const struct director *director, char *text, size_t size) {
+        const struct boundary_rule *beside = &director->source.beside;
+        const struct boundary *present = *beside->range ? schedule_find(&director->schedule, beside) : NULL;
+        char point[64];
+        if (!present || !boundary_is_same(&present->rule, beside))
+                return false;
+        boundary_format_point(beside->unit, beside->at, point, sizeof(point));
+        (void) snprintf(text, size,
+                        "the boundary \"%s %.100s\" is in force and not in %.200s: without a line `sequence N` a file only adds; if it is not "
+                        "meant, `interrex schedule remove %s %s` takes it out",
+                        point, beside->range, source_place(director), director->config->node, point);
+        return true;
 }
 
 static void take(struct director *director, const struct schedule_reading *reading) {

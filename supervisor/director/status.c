@@ -18,7 +18,6 @@
 #include "unit.h"
 #include "verification.h"
 #include "waiting_room.h"
-#include "way_out.h"
 #include <jansson.h>
 
 #define PENDING_SHOWN 20
@@ -221,15 +220,13 @@ static void append_source(struct director *director, json_t *array) {
         append(array, text);
 }
 
-/* The release that runs, and the one that comes next, as they lie on the disk just now. */
-static void append_unstartable(struct director *director, json_t *array) {
-        char text[sizeof(director->unstartable) + 200], why[512], release[MACHINE_RELEASE_MAX];
-        uint64_t at;
+/* The release that runs, and the one that comes next (NULL: none), as they lie on the disk just now. */
+static void append_unstartable(struct director *director, const char *release, json_t *array) {
+        char text[sizeof(director->unstartable) + 200], why[512];
         if (status_describe_unstartable(director, text, sizeof(text)))
                 append(array, text);
         append(array, director->replaced);
-        bool is_other = outlook_find_next(director, &at, release, sizeof(release)) && *release &&
-                        strcmp(release, outlook_release(director)) != 0;
+        bool is_other = release && strcmp(release, outlook_release(director)) != 0;
         if (!is_other || verification_can_open(director, release, why, sizeof(why)))
                 return;
         (void) snprintf(text, sizeof(text), "the release that comes next could not be started: %s", why);
@@ -255,13 +252,15 @@ static void append_pin(const struct director *director, json_t *array) {
         append(array, text);
 }
 
-static json_t *degraded(struct director *director) {
+/* STATUS as far as it has been put together: what stands there is not looked for again. */
+static json_t *degraded(struct director *director, const json_t *status) {
         const struct config *config = director->config;
+        const char *way_out = json_string_value(json_object_get(status, "way_out"));
+        const char *release = json_string_value(json_object_get(json_object_get(status, "next"), "release"));
         json_t *array = json_array();
-        char text[700], signing[700], way_out[WAY_OUT_MAX];
+        char text[700], signing[700];
         append_cut_off(director, array);
-        if (way_out_describe(director, way_out, sizeof(way_out)))
-                append(array, way_out);
+        append(array, way_out);
         append(array, director->journal_complaint);
         if (director->record.journal_was_lost)
                 append(array, "the journal was lost, and the gate stays where it had been set: set the schedule again");
@@ -300,7 +299,7 @@ static json_t *degraded(struct director *director) {
                         !director->record.takes_lock)
                 append(array, "the node was not seen to take a lock below its state directory: new releases are parked before exec; if it takes "
                               "none, write `fence: exec` into `state`");
-        append_unstartable(director, array);
+        append_unstartable(director, release, array);
         append_pin(director, array);
         if (config->gate.kind != GATE_NONE && !gate_is_exact(director, director->record.machine.current_release)) {
                 (void) snprintf(text, sizeof(text), "the gate `%s` may overshoot: %s", gate_kind_name(config->gate.kind),
@@ -318,8 +317,7 @@ static void put_told(const struct director *director, const struct boundary_rule
                 eta = rule->at <= now ? 0 : (rule->at - now) * USEC_PER_SEC;
         (void) json_object_set_new(object, "told", is_told ? number(value) : json_null());
         (void) json_object_set_new(object, "told_age_s", is_told ? json_real((double) age / (double) USEC_PER_SEC) : json_null());
-        (void) json_object_set_new(object, "eta_s",
-                        eta == USEC_INFINITY ? json_null() : json_real((double) eta / (double) USEC_PER_SEC));
+        (void) json_object_set_new(object, "eta_s", outlook_seconds(eta));
 }
 
 /* The boundaries of which it is not known yet at which height they lie. */
@@ -403,7 +401,7 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "last_swap", last_swap(director));
         (void) json_object_set_new(object, "restarts", number(director->restarts));
         (void) json_object_set_new(object, "cut_off", cut_off(director));
-        (void) json_object_set_new(object, "degraded", degraded(director));
+        (void) json_object_set_new(object, "degraded", degraded(director, object));
         (void) json_object_set_new(object, "signer_warning",
                         signing_describe(director, warning, sizeof(warning)) ? json_string(warning) : json_null());
         char *text = json_dumps(object, JSON_INDENT(2));

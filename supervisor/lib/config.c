@@ -80,11 +80,8 @@ void config_free(struct config *config) {
                 strv_free(vectors[i]);
         for (size_t i = 0; i < config->n_probes; i++)
                 probe_done(&config->probes[i]);
-        for (size_t i = 0; i < BOUNDARY_UNITS; i++) {
-                free(config->height.units[i].url);
-                free(config->height.units[i].metric);
-                strv_free(config->height.units[i].command);
-        }
+        for (size_t i = 0; i < BOUNDARY_UNITS; i++)
+                counter_done(&config->height.units[i]);
         free(config->probes);
         free(config->listen);
         free(config->hold_serve);

@@ -174,6 +174,11 @@ struct config {
         struct schedule_config schedule;
 };
 
+/* Something says where the node stands: who is asked, or the gate. */
+static inline bool config_tells_heights(const struct config *config) {
+        return config->height.source != HEIGHT_NONE || config->gate.kind != GATE_NONE;
+}
+
 struct config_mistake {
         unsigned line; /* 1-based; 0: the file as a whole */
         char *text;    /* what is wrong and what would be right, one sentence */

@@ -17,6 +17,7 @@ void take_deadlines(
 /* config_watching.c: where it listens and how it is watched. */
 void take_listen(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */
 void take_height(struct reader *reader, const yaml_node_t *value, void *target); /* struct height_config */
+void counter_done(struct counter_config *counter);
 void take_units(struct reader *reader, const yaml_node_t *value, void *target); /* struct counter_config[] */
 void take_gate(struct reader *reader, const yaml_node_t *value, void *target);  /* struct gate_config */
 void take_probes(struct reader *reader, const yaml_node_t *value, void *target); /* struct config */

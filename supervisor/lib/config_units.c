@@ -9,18 +9,19 @@ struct entry {
         struct counter_config counter;
 };
 
+static const char *const source_names[] = {[HEIGHT_METRICS] = "metrics", [HEIGHT_EXEC] = "exec"};
+
 static void read_entry(struct reader *reader, const yaml_node_t *node, struct entry *entry);
 
 TAKE_CHOICE(take_unit, enum boundary_unit, NULL, "view", "epoch")
 
 static void take_source(struct reader *reader, const yaml_node_t *value, void *target) {
-        static const char *const names[] = {[HEIGHT_METRICS] = "metrics", [HEIGHT_EXEC] = "exec"};
-        int choice = reader_choice(reader, value, names, ELEMENTS(names));
+        int choice = reader_choice(reader, value, source_names, ELEMENTS(source_names));
         if (choice >= 0)
                 *(enum height_source *)target = (enum height_source)choice;
 }
 
-static void counter_done(struct counter_config *counter) {
+void counter_done(struct counter_config *counter) {
         free(counter->url);
         free(counter->metric);
         strv_free(counter->command);
@@ -51,7 +52,6 @@ void take_units(struct reader *reader, const yaml_node_t *value, void *target) {
 static void check_entry(struct reader *reader, const yaml_node_t *node, const struct entry *entry) {
         static const char *const needs[][2] = {
                         [HEIGHT_METRICS] = {"url", "metric"}, [HEIGHT_EXEC] = {"command"}};
-        static const char *const names[] = {[HEIGHT_METRICS] = "metrics", [HEIGHT_EXEC] = "exec"};
         enum height_source source = entry->counter.source;
         if (!reader_find(reader, node, "unit"))
                 reader_wrong(reader, node, "an entry needs `unit`: view or epoch");
@@ -59,7 +59,7 @@ static void check_entry(struct reader *reader, const yaml_node_t *node, const st
                 reader_wrong(reader, node, "an entry needs `source`: metrics or exec");
         for (size_t i = 0; source != HEIGHT_NONE && i < 2; i++)
                 if (needs[source][i] && !reader_find(reader, node, needs[source][i]))
-                        reader_wrong(reader, node, "the source %s needs `%s`", names[source],
+                        reader_wrong(reader, node, "the source %s needs `%s`", source_names[source],
                                         needs[source][i]);
 }
 
