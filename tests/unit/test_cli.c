@@ -48,24 +48,6 @@ static void what_a_director_does_not_know_is_told(void **state) {
         stage_assert_says(s->err, "does not know this command: it is of another version");
 }
 
-/* Who watches by the exit status must hear of it, whatever lies ahead. */
-static void the_plan_of_a_held_node_is_red(void **state) {
-        struct scratch *s = *state;
-        stage_supervise(s);
-        stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"held\","
-                                                               "\"reason\":\"2.0.0 failed\","
-                                                               "\"way_out\":\"add one\",\"next_try_s\":4.2,"
-                                                               "\"release\":\"1.7.1\",\"boundaries\":[]}"});
-        assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
-        stage_assert_says(s->out, "HELD  2.0.0 failed\n"
-                                  "! to go on: add one\n"
-                                  "! what failed is tried again by itself in 4.0 s\n");
-        stage_end_director(s);
-        stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"running\","
-                                                               "\"release\":\"1.7.1\",\"boundaries\":[]}"});
-        assert_int_equal(stage_run_cli(s, "plan"), EXIT_DONE);
-}
-
 static void an_upgrade_without_a_moment_is_not_begun(void **state) {
         struct scratch *s = *state;
         stage_supervise(s);
@@ -372,25 +354,6 @@ static void history_and_report_read_the_journal(void **state) {
         stage_assert_says(s->out, "\"reason\": \"probe rpc failed\"");
 }
 
-static void a_report_can_be_kept_as_a_page(void **state) {
-        struct scratch *s = *state;
-        char command[300], page[256], missing[300];
-        struct stat kept;
-        stage_make_folder(s->node_state);
-        stage_write_swap(s, "rolled-back", "probe rpc failed");
-        assert_int_equal(stage_run_cli(s, "report 7 --html -"), EXIT_DONE);
-        stage_assert_says(s->out, "probe rpc failed");
-        stage_assert_says(s->out, "</html>");
-        (void)snprintf(page, sizeof(page), "%s/report.html", s->node_state);
-        (void)snprintf(command, sizeof(command), "report --html %s", page);
-        assert_int_equal(stage_run_cli(s, command), EXIT_DONE);
-        assert_int_equal(stat(page, &kept), 0);
-        assert_true(kept.st_size > 500);
-        (void)snprintf(missing, sizeof(missing), "report --html %s/none/report.html", s->node_state);
-        assert_int_equal(stage_run_cli(s, missing), EXIT_FAILED);
-        stage_assert_says(s->err, "cannot write");
-}
-
 static void releases_are_added_listed_and_removed(void **state) {
         struct scratch *s = *state;
         if (geteuid() != 0)
@@ -493,7 +456,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(mistakes_are_2_and_say_what_to_do),
                         TEST(what_a_director_does_not_know_is_told),
-                        TEST(the_plan_of_a_held_node_is_red),
                         TEST(an_upgrade_without_a_moment_is_not_begun),
                         TEST(a_node_that_does_not_run_is_5),
                         TEST(of_several_nodes_one_must_be_named),
@@ -512,7 +474,6 @@ int main(void) {
                         TEST(a_signature_beside_a_schedule_is_handed_over_with_it),
                         TEST(a_schedule_of_a_stopped_node_is_all_or_nothing),
                         TEST(history_and_report_read_the_journal),
-                        TEST(a_report_can_be_kept_as_a_page),
                         TEST(releases_are_added_listed_and_removed),
                         TEST(what_a_release_must_hold_is_asked_when_it_is_added),
                         TEST(the_doctor_answers_in_json),

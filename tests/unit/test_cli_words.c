@@ -212,6 +212,43 @@ static void what_does_not_run_is_told_with_its_configuration(void **state) {
         stage_assert_says(s->err, sentence);
 }
 
+/* Who watches by the exit status must hear of it, whatever lies ahead. */
+static void the_plan_of_a_held_node_is_red(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"held\","
+                                                               "\"reason\":\"2.0.0 failed\","
+                                                               "\"way_out\":\"add one\",\"next_try_s\":4.2,"
+                                                               "\"release\":\"1.7.1\",\"boundaries\":[]}"});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
+        stage_assert_says(s->out, "HELD  2.0.0 failed\n"
+                                  "! to go on: add one\n"
+                                  "! what failed is tried again by itself in 4.0 s\n");
+        stage_end_director(s);
+        stage_start_director(s, &(const struct script){.plan = "{\"node\":\"anvil\",\"phase\":\"running\","
+                                                               "\"release\":\"1.7.1\",\"boundaries\":[]}"});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_DONE);
+}
+
+static void a_report_can_be_kept_as_a_page(void **state) {
+        struct scratch *s = *state;
+        char command[300], page[256], missing[300];
+        struct stat kept;
+        stage_make_folder(s->node_state);
+        stage_write_swap(s, "rolled-back", "probe rpc failed");
+        assert_int_equal(stage_run_cli(s, "report 7 --html -"), EXIT_DONE);
+        stage_assert_says(s->out, "probe rpc failed");
+        stage_assert_says(s->out, "</html>");
+        (void)snprintf(page, sizeof(page), "%s/report.html", s->node_state);
+        (void)snprintf(command, sizeof(command), "report --html %s", page);
+        assert_int_equal(stage_run_cli(s, command), EXIT_DONE);
+        assert_int_equal(stat(page, &kept), 0);
+        assert_true(kept.st_size > 500);
+        (void)snprintf(missing, sizeof(missing), "report --html %s/none/report.html", s->node_state);
+        assert_int_equal(stage_run_cli(s, missing), EXIT_FAILED);
+        stage_assert_says(s->err, "cannot write");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, stage_make_scratch, stage_remove_scratch)
 
 int main(void) {
@@ -224,6 +261,8 @@ int main(void) {
                         TEST(a_node_that_is_made_is_told),
                         TEST(who_waits_is_told_first_and_who_leaves_what_goes_on),
                         TEST(what_does_not_run_is_told_with_its_configuration),
+                        TEST(the_plan_of_a_held_node_is_red),
+                        TEST(a_report_can_be_kept_as_a_page),
         };
         if (access(stage_executable(), X_OK) < 0) {
                 (void)fprintf(stderr, "there is no %s to test: run make first, or set INTERREX\n",
