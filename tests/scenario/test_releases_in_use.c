@@ -63,14 +63,6 @@ static void run(const char *program, ...) {
         process_result_done(&result);
 }
 
-static int node_pid(struct scenario *s) {
-        json_t *status = scenario_status(s);
-        assert_non_null(status);
-        int pid = (int)scenario_number(status, "pid");
-        json_decref(status);
-        return pid;
-}
-
 static bool is_held_for(const json_t *status, const void *words) {
         const char *const *word = words;
         if (strcmp(scenario_text(status, "phase"), "held") != 0)
@@ -104,7 +96,7 @@ static void put_back(struct scenario *s, const char *version) {
 SCENARIO(I7_a_changed_file_is_not_executed_after_a_crash) {
         begin(s, "fence: lock", NULL);
         change(s, "1.0.0");
-        scenario_kill(node_pid(s));
+        scenario_kill(scenario_node_pid(s));
         wait_until_held(s, "release 1.0.0 is not what was added: testnode.args has another content",
                         "interrex release add");
         put_back(s, "1.0.0");
@@ -117,12 +109,12 @@ SCENARIO(I7_a_changed_file_is_not_executed_after_a_crash) {
 SCENARIO(I7_a_changed_file_is_not_executed_by_restart_nor_by_rollback) {
         begin(s, "fence: lock", NULL);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
-        int pid = node_pid(s);
+        int pid = scenario_node_pid(s);
         change(s, "1.0.0");
         assert_refused("1.0.0", "testnode.args", scenario_cli(s, "rollback", s->node, "--wait", NULL));
         change(s, "2.0.0");
         assert_refused("2.0.0", "testnode.args", scenario_cli(s, "restart", s->node, "--wait", NULL));
-        assert_int_equal(node_pid(s), pid);
+        assert_int_equal(scenario_node_pid(s), pid);
         scenario_stop(s);
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
@@ -167,7 +159,7 @@ SCENARIO(I7_a_file_that_somebody_has_mapped_is_read_again) {
         text[0] = '-'; /* the page is dirty, and writable without a fault from now on */
         scenario_start(s);
         put_version(text);
-        scenario_kill(node_pid(s));
+        scenario_kill(scenario_node_pid(s));
         wait_until_held(s, "release 1.0.0 is not what was added", "testnode.args");
         assert_int_equal(munmap(text, 4096), 0);
         scenario_stop(s);
@@ -187,7 +179,7 @@ SCENARIO(I7_a_command_that_was_put_back_runs_and_is_gated) {
         run("mv", "-f", copy, path, NULL);
         assert_refused("replaced by another file", "1.0.0",
                         scenario_cli(s, "restart", s->node, "--wait", NULL));
-        int pid = node_pid(s);
+        int pid = scenario_node_pid(s);
         scenario_kill(pid);
         scenario_wait_phase(s, "running", TIMEOUT_US);
         scenario_assert_release(s, "1.0.0");
@@ -206,16 +198,16 @@ SCENARIO(I7_a_command_that_was_put_back_runs_and_is_gated) {
 
 SCENARIO(I7_a_release_whose_files_are_gone_is_missed_by_a_new_director) {
         begin(s, "fence: lock", NULL);
-        int pid = node_pid(s), director = scenario_role(s, "interrex-director");
+        int pid = scenario_node_pid(s), director = scenario_role(s, "interrex-director");
         run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
         scenario_kill(director);
         director = scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
         json_decref(scenario_wait_status(
                         s, scenario_is_degraded, "the command testnode of release 1.0.0", TIMEOUT_US));
-        assert_int_equal(node_pid(s), pid);
+        assert_int_equal(scenario_node_pid(s), pid);
         assert_refused("the command testnode of release 1.0.0", "put it back",
                         scenario_cli(s, "restart", s->node, "--wait", NULL));
-        assert_int_equal(node_pid(s), pid);
+        assert_int_equal(scenario_node_pid(s), pid);
         scenario_kill(pid);
         wait_until_held(s, "the command testnode of release 1.0.0", "put it back");
         assert_int_equal(scenario_role(s, "interrex-director"), director);
@@ -245,7 +237,7 @@ SCENARIO(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back) {
                                                        .more = "gate: {kind: observe, overshoot: allow}"});
         scenario_add_testnodes(s, 1, 2);
         scenario_start(s);
-        int pid = node_pid(s);
+        int pid = scenario_node_pid(s);
         json_decref(scenario_wait_status(s, is_startable, NULL, TIMEOUT_US));
         run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
         wait_until_told(s, "the release that runs could not be started again: the command testnode of "
@@ -264,7 +256,7 @@ SCENARIO(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back) {
         wait_until_told(s, "the release that comes next could not be started: the command testnode of "
                            "release 2.0.0");
         put_back_and_wait(s, "2.0.0");
-        assert_int_equal(node_pid(s), pid);
+        assert_int_equal(scenario_node_pid(s), pid);
         scenario_expect(s, 0, "cancel", s->node, NULL);
         scenario_expect(s, 0, "restart", s->node, "--wait", NULL);
         scenario_stop(s);
@@ -273,13 +265,13 @@ SCENARIO(what_is_removed_or_changed_by_hand_is_told_and_can_be_put_back) {
 /* Its gate is set in the file that it runs from. */
 SCENARIO(what_was_put_back_under_a_gate_is_read_when_the_node_has_ended) {
         begin(s, "fence: lock", NULL);
-        int pid = node_pid(s);
+        int pid = scenario_node_pid(s);
         run("rm", "-rf", release_file(s, "1.0.0", ""), NULL);
         wait_until_told(s, "the release that runs could not be started again");
         put_back_and_wait(s, "1.0.0");
         wait_until_told(s, "the release can be started again when that one has ended");
         scenario_expect(s, 0, "plan", s->node, NULL);
-        assert_int_equal(node_pid(s), pid);
+        assert_int_equal(scenario_node_pid(s), pid);
         scenario_kill(pid);
         scenario_wait_phase(s, "running", TIMEOUT_US);
         json_t *status = scenario_wait_status(s, is_startable, NULL, TIMEOUT_US);

@@ -206,14 +206,6 @@ SCENARIO(upgrades_with_overlap) {
         scenario_stop(s);
 }
 
-static int node_pid(struct scenario *s) {
-        json_t *status = scenario_status(s);
-        assert_non_null(status);
-        int pid = (int)scenario_number(status, "pid");
-        json_decref(status);
-        return pid;
-}
-
 /* It hangs, so all who connect wait in its queue. They are not kept waiting for the end of probation, and it can take over again. */
 SCENARIO(I1_who_waits_for_a_frozen_release_is_served_by_the_next) {
         begin(s,
@@ -221,7 +213,7 @@ SCENARIO(I1_who_waits_for_a_frozen_release_is_served_by_the_next) {
                                         .lock = "none",
                                         .more = "deadlines: {drain: 500ms}\nprobation: 300s"},
                         "");
-        int old = node_pid(s);
+        int old = scenario_node_pid(s);
         assert_int_equal(kill(old, SIGSTOP), 0);
         scenario_start_load(s, 100, 0);
         scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", NULL);

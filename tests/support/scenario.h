@@ -101,6 +101,9 @@ void scenario_expect(struct scenario *s, int wanted, const char *first, ...) __a
 /* `status --json`; NULL if there is no answer. The caller's (json_decref). */
 json_t *scenario_status(struct scenario *s);
 
+/* The node's process, by `status`; the test fails if there is no answer, or none runs. */
+int scenario_node_pid(struct scenario *s);
+
 typedef bool (*scenario_predicate)(const json_t *status, const void *userdata);
 
 /* Asks for the status until the predicate holds, and returns that status. Fails when the supervisor ends or

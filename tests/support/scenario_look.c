@@ -42,6 +42,14 @@ json_t *scenario_status(struct scenario *s) {
         return status;
 }
 
+int scenario_node_pid(struct scenario *s) {
+        json_t *status = scenario_status(s);
+        assert_non_null(status);
+        int pid = (int)scenario_number(status, "pid");
+        json_decref(status);
+        return pid;
+}
+
 json_t *scenario_wait_status(struct scenario *s, scenario_predicate predicate, const void *userdata,
                 uint64_t timeout_us) {
         uint64_t deadline = now_monotonic() + process_patience(timeout_us);
