@@ -120,21 +120,51 @@ static bool is_compatible(const struct version *version, char *const *compatible
         return false;
 }
 
+/* The first version that semver calls incompatible, below its pre-releases. */
+static struct version next_breaking(const struct version *version) {
+        struct version next = {.prerelease = "0"};
+        if (version->major > 0)
+                next.major = version->major + 1;
+        else if (version->minor > 0)
+                next.minor = version->minor + 1;
+        else
+                next.patch = version->patch + 1;
+        return next;
+}
+
+/* No boundary tells yet with which version the last entry ends. A release that is made ready for one would be taken too early, so
+ * what semver calls incompatible with it is not, unless somebody has listed it. */
+static struct version highest_compatible(const struct version *version, char *const *compatible) {
+        struct version highest = *version, listed;
+        for (; compatible && *compatible; compatible++)
+                if (version_parse(*compatible, &listed) >= 0 && version_compare(&listed, &highest) > 0)
+                        highest = listed;
+        return highest;
+}
+
 static int make_rule(const struct entry *entries, size_t n, size_t i, char *const *compatible,
                 struct boundary_rule *ret_rule) {
+        static const struct version nothing = {0};
         struct boundary_rule rule = {
                         .unit = UNIT_HEIGHT, .at = entries[i].height, .from = BOUNDARY_NO_WINDOW};
+        const struct version *version = &entries[i].version;
+        struct version end;
         char least[VERSION_TEXT_MAX], above[VERSION_TEXT_MAX];
         size_t next = i + 1;
-        while (next < n && (version_compare(&entries[next].version, &entries[i].version) == 0 ||
+        while (next < n && (version_compare(&entries[next].version, version) == 0 ||
                                            is_compatible(&entries[next].version, compatible)))
                 next++;
-        version_format(&entries[i].version, least, sizeof(least));
-        int length = snprintf(rule.range, sizeof(rule.range), ">=%s", least);
-        if (next < n) {
-                version_format(&entries[next].version, above, sizeof(above));
-                length = snprintf(rule.range, sizeof(rule.range), ">=%s <%s", least, above);
+        if (next < n)
+                end = entries[next].version;
+        else {
+                end = highest_compatible(&entries[n - 1].version, compatible);
+                end = next_breaking(&end);
         }
+        version_format(version, least, sizeof(least));
+        version_format(&end, above, sizeof(above));
+        /* The contract's table begins with 0.0.0 at height 0, which asks for nothing. */
+        bool asks = next < n || version_compare(&entries[n - 1].version, &nothing) != 0;
+        int length = snprintf(rule.range, sizeof(rule.range), asks ? ">=%s <%s" : ">=%s", least, above);
         if (length < 0 || (size_t)length >= sizeof(rule.range) || boundary_check(&rule) < 0)
                 return -EINVAL;
         *ret_rule = rule;

@@ -379,6 +379,8 @@ SCENARIO(I3_a_version_beacon_is_followed) {
         scenario_add_testnodes(s, 1, 3);
         scenario_start(s);
         wait_schedule(s, 4, NULL);
+        /* 3.0.0 is at hand already, and no boundary is for it yet. */
+        scenario_wait_height(s, 210, TIMEOUT_US);
         replace_file(at.schedule, "{\"VersionBoundaries\": [{\"BlockHeight\": 0, \"Version\": \"v1.0.0\"}, "
                                   "{\"BlockHeight\": 200, \"Version\": \"v2.0.0\"}, {\"BlockHeight\": 300, "
                                   "\"Version\": \"v3.0.0\"}], "

@@ -182,7 +182,7 @@ static void a_beacon_tells_the_least_and_what_breaks(void **state) {
         assert_range(1, 10, ">=0.37.1 <0.37.2");
         assert_range(2, 20, ">=0.37.2 <0.38.0-rc.1");
         assert_range(3, 30, ">=0.37.2 <0.38.0-rc.1");
-        assert_range(4, 40, ">=0.38.0-rc.1");
+        assert_range(4, 40, ">=0.38.0-rc.1 <0.39.0-0");
         order.compatible = compatible;
         make(&order, beacon, NULL);
         assert_range(0, 0, ">=0.0.0 <0.37.1");
@@ -215,7 +215,29 @@ static void assert_is_the_event(void) {
         assert_int_equal(reading->sequence, 12);
         assert_int_equal(reading->n_rules, 2);
         assert_range(0, 7, ">=0.37.0 <0.38.0-rc.1");
-        assert_range(1, 9, ">=0.38.0-rc.1");
+        assert_range(1, 9, ">=0.38.0-rc.1 <0.39.0-0");
+}
+
+/* A release for a boundary that no beacon tells of yet may be at hand already. */
+static void the_last_entry_of_a_beacon_ends_before_what_breaks(void **state) {
+        static const struct {
+                const char *version, *compatible, *range;
+        } cases[] = {{"0.37.2", NULL, ">=0.37.2 <0.38.0-0"}, {"v1.2.3", NULL, ">=1.2.3 <2.0.0-0"},
+                        {"0.0.7", NULL, ">=0.0.7 <0.0.8-0"}, {"2.0.0-rc.1", NULL, ">=2.0.0-rc.1 <3.0.0-0"},
+                        {"0.0.0", NULL, ">=0.0.0"}, {"0.0.0", "0.37.2", ">=0.0.0"},
+                        {"0.37.2", "0.36.9", ">=0.37.2 <0.38.0-0"},
+                        {"0.37.2", "0.38.4", ">=0.37.2 <0.39.0-0"}, {"1.2.3", "v3.0.0", ">=1.2.3 <4.0.0-0"}};
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                char text[256];
+                char *compatible[] = {(char *)cases[i].compatible, NULL};
+                const struct reading_order order = {.kind = READING_FLOW, .compatible = compatible};
+                (void)snprintf(text, sizeof(text), BEACON("{\"BlockHeight\": 5, \"Version\": \"%s\"}"),
+                                cases[i].version);
+                make(&order, text, NULL);
+                assert_int_equal(reading->error, 0);
+                assert_range(0, 5, cases[i].range);
+        }
 }
 
 static void a_beacon_may_be_an_event_or_an_answer_about_events(void **state) {
@@ -338,6 +360,7 @@ int main(void) {
                         cmocka_unit_test(an_upgrade_is_a_boundary),
                         cmocka_unit_test(hostile_upgrades_are_refused),
                         cmocka_unit_test(a_beacon_tells_the_least_and_what_breaks),
+                        cmocka_unit_test(the_last_entry_of_a_beacon_ends_before_what_breaks),
                         cmocka_unit_test(a_beacon_may_be_an_event_or_an_answer_about_events),
                         cmocka_unit_test(hostile_beacons_are_refused),
                         cmocka_unit_test(what_is_deep_or_huge_is_refused),
