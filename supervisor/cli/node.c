@@ -14,6 +14,7 @@
 
 static int find_only_node(const struct arguments *arguments, char **ret_name);
 static int set_paths(const struct arguments *arguments, const char *name, struct node *ret_node);
+static int make_journal(const struct node *node);
 static int give_to_director(const struct node *node, const char *path);
 
 int node_find(const struct arguments *arguments, bool may_be_new, struct node *ret_node) {
@@ -268,21 +269,27 @@ int node_make_state(const struct arguments *arguments, const struct node *node) 
 }
 
 int node_write_journal(const struct node *node, struct journal **ret_journal) {
-        bool is_new = access(node->journal, F_OK) < 0;
         if (geteuid() != 0) {
                 log_error("only root may change %s while node %s does not run: try sudo", node->journal,
                                 node->name);
                 return EXIT_NOT_PERMITTED;
         }
+        int status = make_journal(node);
+        if (status != 0)
+                return status;
         int r = journal_open(node->journal, true, ret_journal);
-        if (r < 0)
-                return explain_journal(node, r);
-        int status = is_new ? give_to_director(node, node->journal) : 0;
-        if (status != 0) {
-                journal_close(*ret_journal);
-                *ret_journal = NULL;
-        }
-        return status;
+        return r < 0 ? explain_journal(node, r) : 0;
+}
+
+/* An empty file is the director's before anything is written to it. */
+static int make_journal(const struct node *node) {
+        _cleanup_close_ int fd = open(node->journal, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd >= 0)
+                return give_to_director(node, node->journal);
+        if (errno == EEXIST)
+                return 0;
+        log_error("cannot make %s: %m", node->journal);
+        return EXIT_FAILED;
 }
 
 /* The director writes there later, and is not root. What belongs to somebody already tells whom to give it

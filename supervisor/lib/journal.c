@@ -1,12 +1,21 @@
 #include "journal_internal.h"
 
 #include "log.h"
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 
 /* Only a second writer can make us wait, and that is an operator's `schedule set`: short. */
 #define BUSY_TIMEOUT_MS 2000
 
+struct file_user {
+        uid_t uid;
+        gid_t gid;
+};
+
 static bool has_unfinished_log(const char *path);
+static struct file_user act_as_owner(const char *path);
+static char *folder_of(const char *path);
+static void act_as_oneself(const struct file_user *oneself);
 static int open_database(const char *path, int flags, bool create, bool check, sqlite3 **ret_database);
 static int open_for_reading(const char *path, sqlite3 **ret_database);
 static void close_database(sqlite3 *database);
@@ -16,9 +25,11 @@ int journal_open(const char *path, bool create, struct journal **ret_journal) {
         struct stat st;
         if (!create && stat(path, &st) < 0)
                 return -errno;
+        struct file_user oneself = act_as_owner(path);
         int r = create ? open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, true,
                                          has_unfinished_log(path), &database)
                        : open_for_reading(path, &database);
+        act_as_oneself(&oneself);
         if (r < 0)
                 return r;
         struct journal *journal = calloc(1, sizeof(*journal));
@@ -118,6 +129,26 @@ int journal_get(struct journal *journal, const char *key, void **ret_value, size
         return value ? 0 : -ENOMEM;
 }
 
+/* SQLite makes two more files beside it. Root's command would own them for a moment, until SQLite has given them to the journal's
+ * owner, and a director that opens its journal just then would find them closed to it and could write nothing for as long as it
+ * lives. As long as the folder is not its owner's too, no director has been there. */
+static struct file_user act_as_owner(const char *path) {
+        struct file_user oneself = {.uid = geteuid(), .gid = getegid()};
+        _cleanup_free_ char *folder = folder_of(path);
+        struct stat st, st_folder;
+        if (oneself.uid == 0 && folder && stat(path, &st) == 0 && stat(folder, &st_folder) == 0 &&
+                        st.st_uid == st_folder.st_uid) {
+                (void)setfsgid(st.st_gid);
+                (void)setfsuid(st.st_uid);
+        }
+        return oneself;
+}
+
+static void act_as_oneself(const struct file_user *oneself) {
+        (void)setfsuid(oneself->uid);
+        (void)setfsgid(oneself->gid);
+}
+
 /* A process that closed its journal in good order has left no log behind, and its file needs no reading
  * through. */
 static bool has_unfinished_log(const char *path) {
@@ -152,19 +183,21 @@ static int open_database(const char *path, int flags, bool create, bool check, s
 /* A file in WAL mode needs its -shm even for reading. Who may not make that file, and finds nobody who has
  * it open, can read the file as it stands. */
 static int open_for_reading(const char *path, sqlite3 **ret_database) {
-        _cleanup_free_ char *folder = strdup(path), *uri = NULL;
+        _cleanup_free_ char *folder = folder_of(path), *uri = NULL;
         if (!folder)
                 return -ENOMEM;
-        char *slash = strrchr(folder, '/');
-        if (slash)
-                *slash = '\0';
-        if (has_unfinished_log(path) || access(slash ? folder : ".", W_OK) == 0)
+        if (has_unfinished_log(path) || access(folder, W_OK) == 0)
                 return open_database(path, SQLITE_OPEN_READONLY, false, false, ret_database);
         if (asprintf(&uri, "file:%s?immutable=1", path) < 0)
                 return -ENOMEM;
         if (strpbrk(path, "?#%"))
                 return -EINVAL; /* would end the path in a URI */
         return open_database(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, false, false, ret_database);
+}
+
+static char *folder_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+        return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 }
 
 static void close_database(sqlite3 *database) {

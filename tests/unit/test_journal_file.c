@@ -155,6 +155,42 @@ static void what_is_not_there_is_not_made_by_reading(void **state) {
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, journal_stage_make, journal_stage_remove)
 
+static unsigned made_files;
+
+/* In the place of SQLite's fchown(): what it gives away must have been its owner's already. */
+static int fchown_of_owners(int fd, uid_t uid, gid_t gid) {
+        struct stat st;
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(st.st_uid, uid);
+        assert_int_equal(st.st_gid, gid);
+        made_files++;
+        return fchown(fd, uid, gid);
+}
+
+/* A director that opens its journal while root's command looks into it must be able to write. */
+static void root_makes_no_file_that_is_closed_to_the_owner_of_the_journal(void **state) {
+        const struct journal_scratch *scratch = *state;
+        struct journal *journal;
+        if (geteuid() != 0)
+                skip();
+        journal_close(journal_stage_open(scratch, true));
+        assert_int_equal(chmod(scratch->folder, 0755), 0);
+        assert_int_equal(chown(scratch->folder, 61380, 61380), 0);
+        assert_int_equal(chown(scratch->path, 61380, 61380), 0);
+        sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+        assert_int_equal(files->xSetSystemCall(files, "fchown", (sqlite3_syscall_ptr)fchown_of_owners),
+                        SQLITE_OK);
+        for (int create = 0; create < 2; create++) {
+                made_files = 0;
+                assert_int_equal(journal_open(scratch->path, create, &journal), 0);
+                assert_true(made_files > 0);
+                assert_int_equal(journal_set(journal, "key", "value", 5), create ? 0 : -EACCES);
+                journal_close(journal);
+        }
+        assert_int_equal(files->xSetSystemCall(files, "fchown", NULL), SQLITE_OK);
+        assert_int_equal(geteuid(), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         TEST(a_file_that_is_none_is_refused),
@@ -163,6 +199,7 @@ int main(void) {
                         TEST(a_newer_journal_is_left_alone),
                         TEST(an_older_journal_is_brought_up_to_date),
                         TEST(what_is_not_there_is_not_made_by_reading),
+                        TEST(root_makes_no_file_that_is_closed_to_the_owner_of_the_journal),
         };
         return cmocka_run_group_tests_name("journal file", tests, NULL, NULL);
 }
