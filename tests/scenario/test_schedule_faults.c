@@ -5,36 +5,43 @@
 #include <signal.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
-#define BOUNDARIES 5
+#define PLACES 5
 #define APART 60
+#define TOGETHER_MAX 3
 /* Made from some blocks before a boundary to the end of its swap, and some more. */
 #define CALLS 60
 
-static void configure(struct scenario *s, unsigned block_ms) {
+/* At each place TOGETHER boundaries, with one block from one to the next. */
+static uint64_t boundary(unsigned i, unsigned together) {
+        return APART * (i / together + 1) + i % together;
+}
+
+static void configure(struct scenario *s, unsigned block_ms, unsigned together) {
         scenario_configure_testnode(
                         s, &(struct scenario_testnode){.release = "1.0.0",
                                            .block_ms = block_ms,
                                            .more = "probation: 100ms\nprogress: {blocks: 1, within: 10s}\n"
                                                    "restart: {backoff: [10ms]}\n"});
-        scenario_add_testnodes(s, 1, BOUNDARIES + 1);
+        scenario_add_testnodes(s, 1, PLACES * together + 1);
         scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
-        for (unsigned i = 1; i <= BOUNDARIES; i++) {
-                char height[16], range[16];
-                (void)snprintf(height, sizeof(height), "%u", APART * i);
-                (void)snprintf(range, sizeof(range), "%u.x", i + 1);
+        for (unsigned i = 0; i < PLACES * together; i++) {
+                char height[24], range[16];
+                (void)snprintf(height, sizeof(height), "%lu", boundary(i, together));
+                (void)snprintf(range, sizeof(range), "%u.x", i + 2);
                 scenario_expect(s, 0, "schedule", "set", s->node, height, range, NULL);
         }
 }
 
-static void assert_as_scheduled(struct scenario *s) {
-        struct ledger_range ranges[BOUNDARIES + 1];
-        char versions[BOUNDARIES + 1][16];
-        for (unsigned i = 0; i <= BOUNDARIES; i++) {
+static void assert_as_scheduled(struct scenario *s, unsigned together) {
+        struct ledger_range ranges[PLACES * TOGETHER_MAX + 1];
+        char versions[PLACES * TOGETHER_MAX + 1][16];
+        unsigned n = PLACES * together;
+        for (unsigned i = 0; i <= n; i++) {
                 (void)snprintf(versions[i], sizeof(versions[i]), "%u.0.0", i + 1);
-                ranges[i] = (struct ledger_range){i ? APART * i : 1,
-                                i < BOUNDARIES ? APART * (i + 1) - 1 : UINT64_MAX, versions[i]};
+                ranges[i] = (struct ledger_range){i ? boundary(i - 1, together) : 1,
+                                i < n ? boundary(i, together) - 1 : UINT64_MAX, versions[i]};
         }
-        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+        scenario_assert_ranges(s, ranges, n + 1);
 }
 
 /* Once: strace attaches to this director, not to the next. */
@@ -49,24 +56,32 @@ static void kill_at_call(int director, unsigned n, struct process *ret_tracer) {
         assert_int_equal(process_start(&start, ret_tracer), 0);
 }
 
-SCENARIO(I3_the_director_dies_at_any_call_on_the_way_through_a_boundary) {
+static void kill_the_director_at_any_call(struct scenario *s, unsigned together) {
         unsigned seed = (unsigned)getpid(), killed = 0;
         print_message("seed %u\n", seed);
         scenario_need("/usr/bin/strace");
-        configure(s, 50);
+        configure(s, 50, together);
         scenario_start(s);
-        for (unsigned i = 1; i <= BOUNDARIES; i++) {
+        for (unsigned i = 1; i <= PLACES; i++) {
                 struct process tracer;
                 scenario_wait_height(s, APART * (uint64_t)i - 6, TIMEOUT_US);
                 int director = scenario_role(s, "interrex-director");
-                kill_at_call(director, 1 + (unsigned)rand_r(&seed) % CALLS, &tracer);
+                kill_at_call(director, 1 + (unsigned)rand_r(&seed) % (CALLS * together), &tracer);
                 scenario_wait_height(s, APART * (uint64_t)i + 5, TIMEOUT_US);
                 process_kill(&tracer);
                 killed += scenario_role(s, "interrex-director") != director;
         }
         assert_true(killed > 0);
         scenario_stop(s);
-        assert_as_scheduled(s);
+        assert_as_scheduled(s, together);
+}
+
+SCENARIO(I3_the_director_dies_at_any_call_on_the_way_through_a_boundary) {
+        kill_the_director_at_any_call(s, 1);
+}
+
+SCENARIO(I3_the_director_dies_at_any_call_on_the_way_through_adjacent_boundaries) {
+        kill_the_director_at_any_call(s, TOGETHER_MAX);
 }
 
 static void wait_ledger(struct scenario *s, uint64_t height) {
@@ -81,10 +96,10 @@ static void wait_ledger(struct scenario *s, uint64_t height) {
 }
 
 /* The order in which the kernel takes apart who is killed must not open the gate: the uprobe must not go before the node. */
-SCENARIO(I3_all_of_interrex_is_killed_at_once_before_a_boundary) {
-        configure(s, 1);
+static void kill_all_at_once(struct scenario *s, unsigned together) {
+        configure(s, 1, together);
         scenario_start_supervisor(s);
-        for (unsigned i = 1; i <= BOUNDARIES; i++) {
+        for (unsigned i = 1; i <= PLACES; i++) {
                 scenario_wait_height(s, APART * (uint64_t)i - 50, TIMEOUT_US);
                 int director = scenario_role(s, "interrex-director"),
                     prober = scenario_role(s, "interrex-prober");
@@ -95,15 +110,25 @@ SCENARIO(I3_all_of_interrex_is_killed_at_once_before_a_boundary) {
                 process_kill(&s->supervisor);
                 scenario_start_supervisor(s);
         }
-        scenario_wait_height(s, APART * BOUNDARIES + 10, TIMEOUT_US);
+        scenario_wait_height(s, APART * PLACES + 10, TIMEOUT_US);
         scenario_stop(s);
-        assert_as_scheduled(s);
+        assert_as_scheduled(s, together);
+}
+
+SCENARIO(I3_all_of_interrex_is_killed_at_once_before_a_boundary) {
+        kill_all_at_once(s, 1);
+}
+
+SCENARIO(I3_all_of_interrex_is_killed_at_once_before_adjacent_boundaries) {
+        kill_all_at_once(s, TOGETHER_MAX);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I3_the_director_dies_at_any_call_on_the_way_through_a_boundary),
+                        SCENARIO_TEST(I3_the_director_dies_at_any_call_on_the_way_through_adjacent_boundaries),
                         SCENARIO_TEST(I3_all_of_interrex_is_killed_at_once_before_a_boundary),
+                        SCENARIO_TEST(I3_all_of_interrex_is_killed_at_once_before_adjacent_boundaries),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("faults on the way through a boundary", tests, NULL, NULL);
