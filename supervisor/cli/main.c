@@ -26,6 +26,7 @@ static const struct command commands[] = {
                 {.name = "status",
                                 .usage = "[NODE]",
                                 .summary = "What runs, at which height, what comes next",
+                                .help = "Without NODE, where there are several: a line for each.",
                                 .options = OPTION_JSON,
                                 .takes_node = true,
                                 .run = command_status},

@@ -116,9 +116,8 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int find_only_node(const struct arguments *arguments, char **ret_name) {
+int node_list(const struct arguments *arguments, char ***ret_names) {
         _cleanup_strv_ char **names = NULL;
-        char list[512] = "";
         int r = collect_nodes(arguments->run_dir, true, &names);
         if (r >= 0)
                 r = collect_nodes(arguments->state_dir, false, &names);
@@ -127,8 +126,7 @@ static int find_only_node(const struct arguments *arguments, char **ret_name) {
                                 arguments->state_dir);
                 return r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
         }
-        size_t n = strv_length(names), used = 0;
-        if (n == 0) {
+        if (strv_length(names) == 0) {
                 log_error("there is no node under %s or %s: `interrex run CONFIG` starts one, --state-dir "
                           "and --run-dir "
                           "look elsewhere",
@@ -136,11 +134,22 @@ static int find_only_node(const struct arguments *arguments, char **ret_name) {
                 return EXIT_NO_NODE;
         }
         INVARIANT(names);
+        qsort(names, strv_length(names), sizeof(*names), compare_names);
+        *ret_names = TAKE_POINTER(names);
+        return 0;
+}
+
+static int find_only_node(const struct arguments *arguments, char **ret_name) {
+        _cleanup_strv_ char **names = NULL;
+        char list[512] = "";
+        int status = node_list(arguments, &names);
+        if (status != 0)
+                return status;
+        size_t n = strv_length(names), used = 0;
         if (n == 1) {
                 *ret_name = TAKE_POINTER(names[0]);
                 return 0;
         }
-        qsort(names, n, sizeof(*names), compare_names);
         for (size_t i = 0; i < n && used < sizeof(list); i++) {
                 int length = snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
                 used += length > 0 ? (size_t)length : 0;

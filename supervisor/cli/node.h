@@ -24,6 +24,9 @@ void node_done(struct node *node);
  * status. */
 int node_find(const struct arguments *arguments, bool may_be_new, struct node *ret_node);
 
+/* The names of all nodes there are, sorted; at least one. Exit status; *ret_names is the caller's. */
+int node_list(const struct arguments *arguments, char ***ret_names);
+
 /* The process that holds the node's lock; 0: nobody supervises it. Looks it up in /proc/locks, because
  * taking the lock even for a moment could turn a keeper away that is just starting. */
 int node_supervisor(const struct node *node);

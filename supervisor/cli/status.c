@@ -30,7 +30,7 @@ int status_ask_for(const struct node *node, const char *method, json_t **ret_obj
         return 0;
 }
 
-int command_status(const struct arguments *arguments) {
+static int status_of_one(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         _cleanup_(output_json_done) json_t *status = NULL;
         _cleanup_free_ char *text = NULL;
@@ -44,4 +44,46 @@ int command_status(const struct arguments *arguments) {
         struct text_style style = text_style_for(STDOUT_FILENO);
         int r = render_status(status, &style, &text);
         return output_text(r, text);
+}
+
+/* That a node is stopped is an answer; that its director does not give one is an error, and is told. */
+static int ask_or_say_stopped(const struct arguments *arguments, const char *name, json_t **ret_status) {
+        _cleanup_(node_done) struct node node = {0};
+        struct arguments one = *arguments;
+        one.node = name;
+        int exit_status = node_find(&one, false, &node);
+        if (exit_status != 0 || node_supervisor(&node) > 0)
+                return exit_status != 0 ? exit_status : status_ask(&node, ret_status);
+        *ret_status = json_pack("{ss ss}", "node", name, "phase", "stopped");
+        return *ret_status ? 0 : EXIT_FAILED;
+}
+
+static int print_line(const json_t *status) {
+        _cleanup_free_ char *text = NULL;
+        int r = render_status_line(status, true, &text);
+        return output_text(r, text);
+}
+
+static int status_of_each(const struct arguments *arguments, char *const *names) {
+        _cleanup_(output_json_done) json_t *all = json_array();
+        int exit_status = 0;
+        for (; all && *names; names++) {
+                _cleanup_(output_json_done) json_t *status = NULL;
+                int r = ask_or_say_stopped(arguments, *names, &status);
+                if (r == 0)
+                        r = arguments->json ? json_array_append(all, status) < 0 : print_line(status);
+                exit_status = exit_status ? exit_status : r;
+        }
+        int r = arguments->json ? output_json(all) : 0;
+        return exit_status ? exit_status : r;
+}
+
+int command_status(const struct arguments *arguments) {
+        _cleanup_strv_ char **names = NULL;
+        if (arguments->node)
+                return status_of_one(arguments);
+        int exit_status = node_list(arguments, &names);
+        if (exit_status != 0)
+                return exit_status;
+        return strv_length(names) == 1 ? status_of_one(arguments) : status_of_each(arguments, names);
 }

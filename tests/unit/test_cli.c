@@ -80,7 +80,7 @@ static void of_several_nodes_one_must_be_named(void **state) {
         stage_supervise(s);
         stage_make_folder(other);
         stage_start_director(s, &(const struct script){0});
-        assert_int_equal(stage_run_cli(s, "status"), EXIT_USAGE);
+        assert_int_equal(stage_run_cli(s, "restart"), EXIT_USAGE);
         stage_assert_says(s->err, "anvil, geth");
         assert_int_equal(stage_run_cli(s, "status anvil"), EXIT_DONE);
 }

@@ -4,6 +4,7 @@
 #include "support/cli_stage.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -212,6 +213,25 @@ static void what_does_not_run_is_told_with_its_configuration(void **state) {
         stage_assert_says(s->err, sentence);
 }
 
+static void the_status_of_several_nodes_is_a_line_each(void **state) {
+        struct scratch *s = *state;
+        char other[128];
+        (void)snprintf(other, sizeof(other), "%s/geth", s->state);
+        stage_supervise(s);
+        stage_make_folder(other);
+        stage_start_director(s, &(const struct script){0});
+        assert_int_equal(stage_run_cli(s, "status"), EXIT_DONE);
+        assert_string_equal(s->out, "anvil running 1.7.0 g3 height 1234\ngeth stopped -\n");
+        assert_int_equal(stage_run_cli(s, "status --json"), EXIT_DONE);
+        json_t *all = json_loads(s->out, 0, NULL);
+        assert_int_equal(json_array_size(all), 2);
+        json_decref(all);
+        stage_end_director(s);
+        stage_start_director(s, &(const struct script){.error = "org.freedesktop.DBus.Error.Failed"});
+        assert_int_equal(stage_run_cli(s, "status"), EXIT_FAILED);
+        assert_string_equal(s->out, "geth stopped -\n");
+}
+
 /* Who watches by the exit status must hear of it, whatever lies ahead. */
 static void the_plan_of_a_held_node_is_red(void **state) {
         struct scratch *s = *state;
@@ -261,6 +281,7 @@ int main(void) {
                         TEST(a_node_that_is_made_is_told),
                         TEST(who_waits_is_told_first_and_who_leaves_what_goes_on),
                         TEST(what_does_not_run_is_told_with_its_configuration),
+                        TEST(the_status_of_several_nodes_is_a_line_each),
                         TEST(the_plan_of_a_held_node_is_red),
                         TEST(a_report_can_be_kept_as_a_page),
         };
