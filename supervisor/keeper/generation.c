@@ -3,7 +3,6 @@
 #include "../lib/cgroup.h"
 #include "../lib/log.h"
 #include "fence.h"
-#include "park.h"
 #include "spawn.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -254,7 +253,6 @@ int generation_tell(struct keeper *keeper) {
                 struct generation *generation = &keeper->generations[i];
                 if (!generation->used)
                         continue;
-                generation->known.parked = (uint32_t) park_count(keeper, generation->known.generation);
                 int r = generation_tell_one(generation);
                 if (r < 0)
                         return r;

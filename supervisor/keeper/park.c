@@ -71,10 +71,3 @@ void park_end(struct keeper *keeper, uint64_t generation) {
                         parked->is_let_go = true;
         }
 }
-
-size_t park_count(const struct keeper *keeper, uint64_t generation) {
-        size_t n = 0;
-        for (size_t i = 0; i < keeper->n_parked; i++)
-                n += keeper->parked[i].generation == generation;
-        return n;
-}

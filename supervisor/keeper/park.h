@@ -12,6 +12,3 @@ int park_stopped(struct keeper *keeper, const siginfo_t *how);
 
 /* The generation's parked threads run on, those that are being parked as soon as they are. */
 void park_end(struct keeper *keeper, uint64_t generation);
-
-/* Those that are being parked are counted. */
-size_t park_count(const struct keeper *keeper, uint64_t generation);

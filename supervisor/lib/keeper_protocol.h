@@ -181,7 +181,6 @@ struct keeper_generation {
         uint32_t is_running, is_empty, is_past_fence, is_started, is_frozen;
         int32_t exit_code, exit_status; /* as siginfo's si_code and si_status, if not running */
         int32_t exec_error;
-        uint32_t parked;      /* threads kept in their stop, or about to be */
         uint64_t later_locks; /* lock requests since the fence: each costs the node some microseconds */
 };
 

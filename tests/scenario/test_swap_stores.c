@@ -16,17 +16,7 @@ static void assert_outputs(const char *const *arguments, const char *wanted);
 SCENARIO(I2_etcd_keeps_what_it_was_given) {
         scenario_need(ETCD);
         scenario_configure(s,
-                        "node: %s\nrelease: \"1.0.0\"\n"
-                        "exec: {command: etcd, args: [--data-dir, \"{state}/etcd\", --name, one, "
-                        "--listen-client-urls, \"http://127.0.0.1:8545\", --advertise-client-urls, "
-                        "\"http://127.0.0.1:8545\", "
-                        "--listen-peer-urls, \"http://127.0.0.1:2380\", --initial-advertise-peer-urls, "
-                        "\"http://127.0.0.1:2380\", "
-                        "--initial-cluster, \"one=http://127.0.0.1:2380\", --heartbeat-interval, '10', "
-                        "--election-timeout, '50'], "
-                        "user: nobody, stop_timeout: 5s}\n"
-                        "listen: [\"tcp:127.0.0.1:8545\", \"tcp:127.0.0.1:2380\"]\n"
-                        "state: {directory: %s, fence: lock}\n"
+                        "node: %s\nrelease: \"1.0.0\"\n" SCENARIO_ETCD
                         "probes:\n  - {name: health, kind: http, url: \"http://127.0.0.1:8545/health\", "
                         "status: 200, every: 100ms}\n"
                         "probation: 1s\ndeadlines: {prepare: 5s, prove: 10s}\n",

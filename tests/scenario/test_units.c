@@ -326,17 +326,7 @@ SCENARIO(I3_a_metric_of_etcd_is_a_boundary) {
         scenario_need(ETCD);
         scenario_need(CURL);
         scenario_configure(s,
-                        "node: %s\nrelease: \"1.0.0\"\n"
-                        "exec: {command: etcd, args: [--data-dir, \"{state}/etcd\", --name, one, "
-                        "--listen-client-urls, \"http://127.0.0.1:8545\", --advertise-client-urls, "
-                        "\"http://127.0.0.1:8545\", "
-                        "--listen-peer-urls, \"http://127.0.0.1:2380\", --initial-advertise-peer-urls, "
-                        "\"http://127.0.0.1:2380\", "
-                        "--initial-cluster, \"one=http://127.0.0.1:2380\", --heartbeat-interval, '10', "
-                        "--election-timeout, '50'], "
-                        "user: nobody, stop_timeout: 5s}\n"
-                        "listen: [\"tcp:127.0.0.1:8545\", \"tcp:127.0.0.1:2380\"]\n"
-                        "state: {directory: %s, fence: lock}\n"
+                        "node: %s\nrelease: \"1.0.0\"\n" SCENARIO_ETCD
                         "height:\n  source: metrics\n  url: \"http://127.0.0.1:8545/metrics\"\n"
                         "  metric: etcd_debugging_mvcc_current_revision\n  units:\n"
                         "    - {unit: view, source: metrics, url: \"http://127.0.0.1:8545/metrics\", "

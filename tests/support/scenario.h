@@ -21,6 +21,18 @@
 #include <jansson.h>
 
 #define SCENARIO_PORT 8545
+
+/* exec, listen and state of an etcd in a configuration: one %s, the folder that holds its state. */
+#define SCENARIO_ETCD                                                                    \
+        "exec: {command: etcd, args: [--data-dir, \"{state}/etcd\", --name, one, "       \
+        "--listen-client-urls, \"http://127.0.0.1:8545\", "                              \
+        "--advertise-client-urls, \"http://127.0.0.1:8545\", "                           \
+        "--listen-peer-urls, \"http://127.0.0.1:2380\", "                                \
+        "--initial-advertise-peer-urls, \"http://127.0.0.1:2380\", "                     \
+        "--initial-cluster, \"one=http://127.0.0.1:2380\", --heartbeat-interval, '10', " \
+        "--election-timeout, '50'], user: nobody, stop_timeout: 5s}\n"                   \
+        "listen: [\"tcp:127.0.0.1:8545\", \"tcp:127.0.0.1:2380\"]\n"                     \
+        "state: {directory: %s, fence: lock}\n"
 #define SCENARIO_START_TIMEOUT_US (20 * USEC_PER_SEC)
 #define SCENARIO_CLI_TIMEOUT_US (120 * USEC_PER_SEC)
 
