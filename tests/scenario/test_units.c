@@ -338,7 +338,7 @@ SCENARIO(I3_a_metric_of_etcd_is_a_boundary) {
                         s->node, s->data);
         scenario_expect(s, 0, "release", "add", s->node, "1.0.0", ETCD, NULL);
         scenario_expect(s, 0, "release", "add", s->node, "2.0.0", ETCD, NULL);
-        set(s, "view:", 200, "2.x");
+        set(s, "view:", 60, "2.x");
         scenario_start(s);
         assert_int_equal(process_start(&(struct process_start){.arguments = puts,
                                                        .output_fd = -1,
@@ -349,10 +349,10 @@ SCENARIO(I3_a_metric_of_etcd_is_a_boundary) {
         json_decref(scenario_wait_status(s, is_told, &(json_int_t){1}, TIMEOUT_US));
         scenario_assert_release(s, "1.0.0");
         json_decref(scenario_wait_status(s, is_release, "2.0.0", TIMEOUT_US));
-        uint64_t height = placed_at(s, "view", 200);
+        uint64_t height = placed_at(s, "view", 60);
         scenario_wait_height(s, height + 20, TIMEOUT_US);
         process_kill(&writer);
-        assert_in_range(height, 201, 1000);
+        assert_in_range(height, 61, 1000);
         scenario_stop(s);
 }
 
