@@ -113,24 +113,31 @@ void boundaries_forget_own(struct director *director) {
         director->record.boundary_is_ours = false;
 }
 
+static bool place(struct director *director, const struct boundary *pending, uint64_t height, uint64_t placed_at) {
+        const struct boundary_rule *rule = &pending->rule;
+        char point[64];
+        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        int r = journal_boundary_place(director->journal, rule, placed_at);
+        if (r < 0) {
+                log_errno(r, "cannot write down that the boundary at %s (%s) lies at height %lu", point, rule->range, placed_at);
+                return false;
+        }
+        if (placed_at < height)
+                log_notice("%s came before height %lu, which asks for higher versions than %s: it is taken to lie at height %lu",
+                                point, placed_at + 1, rule->range, placed_at);
+        else
+                log_notice("%s has come: %s is asked for from height %lu on", point, rule->range, placed_at);
+        return true;
+}
+
 /* True: one of the unit was placed. */
 static bool place_unit(struct director *director, uint32_t unit, uint64_t told, uint64_t height, uint64_t ahead) {
         bool placed = false;
-        char point[64];
-        height = schedule_free_height(&director->schedule, unit, height);
         for (size_t i = 0; i < director->schedule.n_pending; i++) {
-                const struct boundary_rule *rule = &director->schedule.pending[i].rule;
-                if (rule->unit != unit || !boundary_is_due(rule, told, ahead))
-                        continue;
-                boundary_format_point(unit, rule->at, point, sizeof(point));
-                int r = journal_boundary_place(director->journal, rule, height);
-                if (r < 0)
-                        log_errno(r, "cannot write down that the boundary at %s (%s) lies at height %lu", point, rule->range,
-                                        height);
-                else {
-                        log_notice("%s has come: %s is asked for from height %lu on", point, rule->range, height);
+                const struct boundary *pending = &director->schedule.pending[i];
+                if (pending->rule.unit == unit && boundary_is_due(&pending->rule, told, ahead) &&
+                                place(director, pending, height, schedule_place(&director->schedule, pending, height)))
                         placed = true;
-                }
         }
         if (placed && boundaries_load(director) < 0)
                 log_error("the schedule cannot be read again");
@@ -183,31 +190,62 @@ void boundaries_look(struct director *director) {
                 boundaries_note_height(director, height);
 }
 
-/* The past cannot be changed: a boundary at or below the height must allow what ran there. */
-static int check_past(struct director *director, const struct schedule_change *change, const struct boundary_rule *rule,
+/* The schedule as the change would make it. */
+static int foresee(const struct director *director, const struct schedule_change *change, uint64_t height,
+                struct schedule *schedule) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < change->n_present; i++) {
+                const struct journal_boundary *present = &change->present[i];
+                if (!schedule_change_replaces(change, present) &&
+                                !schedule_change_removes(change, present, director->config->height.unit, height))
+                        r = schedule_add(schedule, &present->rule,
+                                        is_native(director, &present->rule) ? present->rule.at : present->height, NULL);
+        }
+        for (size_t i = 0; r >= 0 && i < change->n; i++) {
+                const struct boundary_rule *rule = &change->rules[i];
+                const struct journal_boundary *present = schedule_change_present(change, rule);
+                uint64_t placed_at = present ? present->height : SCHEDULE_NO_HEIGHT;
+                r = schedule_add(schedule, rule, is_native(director, rule) ? rule->at : placed_at, NULL);
+        }
+        return r;
+}
+
+static int refuse_past(const struct schedule *schedule, const char *release, uint64_t denied, uint64_t height,
                 struct refusal *refusal) {
-        const struct machine *machine = &director->record.machine;
-        uint64_t height = planning_height(director);
-        struct version version;
-        struct range range;
-        char line[BOUNDARY_TEXT_MAX];
-        if (!is_native(director, rule) || height == MACHINE_NO_HEIGHT || rule->at > height ||
-                        version_parse(machine->current_release, &version) < 0 || range_parse(rule->range, &range) < 0 ||
-                        range_allows(&range, &version))
-                return 0;
-        const struct boundary *later = schedule_next(&director->schedule, rule->at);
-        bool is_superseded = later && later->height <= height;
-        for (size_t i = 0; i < change->n; i++)
-                is_superseded = is_superseded || (is_native(director, &change->rules[i]) && change->rules[i].at > rule->at &&
-                                                                 change->rules[i].at <= height);
-        if (is_superseded)
-                return 0; /* what ran between the two is not known any more */
-        const struct range *now = schedule_range_at(&director->schedule, height);
-        boundary_format(rule, line, sizeof(line));
+        const struct boundary *in_force = NULL;
+        char line[BOUNDARY_TEXT_MAX] = "";
+        if (denied > height)
+                return refuse(refusal, CONTROL_ERROR_REFUSED,
+                                "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed",
+                                denied, height);
+        for (size_t i = 0; i < schedule->n && schedule->boundaries[i].height <= height; i++)
+                in_force = &schedule->boundaries[i];
+        if (in_force)
+                boundary_format(&in_force->rule, line, sizeof(line));
         return refuse(refusal, CONTROL_ERROR_REFUSED,
-                        "height %lu cannot ask for \"%.100s\" (the line is \"%.150s\"): %s has run there, and the node is at %lu; what is in "
-                        "force is \"%.100s\"",
-                        rule->at, rule->range, line, machine->current_release, height, now ? now->text : "*");
+                        "%s has run at height %lu, where the node is, and could not have by this schedule: \"%.200s\" would be in force "
+                        "there, and nothing ahead that lets it run before",
+                        release, height, line);
+}
+
+/* The past cannot be changed: what runs must have been allowed to. By hand also a height that may be past by now is refused; a
+ * document is given once, and what comes late in it is better held than passed. */
+static int check_past(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
+        const struct machine *machine = &director->record.machine;
+        const char *release = planning_release_of(director, machine->serving);
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        uint64_t height = planning_height(director), reached = height;
+        struct version version;
+        if (height == MACHINE_NO_HEIGHT || version_parse(release, &version) < 0)
+                return 0;
+        bool moves = !machine->gate_was_hit && machine->phase != PHASE_HELD && change->sequence == SCHEDULE_NO_SEQUENCE;
+        if (moves && planning_height_by_now(director) > height)
+                reached = planning_height_by_now(director);
+        if (schedule_first_denied(&director->schedule, &version, height) <= reached ||
+                        foresee(director, change, height, &schedule) < 0)
+                return 0;
+        uint64_t denied = schedule_first_denied(&schedule, &version, height);
+        return denied <= reached ? refuse_past(&schedule, release, denied, height, refusal) : 0;
 }
 
 static int check_unit(const struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {
@@ -239,6 +277,22 @@ static int check_unit(const struct director *director, const struct boundary_rul
                         point, own, unit, unit, unit, unit);
 }
 
+/* When it comes it would be taken for one that came before what is in force by now (schedule_place()). */
+static int check_order(struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {
+        uint64_t height = planning_height(director), told = now_realtime() / USEC_PER_SEC;
+        const struct range *in_force = height == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, height);
+        struct range range;
+        char point[64];
+        if (is_native(director, rule) || !in_force || range_parse(rule->range, &range) < 0 || !range_lies_below(&range, in_force) ||
+                        (rule->unit != UNIT_TIME && !counters_value(director, rule->unit, &told)) || rule->at <= told)
+                return 0;
+        boundary_format_point(rule->unit, rule->at, point, sizeof(point));
+        return refuse(refusal, CONTROL_ERROR_REFUSED,
+                        "%s cannot ask for \"%.100s\", which lies below \"%.100s\" that is in force: versions go back only at a height that "
+                        "is written down, give it as one",
+                        point, rule->range, in_force->text);
+}
+
 /* I3: a boundary that the release which runs cannot be stopped at would be passed. */
 static int check_gate(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
         const struct machine *machine = &director->record.machine;
@@ -265,10 +319,9 @@ static int check(struct director *director, const struct schedule_change *change
         if (check_gate(director, change, refusal) < 0)
                 return -1;
         for (size_t i = 0; i < change->n; i++)
-                if (check_unit(director, &change->rules[i], refusal) < 0 ||
-                                check_past(director, change, &change->rules[i], refusal) < 0)
+                if (check_unit(director, &change->rules[i], refusal) < 0 || check_order(director, &change->rules[i], refusal) < 0)
                         return -1;
-        return 0;
+        return check_past(director, change, refusal);
 }
 
 /* The swap that the schedule began is not what it asks for any more, and nothing has been changed for it yet. */
@@ -318,6 +371,8 @@ static void apply(struct director *director) {
         (void) record_write(director, &director->record);
         if (machine->phase == PHASE_RUNNING || machine->phase == PHASE_ARMED)
                 (void) gate_arm(director, machine->current, planning_gate_height_now(director, machine->current));
+        else
+                gate_follow_schedule(director); /* I3: in probation as well */
         following_evaluate(director);
 }
 

@@ -6,6 +6,7 @@
 #include "gate_page.h"
 #include "gate_uprobe.h"
 #include "gate_users.h"
+#include "journal_place.h"
 #include "perform.h"
 #include "planning.h"
 #include "unit.h"
@@ -147,6 +148,15 @@ int gate_arm(struct director *director, uint64_t generation, uint64_t height) {
         if (r >= 0 && unit->height != MACHINE_NO_HEIGHT)
                 events_height_stands(director, unit);
         return r;
+}
+
+void gate_follow_schedule(struct director *director) {
+        const struct gate *gate = get(director);
+        if (!unit_find(director, gate->generation) || journal_place_leaves_gate(director, gate->generation))
+                return;
+        uint64_t height = planning_gate_height_now(director, gate->generation);
+        if (height != gate->height)
+                (void) gate_arm(director, gate->generation, height);
 }
 
 void gate_forget(struct director *director, uint64_t generation) {

@@ -13,6 +13,9 @@ int gate_open(struct director *director);
 /* From now on the generation may not begin HEIGHT. A generation that is not spawned yet is armed before it executes. */
 int gate_arm(struct director *director, uint64_t generation, uint64_t height);
 
+/* The schedule has changed: whoever it is armed for stops where that says now. */
+void gate_follow_schedule(struct director *director);
+
 void gate_disarm(struct director *director);
 
 /* The generation has ended. */

@@ -156,6 +156,9 @@ int enter_draining(struct step *step) {
         act(step, ACTION_READY, m->candidate);
         act(step, ACTION_WATCH, m->candidate);
         act(step, ACTION_DRAIN, m->current);
+        /* There is one gate. Where the old one stands at it, it is kept there without it. */
+        if (m->gate_was_hit)
+                act_with(step, ACTION_ARM_GATE, m->candidate, MACHINE_NO_HEIGHT);
         set_deadline(step, step->settings->drain_us);
         return 1;
 }
@@ -169,8 +172,7 @@ int enter_probation(struct step *step) {
         if (m->overlap && !m->current_is_gone)
                 act(step, ACTION_FREEZE, m->current);
         act(step, ACTION_WATCH, m->candidate);
-        if (!m->overlap)
-                act_with(step, ACTION_ARM_GATE, m->candidate, MACHINE_NO_HEIGHT);
+        act_with(step, ACTION_ARM_GATE, m->candidate, MACHINE_NO_HEIGHT);
         set_deadline(step, step->settings->probation_us);
         return 1;
 }
@@ -179,6 +181,7 @@ int enter_aborting(struct step *step) {
         struct machine *m = step->machine;
         enter(step, PHASE_ABORTING);
         if (m->overlap && m->flipped) {
+                act_with(step, ACTION_ARM_GATE, m->current, m->boundary);
                 act(step, ACTION_THAW, m->current);
                 flip_to(step, m->current, false);
         } else if (m->candidate_started)

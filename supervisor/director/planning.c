@@ -80,8 +80,9 @@ static int check_release(struct director *director, const char *version, struct 
         return 0;
 }
 
-/* What was polled last is old already: the height that the node may have reached meanwhile, and one more. */
-static uint64_t height_by_now(const struct director *director, uint64_t seen) {
+/* What was polled last is old already. */
+uint64_t planning_height_by_now(struct director *director) {
+        uint64_t seen = planning_height(director);
         if (seen == MACHINE_NO_HEIGHT || director->rate.n < RATE_INTERVALS_FEW)
                 return 0;
         return seen + 1 + (uint64_t) ((double) (now_monotonic() - director->rate.at) / director->rate.usec_per_block);
@@ -95,7 +96,7 @@ static int check_height(struct director *director, uint64_t height, struct refus
                                 height);
         if (height == 0 || (now != MACHINE_NO_HEIGHT && height <= now))
                 return refuse(refusal, CONTROL_ERROR_REFUSED, "height %lu is not ahead: the node is at %lu", height, now);
-        if (height <= height_by_now(director, now))
+        if (height <= planning_height_by_now(director))
                 return refuse(refusal, CONTROL_ERROR_REFUSED,
                                 "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed",
                                 height, now);

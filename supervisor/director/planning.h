@@ -27,6 +27,9 @@ const char *planning_release_of(const struct director *director, uint64_t genera
 /* A gate there tells with its first block where the state stands. */
 #define PLANNING_FIRST_BLOCK 1
 
+/* What a node that is not stopped may have reached since its height was told, and one more; 0: that cannot be said. */
+uint64_t planning_height_by_now(struct director *director);
+
 /* The height before which the generation must stop: WANTED, or the first one at which the schedule denies its release;
  * PLANNING_FIRST_BLOCK: that cannot be said before its height is known. */
 uint64_t planning_gate_height(struct director *director, uint64_t generation, uint64_t wanted);

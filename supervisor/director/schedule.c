@@ -1,6 +1,9 @@
 #include "schedule.h"
 
 static size_t place_of(const struct schedule *schedule, uint64_t height);
+static uint64_t free_height_from(const struct schedule *schedule, uint32_t unit, uint64_t height);
+static uint64_t free_height_before(const struct schedule *schedule, uint32_t unit, uint64_t height);
+static uint64_t window_start(const struct schedule *schedule, const struct boundary *boundary, const struct version *version);
 static int insert(struct boundary **boundaries, size_t *n, size_t at, const struct boundary *boundary);
 static int refuse_second(const struct boundary_rule *present, const struct boundary_rule *rule, char **ret_conflict);
 
@@ -49,10 +52,19 @@ const struct boundary *schedule_first_pending(const struct schedule *schedule, u
         return first;
 }
 
-uint64_t schedule_free_height(const struct schedule *schedule, uint32_t unit, uint64_t height) {
-        for (size_t i = place_of(schedule, height); i < schedule->n && schedule->boundaries[i].height == height; i++)
-                height += schedule->boundaries[i].rule.unit != unit;
-        return height;
+/* Of one unit the order is known, and what goes back in it is meant so. */
+static bool came_before(const struct boundary *pending, const struct boundary *placed) {
+        return (placed->rule.unit != pending->rule.unit || placed->rule.at > pending->rule.at) &&
+               range_lies_below(&pending->range, &placed->range);
+}
+
+uint64_t schedule_place(const struct schedule *schedule, const struct boundary *pending, uint64_t height) {
+        uint64_t free = free_height_from(schedule, pending->rule.unit, height), before = SCHEDULE_NO_HEIGHT;
+        for (size_t i = place_of(schedule, free); i > 0 && came_before(pending, &schedule->boundaries[i - 1]); i--)
+                before = schedule->boundaries[i - 1].height;
+        if (before != SCHEDULE_NO_HEIGHT)
+                before = free_height_before(schedule, pending->rule.unit, before);
+        return before != SCHEDULE_NO_HEIGHT ? before : free;
 }
 
 const struct range *schedule_range_at(const struct schedule *schedule, uint64_t height) {
@@ -69,22 +81,30 @@ const struct boundary *schedule_next(const struct schedule *schedule, uint64_t h
         return NULL;
 }
 
-/* Releases for a chain that changes its rules by itself know its old rules too, but not past a boundary that is exact. */
 uint64_t schedule_window_start(const struct schedule *schedule, const struct boundary *boundary) {
+        return window_start(schedule, boundary, NULL);
+}
+
+/* Releases for a chain that changes its rules by itself know its old rules too, but not past a boundary that is exact, other than one
+ * that asks for such a release as well. VERSION may be NULL: none is known that it would let pass. */
+static uint64_t window_start(const struct schedule *schedule, const struct boundary *boundary, const struct version *version) {
         if (boundary->rule.mode != MODE_BEFORE)
                 return boundary->rule.from < boundary->height ? boundary->rule.from : boundary->height;
         if (boundary->rule.from != BOUNDARY_NO_WINDOW)
                 return boundary->rule.from;
         for (size_t i = place_of(schedule, boundary->height); i > 0; i--)
-                if (schedule->boundaries[i - 1].rule.mode == MODE_AT)
+                if (schedule->boundaries[i - 1].rule.mode == MODE_AT &&
+                                (!version || !range_allows(&schedule->boundaries[i - 1].range, version)))
                         return schedule->boundaries[i - 1].height;
         return 0;
 }
 
-static bool is_open_at(const struct schedule *schedule, const struct boundary *boundary, uint64_t height) {
+/* For this version, which the boundary's range allows. */
+static bool is_open_at(const struct schedule *schedule, const struct boundary *boundary, uint64_t height,
+                const struct version *version) {
         if (boundary->height == SCHEDULE_NO_HEIGHT)
                 return boundary->is_open;
-        return height < boundary->height && schedule_window_start(schedule, boundary) <= height;
+        return height < boundary->height && window_start(schedule, boundary, version) <= height;
 }
 
 bool schedule_allows(const struct schedule *schedule, const struct version *version, uint64_t height) {
@@ -92,7 +112,8 @@ bool schedule_allows(const struct schedule *schedule, const struct version *vers
         if (!range || range_allows(range, version))
                 return true;
         for (size_t i = 0; i < schedule->n; i++)
-                if (is_open_at(schedule, &schedule->boundaries[i], height) && range_allows(&schedule->boundaries[i].range, version))
+                if (range_allows(&schedule->boundaries[i].range, version) &&
+                                is_open_at(schedule, &schedule->boundaries[i], height, version))
                         return true;
         for (size_t i = 0; i < schedule->n_pending; i++)
                 if (schedule->pending[i].is_open && range_allows(&schedule->pending[i].range, version))
@@ -176,6 +197,25 @@ static size_t place_of(const struct schedule *schedule, uint64_t height) {
         while (i < schedule->n && schedule->boundaries[i].height < height)
                 i++;
         return i;
+}
+
+/* Where none of another unit is. */
+static bool is_free(const struct schedule *schedule, uint32_t unit, uint64_t height) {
+        size_t i = place_of(schedule, height);
+        return i == schedule->n || schedule->boundaries[i].height != height || schedule->boundaries[i].rule.unit == unit;
+}
+
+static uint64_t free_height_from(const struct schedule *schedule, uint32_t unit, uint64_t height) {
+        while (!is_free(schedule, unit, height))
+                height++;
+        return height;
+}
+
+static uint64_t free_height_before(const struct schedule *schedule, uint32_t unit, uint64_t height) {
+        while (height > 0)
+                if (is_free(schedule, unit, --height))
+                        return height;
+        return SCHEDULE_NO_HEIGHT;
 }
 
 static int insert(struct boundary **boundaries, size_t *n, size_t at, const struct boundary *boundary) {

@@ -32,8 +32,10 @@ const struct boundary *schedule_find(const struct schedule *schedule, const stru
 /* The pending boundary of a unit that comes first; NULL: none is pending. */
 const struct boundary *schedule_first_pending(const struct schedule *schedule, uint32_t unit);
 
-/* The first height from HEIGHT on that a boundary of the unit may come to lie at: none of another unit is there. */
-uint64_t schedule_free_height(const struct schedule *schedule, uint32_t unit, uint64_t height);
+/* Where a pending boundary lies whose point has come, when the node is just before HEIGHT: there, or at the first height from there on
+ * where none of another unit is. Where a boundary there or before asks for higher versions only, the point had come before that one,
+ * as versions do not fall along a chain: then it lies just before it, if a height is left there. */
+uint64_t schedule_place(const struct schedule *schedule, const struct boundary *pending, uint64_t height);
 
 /* The range in force at a height; NULL: no boundary lies at or below it, anything is allowed. */
 const struct range *schedule_range_at(const struct schedule *schedule, uint64_t height);

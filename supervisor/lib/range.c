@@ -13,6 +13,7 @@ struct partial {
 
 static int parse_comparator(const char **at, struct range *range, bool *starts);
 static int add_anything(struct range *range, bool *starts);
+static bool find_lowest(const struct range *range, const struct version *from, struct version *ret_lowest);
 static void skip_spaces(const char **at);
 static bool comparator_allows(const struct range_comparator *comparator, const struct version *version);
 static bool names_same_triple(const struct range_comparator *comparator, const struct version *version);
@@ -61,25 +62,48 @@ bool range_allows(const struct range *range, const struct version *version) {
         return range->n_comparators == 0 && !*version->prerelease;
 }
 
-/* The lowest version of a range is the lowest of all, a bound of it, or the next one after a bound. */
 bool range_is_empty(const struct range *range) {
         const struct version lowest = {0};
-        if (range_allows(range, &lowest))
-                return false;
-        for (size_t i = 0; i < range->n_comparators; i++) {
-                struct version next = range->comparators[i].bound, release = next;
-                if (range_allows(range, &next))
-                        return false;
-                size_t length = strlen(next.prerelease);
-                if (length > 0)
-                        (void)snprintf(next.prerelease + length, sizeof(next.prerelease) - length, ".0");
-                else
-                        next.patch++;
-                release.prerelease[0] = '\0';
-                if (range_allows(range, &next) || range_allows(range, &release))
-                        return false;
+        struct version found;
+        return !find_lowest(range, &lowest, &found);
+}
+
+bool range_lies_below(const struct range *range, const struct range *other) {
+        const struct version lowest = {0};
+        struct version least, found;
+        return find_lowest(other, &lowest, &least) && !find_lowest(range, &least, &found);
+}
+
+/* It, its own release if it is a pre-release, and what comes next. */
+static void consider(const struct range *range, const struct version *version, const struct version *from,
+                bool *found, struct version *lowest) {
+        struct version candidates[] = {*version, *version, *version};
+        struct version *next = &candidates[1], *release = &candidates[2];
+        size_t length = strlen(next->prerelease);
+        if (length > 0)
+                (void)snprintf(next->prerelease + length, sizeof(next->prerelease) - length, ".0");
+        else
+                next->patch++;
+        release->prerelease[0] = '\0';
+        for (size_t i = 0; i < ELEMENTS(candidates); i++) {
+                if (version_compare(&candidates[i], from) < 0 || !range_allows(range, &candidates[i]) ||
+                                (*found && version_compare(&candidates[i], lowest) >= 0))
+                        continue;
+                *lowest = candidates[i];
+                *found = true;
         }
-        return true;
+}
+
+/* The lowest version that a range allows from FROM on is FROM, a bound of it, or the next one after one of these. */
+static bool find_lowest(const struct range *range, const struct version *from, struct version *ret_lowest) {
+        bool found = false;
+        struct version lowest = {0};
+        consider(range, from, from, &found, &lowest);
+        for (size_t i = 0; i < range->n_comparators; i++)
+                consider(range, &range->comparators[i].bound, from, &found, &lowest);
+        if (found)
+                *ret_lowest = lowest;
+        return found;
 }
 
 static void skip_spaces(const char **at) {

@@ -41,7 +41,7 @@ int schedule_change_write(struct journal *journal, const struct schedule_change 
                 uint64_t height) {
         bool is_whole = change->sequence != SCHEDULE_NO_SEQUENCE;
         int r = journal_begin(journal);
-        if (r >= 0 && is_whole)
+        if (r >= 0)
                 r = remove_missing(journal, change, unit, height);
         for (size_t i = 0; r >= 0 && i < change->n; i++)
                 r = journal_boundary_set(journal, &change->rules[i]);
@@ -104,9 +104,9 @@ static int check_rule(const struct schedule_change *change, const struct boundar
         return -EEXIST;
 }
 
-static bool is_among(const struct schedule_change *change, const struct boundary_rule *rule) {
+bool schedule_change_replaces(const struct schedule_change *change, const struct journal_boundary *present) {
         for (size_t i = 0; i < change->n; i++)
-                if (boundary_is_same_point(&change->rules[i], rule))
+                if (boundary_is_same_point(&change->rules[i], &present->rule))
                         return true;
         return false;
 }
@@ -120,15 +120,19 @@ static uint64_t first_of(const struct schedule_change *change, uint32_t unit) {
 }
 
 /* What lies ahead and is not among the rules goes; what lies behind is what a late joiner must know. */
+bool schedule_change_removes(const struct schedule_change *change, const struct journal_boundary *present,
+                uint32_t unit, uint64_t height) {
+        uint64_t at = present->rule.unit == unit ? present->rule.at : present->height;
+        uint64_t kept = height != UINT64_MAX ? height : first_of(change, present->rule.unit);
+        return change->sequence != SCHEDULE_NO_SEQUENCE && !schedule_change_replaces(change, present) &&
+               at > kept;
+}
+
 static int remove_missing(struct journal *journal, const struct schedule_change *change, uint32_t unit,
                 uint64_t height) {
         int r = 0;
-        for (size_t i = 0; r >= 0 && i < change->n_present; i++) {
-                const struct journal_boundary *present = &change->present[i];
-                uint64_t at = present->rule.unit == unit ? present->rule.at : present->height;
-                uint64_t kept = height != UINT64_MAX ? height : first_of(change, present->rule.unit);
-                if (!is_among(change, &present->rule) && at > kept)
-                        r = journal_boundary_remove(journal, &present->rule);
-        }
+        for (size_t i = 0; r >= 0 && i < change->n_present; i++)
+                if (schedule_change_removes(change, &change->present[i], unit, height))
+                        r = journal_boundary_remove(journal, &change->present[i].rule);
         return r;
 }

@@ -22,6 +22,13 @@ void schedule_change_done(struct schedule_change *change);
 const struct journal_boundary *schedule_change_present(
                 const struct schedule_change *change, const struct boundary_rule *rule);
 
+/* One of the rules lies at the point of one that is there. */
+bool schedule_change_replaces(const struct schedule_change *change, const struct journal_boundary *present);
+
+/* One of those that are there goes with the change. UNIT and HEIGHT as in schedule_change_write(). */
+bool schedule_change_removes(const struct schedule_change *change, const struct journal_boundary *present,
+                uint32_t unit, uint64_t height);
+
 /* -EINVAL: a rule is not one, or there are too many; -EEXIST: it contradicts what is there; -ESTALE: the sequence number is
  * too low. *ret_why is a sentence that shows both lines. Pure. */
 int schedule_change_check(const struct schedule_change *change, char *ret_why, size_t why_size);

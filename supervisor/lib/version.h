@@ -48,3 +48,6 @@ bool range_allows(const struct range *range, const struct version *version);
 
 /* No version at all is in it, as with ">2 <1". */
 bool range_is_empty(const struct range *range);
+
+/* Each version that it allows is below each one that OTHER allows. */
+bool range_lies_below(const struct range *range, const struct range *other);

@@ -31,18 +31,22 @@ static void import(struct scenario *s, int wanted, const char *text) {
         scenario_expect(s, wanted, "schedule", "import", s->node, path, NULL);
 }
 
-/* The first height that the second release committed. */
-static uint64_t went_over_at(struct scenario *s) {
-        static const char *const order[] = {"1.0.0", "2.0.0", NULL};
+static uint64_t first_height(struct scenario *s, const char *release) {
         struct ledger ledger = {0};
         uint64_t height = 0;
-        scenario_assert_order(s, order);
         assert_true(ledger_read(s->ledger, &ledger) >= 0);
         for (size_t i = 0; i < ledger.n && height == 0; i++)
-                if (strcmp(ledger.entries[i].version, "2.0.0") == 0)
+                if (strcmp(ledger.entries[i].version, release) == 0)
                         height = ledger.entries[i].height;
         ledger_done(&ledger);
         return height;
+}
+
+/* The first height that the second release committed. */
+static uint64_t went_over_at(struct scenario *s) {
+        static const char *const order[] = {"1.0.0", "2.0.0", NULL};
+        scenario_assert_order(s, order);
+        return first_height(s, "2.0.0");
 }
 
 SCENARIO(I3_in_a_window_it_goes_over_early_and_only_once) {
@@ -161,6 +165,89 @@ SCENARIO(I3_a_newer_edition_replaces_what_lies_ahead_and_an_older_one_is_refused
         assert_int_equal(went_over_at(s), boundary);
 }
 
+/* A release on probation must stop at what comes into the schedule meanwhile, as one that runs must. */
+static void set_in_probation(struct scenario *s, const char *kind) {
+        char point[64], text[512];
+        (void)snprintf(text, sizeof(text), "probation: 5s\ndeadlines: {prove: 20s}");
+        scenario_configure_testnode(
+                        s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20, .more = text});
+        scenario_add_testnodes(s, 1, 3);
+        set(s, "1", "<3.0.0");
+        scenario_start(s);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", NULL);
+        scenario_wait_phase(s, "probation", TIMEOUT_US);
+        json_t *status = scenario_status(s);
+        uint64_t boundary = (uint64_t)scenario_number(status, "height") + 100;
+        json_decref(status);
+        if (strcmp(kind, "time") == 0)
+                (void)snprintf(point, sizeof(point), "time:%lu", now_realtime() / USEC_PER_SEC + 2);
+        else
+                (void)snprintf(point, sizeof(point), "%lu", boundary);
+        set(s, point, "3.x");
+        json_decref(scenario_wait_status(s, is_release, "3.0.0", TIMEOUT_US));
+        scenario_wait_height(s, boundary + 150, TIMEOUT_US);
+        scenario_stop(s);
+        static const char *const order[] = {"1.0.0", "2.0.0", "3.0.0", NULL};
+        scenario_assert_order(s, order);
+        if (strcmp(kind, "time") != 0)
+                assert_int_equal(first_height(s, "3.0.0"), boundary);
+}
+
+SCENARIO(I3_a_boundary_that_is_set_in_probation_is_kept) {
+        set_in_probation(s, "height");
+}
+
+SCENARIO(I3_a_moment_that_comes_in_probation_is_kept) {
+        set_in_probation(s, "time");
+}
+
+/* What came before a height that was passed long ago is not asked for again, whenever it is heard of. */
+SCENARIO(I3_a_moment_of_long_ago_does_not_take_the_node_back) {
+        static const struct ledger_range ranges[] = {{1, 49, "1.0.0"}, {50, UINT64_MAX, "2.0.0"}};
+        configure(s, 20, "");
+        scenario_add_testnode(s, "1.1.0", "");
+        scenario_add_testnode(s, "2.0.0", "");
+        set(s, "1", "1.0.0");
+        set(s, "50", "2.x");
+        scenario_start(s);
+        scenario_wait_height(s, 60, TIMEOUT_US);
+        import(s, 0, "time:2020-01-01T00:00:00Z 1.1.0\n");
+        json_t *status = scenario_status(s);
+        uint64_t height = (uint64_t)scenario_number(status, "height");
+        json_decref(status);
+        scenario_wait_height(s, height + 100, TIMEOUT_US);
+        char point[64];
+        (void)snprintf(point, sizeof(point), "time:%lu", now_realtime() / USEC_PER_SEC + 100);
+        scenario_expect(s, 1, "schedule", "set", s->node, point, "1.1.0", NULL);
+        scenario_stop(s);
+        scenario_assert_ranges(s, ranges, ELEMENTS(ranges));
+}
+
+/* It runs by the window of a boundary that is far ahead; what asks for it before takes nothing from it, what forbids it is refused. */
+SCENARIO(I3_what_runs_early_goes_on_when_a_boundary_comes_before_its_own) {
+        static const char *const order[] = {"1.0.0", "1.1.0", NULL};
+        char text[160];
+        configure(s, 20, "");
+        scenario_add_testnode(s, "1.1.0", "");
+        import(s, 0, "sequence 1\n1 1.0.0\n10000 1.1.0 mode=before\n");
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, is_release, "1.1.0", TIMEOUT_US));
+        scenario_wait_phase(s, "running", TIMEOUT_US);
+        import(s, 0, "sequence 2\n1 1.0.0\n5000 1.x\n10000 1.1.0 mode=before\n");
+        import(s, 1, "sequence 3\n1 1.0.0\n5000 1.0.x\n10000 1.1.0 mode=before\n");
+        (void)snprintf(text, sizeof(text), "time:%lu", now_realtime() / USEC_PER_SEC + 2);
+        set(s, text, "1.x");
+        json_t *status = scenario_status(s);
+        uint64_t height = (uint64_t)scenario_number(status, "height");
+        json_decref(status);
+        scenario_wait_height(s, height + 200, TIMEOUT_US);
+        status = scenario_status(s);
+        assert_string_equal(scenario_text(status, "phase"), "running");
+        json_decref(status);
+        scenario_stop(s);
+        scenario_assert_order(s, order);
+}
+
 /* The process that reads it may open no file, and a time zone's is one. */
 SCENARIO(I7_a_document_with_moments_is_read) {
         configure(s, 500, "");
@@ -198,6 +285,10 @@ int main(void) {
                         SCENARIO_TEST(I3_what_fails_in_a_window_is_tried_again_and_held_at_its_end),
                         SCENARIO_TEST(an_operator_may_go_back_in_a_window),
                         SCENARIO_TEST(I3_a_moment_is_a_boundary),
+                        SCENARIO_TEST(I3_a_boundary_that_is_set_in_probation_is_kept),
+                        SCENARIO_TEST(I3_a_moment_that_comes_in_probation_is_kept),
+                        SCENARIO_TEST(I3_a_moment_of_long_ago_does_not_take_the_node_back),
+                        SCENARIO_TEST(I3_what_runs_early_goes_on_when_a_boundary_comes_before_its_own),
                         SCENARIO_TEST(I7_a_document_with_moments_is_read),
                         SCENARIO_TEST(I3_a_newer_edition_replaces_what_lies_ahead_and_an_older_one_is_refused),
                         SCENARIO_TEST(what_is_taken_out_of_the_schedule_is_not_done),

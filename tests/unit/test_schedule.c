@@ -151,6 +151,23 @@ static void test_before_reaches_back_to_the_last_exact_boundary(void **state) {
         assert_int_equal(first_denied(&schedule, "3.0.0", 10), 300);
 }
 
+/* A release runs already by the window of a boundary that is far ahead when another one comes that asks for it too. */
+static void test_before_reaches_back_over_what_asks_for_the_same_release(void **state) {
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        (void)state;
+        add(&schedule, 1, "1.0.0");
+        add(&schedule, 10000, "1.1.0 mode=before");
+        assert_true(allows(&schedule, "1.1.0", 55));
+        add(&schedule, 5000, "1.x");
+        assert_true(allows(&schedule, "1.1.0", 55));
+        assert_true(allows(&schedule, "1.1.0", 5000));
+        assert_int_equal(first_denied(&schedule, "1.1.0", 55), UINT64_MAX);
+        add(&schedule, 60, "1.0.x");
+        assert_false(allows(&schedule, "1.1.0", 55));
+        assert_true(allows(&schedule, "1.1.0", 60));
+        assert_false(allows(&schedule, "1.1.0", 1));
+}
+
 static void test_a_boundary_without_a_height_denies_nothing(void **state) {
         _cleanup_(schedule_done) struct schedule schedule = {0};
         struct boundary_rule at = rule_of("time:2026-12-01T00:00:00Z", "2.x");
@@ -244,16 +261,53 @@ static void test_of_points_that_lie_at_one_height_the_latest_counts(void **state
         }
 }
 
+static uint64_t place_of(
+                const struct schedule *schedule, const char *point, const char *range, uint64_t height) {
+        struct boundary pending = {.height = SCHEDULE_NO_HEIGHT, .rule = rule_of(point, range)};
+        assert_int_equal(range_parse(range, &pending.range), 0);
+        return schedule_place(schedule, &pending, height);
+}
+
 static void test_a_point_comes_to_lie_where_none_of_another_unit_is(void **state) {
         struct schedule schedule = {0};
         (void)state;
         add(&schedule, 100, "1.x");
         place(&schedule, "epoch:7", "2.x", 101);
         place(&schedule, "view:30", "3.x", 102);
-        assert_int_equal(schedule_free_height(&schedule, UNIT_VIEW, 99), 99);
-        assert_int_equal(schedule_free_height(&schedule, UNIT_VIEW, 100), 102);
-        assert_int_equal(schedule_free_height(&schedule, UNIT_EPOCH, 100), 101);
-        assert_int_equal(schedule_free_height(&schedule, UNIT_TIME, 100), 103);
+        assert_int_equal(place_of(&schedule, "view:40", "3.x", 99), 99);
+        assert_int_equal(place_of(&schedule, "view:40", "3.x", 100), 102);
+        assert_int_equal(place_of(&schedule, "epoch:8", "3.x", 100), 101);
+        assert_int_equal(place_of(&schedule, "time:2020-01-01T00:00:00Z", "3.x", 100), 103);
+        schedule_done(&schedule);
+}
+
+/* Who joins late must not go back to what ran before a height that was passed long ago. */
+static void test_a_point_that_asks_for_lower_versions_came_before(void **state) {
+        static const struct {
+                const char *point, *range;
+                uint64_t at;
+        } cases[] = {{"view:9", "3.x", 199}, {"view:9", "3.1.0 || 1.0.0", 199}, {"view:9", ">=1.0.0", 199},
+                        {"view:9", "<2.0.0", 49}, {"view:9", "1.1.0", 49}, {"view:9", "2.0.1", 79},
+                        {"epoch:9", "2.x", 79}, {"epoch:9", "1.x", 48}, {"view:9", "0.9.0", 49},
+                        {"time:2020-01-01T00:00:00Z", "0.9.0", 8}};
+        struct schedule schedule = {0};
+        (void)state;
+        add(&schedule, 10, "1.0.x");
+        add(&schedule, 50, "2.x");
+        add(&schedule, 80, "3.x");
+        add(&schedule, 200, "3.x");
+        add(&schedule, 300, "4.x");
+        place(&schedule, "view:5", "1.5.0", 49);
+        place(&schedule, "epoch:1", "0.9.0", 9);
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                assert_int_equal(place_of(&schedule, cases[i].point, cases[i].range, 199), cases[i].at);
+        schedule_done(&schedule);
+        /* What goes back at a height that is written down is meant so. */
+        add(&schedule, 50, "2.x");
+        add(&schedule, 80, "1.x");
+        assert_int_equal(place_of(&schedule, "view:9", "1.1.0", 102), 102);
+        add(&schedule, 0, "5.x");
+        assert_int_equal(place_of(&schedule, "view:9", "1.1.0", 40), 40);
         schedule_done(&schedule);
 }
 
@@ -275,6 +329,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(test_of_points_that_lie_at_one_height_the_latest_counts),
                         cmocka_unit_test(test_a_point_comes_to_lie_where_none_of_another_unit_is),
+                        cmocka_unit_test(test_a_point_that_asks_for_lower_versions_came_before),
                         cmocka_unit_test(test_the_first_that_is_pending_is_found_for_each_unit),
                         cmocka_unit_test_setup_teardown(test_a_range_holds_from_its_height_to_the_next,
                                         make_schedule, free_schedule),
@@ -285,6 +340,7 @@ int main(void) {
                                         test_one_height_has_one_range, make_schedule, free_schedule),
                         cmocka_unit_test(test_in_a_window_the_new_release_may_and_at_the_boundary_it_must),
                         cmocka_unit_test(test_before_reaches_back_to_the_last_exact_boundary),
+                        cmocka_unit_test(test_before_reaches_back_over_what_asks_for_the_same_release),
                         cmocka_unit_test(test_a_boundary_without_a_height_denies_nothing),
                         cmocka_unit_test(test_nodes_go_over_in_the_first_three_quarters),
                         cmocka_unit_test_setup_teardown(test_the_highest_allowed_version_is_selected,
