@@ -37,6 +37,14 @@ struct {
         __type(value, struct gate_event);
 } gate_stopped SEC(".maps");
 
+/* Where the kernel's number of a thread is all that is known of it: who that is in the map above. Never cleared: what counts stands there. */
+struct {
+        __uint(type, BPF_MAP_TYPE_LRU_HASH);
+        __uint(max_entries, 4 * GATE_STOPPED_MAX);
+        __type(key, __u32);
+        __type(value, __u32);
+} gate_threads SEC(".maps");
+
 enum gate_outcome { GATE_ELSEWHERE, GATE_BEFORE_BOUNDARY, GATE_STOPPED, GATE_STOP_FAILED, GATE_EVENT_LOST, GATE_OUTCOMES };
 
 struct {
@@ -88,14 +96,25 @@ int on_commit(void *ctx) {
                 count(GATE_BEFORE_BOUNDARY);
                 return 0;
         }
-        struct gate_event event = {.height = height, .generation = setting->generation};
+        __u64 number = bpf_get_current_pid_tgid();
+        struct gate_event event = {.height = height,
+                        .generation = setting->generation,
+                        .kernel_thread = (__u32) number,
+                        .kernel_process = (__u32) (number >> 32),
+                        .cgroup = bpf_get_current_cgroup_id()};
         struct bpf_pidns_info ids = {};
         if (bpf_get_ns_current_pid_tgid(setting->namespace_device, setting->namespace_inode, &ids, sizeof(ids)) == 0) {
                 event.process = ids.tgid;
                 event.thread = ids.pid;
         }
-        event.stopped = bpf_send_signal_thread(SIGNAL_STOP) == 0 ? GATE_STANDS : 0;
+        /* First who is to stay, then the stop, so that nothing can come between that makes it void. */
+        event.stopped = GATE_STANDS;
         bpf_map_update_elem(&gate_stopped, &event.thread, &event, BPF_ANY);
+        bpf_map_update_elem(&gate_threads, &event.kernel_thread, &event.thread, BPF_ANY);
+        if (bpf_send_signal_thread(SIGNAL_STOP) != 0) {
+                event.stopped = 0;
+                bpf_map_update_elem(&gate_stopped, &event.thread, &event, BPF_ANY);
+        }
         count(event.stopped ? GATE_STOPPED : GATE_STOP_FAILED);
         if (bpf_ringbuf_output(&gate_events, &event, sizeof(event), 0) != 0)
                 count(GATE_EVENT_LOST);

@@ -84,7 +84,9 @@ struct gate_event {
         __u32 process;    /* thread group id */
         __u32 thread;
         __u32 stopped; /* GATE_STANDS, GATE_LET_GO; 0: it could not be stopped */
-        __u32 unused;
+        /* As the kernel counts them, and the thread's cgroup: a number that was given away since is another's. */
+        __u32 kernel_thread, kernel_process, unused;
+        __u64 cgroup;
 };
 
 #define NOTIFY_SOCKETS 64

@@ -103,9 +103,12 @@ static void look_at_uprobes(struct findings *findings) {
 static void look_at_types(struct findings *findings) {
         if (access("/sys/kernel/btf/vmlinux", R_OK) == 0)
                 findings_add(findings, "kernel types", FINDING_OK, NULL,
-                                "only the node itself can write to its notify socket");
+                                "only the node itself can write to its notify socket, and no SIGCONT lets "
+                                "it "
+                                "pass an exact gate");
         else
                 findings_add(findings, "kernel types", FINDING_DEGRADED,
                                 "use a kernel with CONFIG_DEBUG_INFO_BTF, and mount /sys",
-                                "any process on this machine can write to a node's notify socket (%m)");
+                                "any process on this machine can write to a node's notify socket, and a "
+                                "SIGCONT may let a node pass an exact gate (%m)");
 }

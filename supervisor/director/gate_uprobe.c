@@ -4,6 +4,7 @@
 #include "gate.h"
 #include "gate.skel.h"
 #include "gate_location.h"
+#include "gate_stay.h"
 #include "keeper_link.h"
 #include "verification.h"
 #include <bpf/bpf.h>
@@ -14,14 +15,15 @@ struct gate_uprobe {
         struct gate_bpf *program;
         struct ring_buffer *events;
         sd_event_source *source;
-        int stored_maps[4];
+        int stored_maps[5];
         char attached_release[MACHINE_RELEASE_MAX];
         /* Copies: a keeper that is killed closes its own before its node is killed, and the director after that. */
         int link_fd, perf_fd;
         struct gate_location location;
+        struct gate_stay stay;
 };
 
-static const char *const stored_map_names[] = {"gate_settings", "gate_cgroup", "gate_events", "gate_stopped"};
+static const char *const stored_map_names[] = {"gate_settings", "gate_cgroup", "gate_events", "gate_stopped", "gate_threads"};
 
 static struct gate_uprobe *get(struct director *director) {
         if (!director->gate_uprobe) {
@@ -30,6 +32,7 @@ static struct gate_uprobe *get(struct director *director) {
                 director->gate_uprobe->link_fd = director->gate_uprobe->perf_fd = -1;
                 for (size_t i = 0; i < ELEMENTS(stored_map_names); i++)
                         director->gate_uprobe->stored_maps[i] = -1;
+                gate_stay_init(&director->gate_uprobe->stay);
         }
         return director->gate_uprobe;
 }
@@ -43,6 +46,8 @@ int gate_uprobe_adopt_stored(struct director *director, const char *name, int fd
                 *copy = fd;
                 return 1;
         }
+        if (gate_stay_adopt_stored(&gate->stay, name, fd))
+                return 1;
         for (size_t i = 0; strncmp(name, "map.", 4) == 0 && i < ELEMENTS(stored_map_names); i++)
                 if (strcmp(name + 4, stored_map_names[i]) == 0) {
                         gate->stored_maps[i] = fd;
@@ -182,6 +187,8 @@ int gate_uprobe_open(struct director *director) {
                         keeper_store(director, name,
                                         bpf_map__fd(bpf_object__find_map_by_name(gate->program->obj, stored_map_names[i])));
         }
+        gate_stay_open(director, &gate->stay, bpf_map__fd(gate->program->maps.gate_threads),
+                        bpf_map__fd(gate->program->maps.gate_stopped));
         gate->events = ring_buffer__new(bpf_map__fd(gate->program->maps.gate_events), on_gate_event, director, NULL);
         if (!gate->events)
                 return log_errno(-errno, "cannot read the gate's events");
@@ -269,6 +276,10 @@ void gate_uprobe_clear(struct director *director) {
         uint32_t zero = 0;
         struct gate_setting open_gate = {0};
         (void) bpf_map_update_elem(bpf_map__fd(get(director)->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
+}
+
+const char *gate_uprobe_complaint(struct director *director) {
+        return get(director)->stay.complaint;
 }
 
 void gate_uprobe_resume(struct director *director) {

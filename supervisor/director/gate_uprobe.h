@@ -24,3 +24,6 @@ void gate_uprobe_forget(struct director *director, uint64_t generation);
 
 /* Events that nobody took while there was no director: parks what was stopped. */
 void gate_uprobe_resume(struct director *director);
+
+/* What keeps it from being exact whatever is sent to the node; "": nothing. */
+const char *gate_uprobe_complaint(struct director *director);

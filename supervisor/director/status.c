@@ -6,6 +6,7 @@
 #include "elsewhere.h"
 #include "gate.h"
 #include "gate_check.h"
+#include "gate_uprobe.h"
 #include "heights.h"
 #include "hold.h"
 #include "outlook.h"
@@ -283,6 +284,7 @@ static json_t *degraded(struct director *director, const json_t *status) {
         }
         append(array, director->no_aim);
         append(array, director->no_notify_filter);
+        append(array, gate_uprobe_complaint(director));
         append_later_locks(director, array);
         unheld_describe(director, director->record.machine.serving, append_to, array);
         append_source(director, array);

@@ -1,14 +1,17 @@
 /* The gate's program alone: the thread that calls the commit function stops before its body runs, at the boundary and not before,
  * in the generation's cgroup and nowhere else. */
 #include "director/gate_location.h"
+#include "director/gate_stay.h"
 #include "gate.skel.h"
 #include "interrex.h"
 #include "lib/cgroup.h"
+#include "stay.skel.h"
 #include "support/process.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,9 +24,12 @@
 #define HEIGHTS 10
 #define BOUNDARY 5
 #define GENERATION 7
+#define ROUNDS 100
 
 struct stage {
         struct gate_bpf *gate;
+        struct stay_bpf *stay;
+        struct bpf_link *stay_links[2];
         struct bpf_link *link;
         struct gate_location location;
         struct gate_event event;
@@ -33,10 +39,17 @@ struct stage {
         uint8_t last; /* height that was committed */
 };
 
+struct committer {
+        pthread_barrier_t barrier;
+        int to;
+};
+
 static int set_up(void **state);
 static int tear_down(void **state);
 static void set_boundary(struct stage *stage, uint64_t boundary);
 static void start_node(struct stage *stage, bool inside);
+static void start_threads(struct stage *stage);
+static void load_stay(struct stage *stage, bool in_thread);
 static int wait_node(struct stage *stage);
 static unsigned last_committed(struct stage *stage);
 
@@ -95,16 +108,69 @@ static void another_cgroup_is_not_stopped(void **state) {
         assert_int_equal(ring_buffer__consume(stage->ring), 0);
 }
 
+/* Nobody's SIGCONT sets it going, until it is let go. */
+static void I4_no_SIGCONT_lets_a_stopped_thread_pass(void **state) {
+        struct stage *stage = *state;
+        load_stay(stage, true);
+        set_boundary(stage, BOUNDARY);
+        start_node(stage, true);
+        assert_true(WIFSTOPPED(wait_node(stage)));
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                assert_int_equal(kill(stage->node, SIGCONT), 0);
+                assert_true(WIFSTOPPED(wait_node(stage)));
+                assert_int_equal(last_committed(stage), BOUNDARY - 1);
+        }
+        assert_int_equal(ring_buffer__consume(stage->ring), 1);
+        stage->event.stopped = GATE_LET_GO;
+        assert_int_equal(bpf_map_update_elem(bpf_map__fd(stage->gate->maps.gate_stopped),
+                                         &stage->event.thread, &stage->event, BPF_EXIST),
+                        0);
+        assert_int_equal(kill(stage->node, SIGCONT), 0);
+        assert_true(WIFSTOPPED(wait_node(stage)));
+        assert_int_equal(last_committed(stage), BOUNDARY);
+}
+
+/* An interrupt may come late: then one block passes. Without the programs each SIGCONT lets one pass. */
+static void I4_hardly_a_SIGCONT_lets_it_pass_where_only_its_wake_up_is_seen(void **state) {
+        struct stage *stage = *state;
+        load_stay(stage, false);
+        set_boundary(stage, BOUNDARY);
+        start_node(stage, true);
+        assert_true(WIFSTOPPED(wait_node(stage)));
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                assert_int_equal(kill(stage->node, SIGCONT), 0);
+                assert_true(WIFSTOPPED(wait_node(stage)));
+        }
+        assert_in_range(last_committed(stage), BOUNDARY - 1, HEIGHTS - 1);
+}
+
+/* What sets the other threads going when the first one is parked takes back the second one's stop. */
+static void I4_two_threads_at_once_are_both_kept(void **state) {
+        struct stage *stage = *state;
+        load_stay(stage, true);
+        set_boundary(stage, BOUNDARY);
+        start_threads(stage);
+        assert_true(WIFSTOPPED(wait_node(stage)));
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                assert_int_equal(kill(stage->node, SIGCONT), 0);
+                assert_true(WIFSTOPPED(wait_node(stage)));
+                assert_int_equal(last_committed(stage), 0);
+        }
+}
+
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                        cmocka_unit_test_setup_teardown(
-                                        I4_the_thread_stops_before_the_boundary, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(
-                                        each_block_past_the_boundary_stops_again, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(
-                                        an_open_gate_lets_everything_pass, set_up, tear_down),
-                        cmocka_unit_test_setup_teardown(another_cgroup_is_not_stopped, set_up, tear_down),
+                        STAGED(I4_the_thread_stops_before_the_boundary),
+                        STAGED(each_block_past_the_boundary_stops_again),
+                        STAGED(an_open_gate_lets_everything_pass),
+                        STAGED(another_cgroup_is_not_stopped),
+                        STAGED(I4_no_SIGCONT_lets_a_stopped_thread_pass),
+                        STAGED(I4_hardly_a_SIGCONT_lets_it_pass_where_only_its_wake_up_is_seen),
+                        STAGED(I4_two_threads_at_once_are_both_kept),
         };
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("the gate", tests, NULL, NULL);
 }
 
@@ -158,6 +224,9 @@ static int tear_down(void **state) {
         int r = cgroup_kill_and_wait(stage->cgroup, process_patience(20 * USEC_PER_SEC));
         while (waitpid(-1, NULL, WNOHANG) > 0)
                 continue;
+        for (size_t i = 0; i < ELEMENTS(stage->stay_links); i++)
+                (void)bpf_link__destroy(stage->stay_links[i]);
+        stay_bpf__destroy(stage->stay);
         bpf_link__destroy(stage->link);
         ring_buffer__free(stage->ring);
         gate_bpf__destroy(stage->gate);
@@ -203,6 +272,53 @@ static void start_node(struct stage *stage, bool inside) {
                 _exit(0);
         }
         (void)close(ends[1]);
+}
+
+static void *commit_one(void *argument) {
+        struct committer *committer = argument;
+        (void)pthread_barrier_wait(&committer->barrier);
+        (void)commit_block(BOUNDARY, committer->to);
+        return NULL;
+}
+
+/* Two of them begin the boundary's block together. */
+static void start_threads(struct stage *stage) {
+        int ends[2];
+        assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+        stage->committed = ends[0];
+        stage->node = fork();
+        assert_true(stage->node >= 0);
+        if (stage->node == 0) {
+                struct committer committer = {.to = ends[1]};
+                pthread_t threads[2];
+                if (cgroup_write(stage->cgroup, "cgroup.procs", "0") < 0 ||
+                                pthread_barrier_init(&committer.barrier, NULL, ELEMENTS(threads)) != 0)
+                        _exit(1);
+                for (size_t i = 0; i < ELEMENTS(threads); i++)
+                        if (pthread_create(&threads[i], NULL, commit_one, &committer) != 0)
+                                _exit(1);
+                for (size_t i = 0; i < ELEMENTS(threads); i++)
+                        (void)pthread_join(threads[i], NULL);
+                _exit(0);
+        }
+        (void)close(ends[1]);
+}
+
+/* A kernel that cannot have the programs has nothing to be tested with. */
+static void load_stay(struct stage *stage, bool in_thread) {
+        int r = gate_stay_load(in_thread, bpf_map__fd(stage->gate->maps.gate_threads),
+                        bpf_map__fd(stage->gate->maps.gate_stopped), &stage->stay);
+        if (r < 0) {
+                print_message("skipped: this kernel cannot have the programs: %s\n", strerror(-r));
+                skip();
+        }
+        struct bpf_program *programs[] = {
+                        in_thread ? stage->stay->progs.on_signals_taken : stage->stay->progs.on_woken,
+                        in_thread ? stage->stay->progs.on_probe_left : stage->stay->progs.on_processor};
+        for (size_t i = 0; i < ELEMENTS(programs); i++) {
+                stage->stay_links[i] = bpf_program__attach(programs[i]);
+                assert_non_null(stage->stay_links[i]);
+        }
 }
 
 /* Its next stop, or its end. */
