@@ -86,8 +86,7 @@ bool counters_last(const struct director *director, uint32_t unit, uint64_t *ret
 /* An epoch that was seen to begin says nothing of how long it takes. */
 uint64_t counters_eta(const struct director *director, const struct boundary_rule *rule) {
         const struct plausible *known = &director->counters[rule->unit].known;
-        bool stands = director->record.machine.phase == PHASE_HELD;
-        if (stands || rule->unit != UNIT_VIEW || known->at == 0 || known->usec_per_block <= 0)
+        if (rule->unit != UNIT_VIEW || known->at == 0 || known->usec_per_block <= 0)
                 return USEC_INFINITY;
         return rule->at <= known->height ? 0 : (uint64_t) ((double) (rule->at - known->height) * known->usec_per_block);
 }

@@ -26,7 +26,7 @@ bool counters_value(const struct director *director, uint32_t unit, uint64_t *re
 /* The last good value and its age; false: there is none. */
 bool counters_last(const struct director *director, uint32_t unit, uint64_t *ret_value, uint64_t *ret_age);
 
-/* In how long the point comes, as measured; USEC_INFINITY: that is not known. */
+/* In how long the point comes, as measured, if the node goes on; USEC_INFINITY: that is not known. */
 uint64_t counters_eta(const struct director *director, const struct boundary_rule *rule);
 
 /* Why the pending boundaries of the unit cannot come due just now, and what to do; "" if nothing is wrong. */

@@ -16,6 +16,10 @@ const char *outlook_release(const struct director *director) {
         return outlook_is_in_probation(director) ? machine->candidate_release : machine->current_release;
 }
 
+bool outlook_stands(const struct director *director) {
+        return director->record.machine.phase == PHASE_HELD;
+}
+
 json_t *outlook_seconds(uint64_t usec) {
         return usec == USEC_INFINITY ? json_null() : json_real((double) usec / (double) USEC_PER_SEC);
 }
@@ -73,7 +77,6 @@ static bool find_next(struct director *director, uint64_t *ret_at, char *release
 }
 
 json_t *outlook_next(struct director *director) {
-        const struct machine *machine = &director->record.machine;
         char release[MACHINE_RELEASE_MAX], gate[GATE_CHECK_TEXT_MAX];
         uint64_t at;
         if (!find_next(director, &at, release, sizeof(release)))
@@ -83,7 +86,7 @@ json_t *outlook_next(struct director *director) {
                 at = director->record.follow.held_at;
         json_t *object = json_object();
         const struct range *range = at == MACHINE_NO_HEIGHT ? NULL : schedule_range_at(&director->schedule, at);
-        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : machine->phase == PHASE_HELD ? USEC_INFINITY : planning_eta(director, at);
+        uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : outlook_stands(director) ? USEC_INFINITY : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) at));
         (void) json_object_set_new(object, "range", range ? json_string(range->text) : json_null());
         (void) json_object_set_new(object, "release", *release ? json_string(release) : json_null());

@@ -17,5 +17,8 @@ const char *outlook_release(const struct director *director);
  * none. The contract's object, or null. */
 json_t *outlook_next(struct director *director);
 
+/* No block is made: nothing can be said of when a height or a view comes. */
+bool outlook_stands(const struct director *director);
+
 /* As JSON tells how long something takes: null for USEC_INFINITY. */
 json_t *outlook_seconds(uint64_t usec);

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include "../lib/release.h"
+#include "ahead.h"
 #include "counters.h"
 #include "following.h"
 #include "gate.h"
@@ -16,31 +17,19 @@
 /* The rate is a mean over the last twenty blocks or so: its own error is about a quarter of what one block deviates. */
 #define ERROR_OF_MEAN 0.25
 
-/* By height, then those whose height is not known. */
-struct walk {
-        uint64_t from; /* what lies above it is yet to come */
-        size_t n_pending;
-        struct boundary armed;
-};
-
-static const struct boundary *next_boundary(const struct director *director, struct walk *walk);
-static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before);
+static json_t *plan_boundary(struct director *director, const struct ahead_item *item, char *before);
 static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block);
 
 char *plan_text(struct director *director) {
         uint64_t height = planning_height(director);
         json_t *object = json_object(), *boundaries = json_array();
-        char releases[BOUNDARIES_SHOWN + 1][MACHINE_RELEASE_MAX], warning[700], unstartable[700];
-        const char *runs = outlook_release(director), *before = runs;
-        struct walk walk = {.from = height == MACHINE_NO_HEIGHT ? 0 : height};
-        for (size_t i = 0; i < BOUNDARIES_SHOWN; i++) {
-                const struct boundary *boundary = next_boundary(director, &walk);
-                if (!boundary)
-                        break;
-                (void) json_array_append_new(boundaries, plan_boundary(director, boundary, &before));
-                text_copy(releases[i], sizeof(releases[i]), before);
-                before = releases[i];
-        }
+        char before[MACHINE_RELEASE_MAX], warning[700], unstartable[700];
+        _cleanup_(ahead_done) struct ahead ahead = {0};
+        const char *runs = outlook_release(director);
+        text_copy(before, sizeof(before), runs);
+        int r = ahead_list(director, &ahead);
+        for (size_t i = 0; r >= 0 && i < ahead.n && i < BOUNDARIES_SHOWN; i++)
+                (void) json_array_append_new(boundaries, plan_boundary(director, &ahead.items[i], before));
         (void) json_object_set_new(object, "node", json_string(director->config->node));
         (void) json_object_set_new(object, "release", json_string(runs));
         (void) json_object_set_new(object, "in_probation", json_boolean(outlook_is_in_probation(director)));
@@ -55,39 +44,9 @@ char *plan_text(struct director *director) {
                         status_describe_unstartable(director, unstartable, sizeof(unstartable)) ? json_string(unstartable)
                                                                                                 : json_null());
         (void) json_object_set_new(object, "boundaries", boundaries);
-        char *text = json_dumps(object, JSON_INDENT(2));
+        char *text = r < 0 ? NULL : json_dumps(object, JSON_INDENT(2));
         json_decref(object);
         return text;
-}
-
-/* An upgrade that waits for its height or is on its way there, and has not failed yet. */
-static bool is_armed(const struct machine *machine) {
-        return machine->kind == SWAP_UPGRADE && machine->boundary != MACHINE_NO_HEIGHT && machine->phase >= PHASE_ARMED &&
-               machine->phase <= PHASE_PROVING;
-}
-
-/* What is armed stays so when its boundary is taken out of the schedule. */
-static const struct boundary *next_boundary(const struct director *director, struct walk *walk) {
-        const struct schedule *schedule = &director->schedule;
-        const struct machine *machine = &director->record.machine;
-        const struct boundary *next = schedule_next(schedule, walk->from);
-        if (is_armed(machine) && machine->boundary > walk->from && (!next || next->height > machine->boundary)) {
-                walk->armed = (struct boundary){.height = machine->boundary,
-                                .rule = {.unit = director->config->height.unit,
-                                                .at = machine->boundary,
-                                                .from = BOUNDARY_NO_WINDOW}};
-                const struct range *range = schedule_range_at(schedule, machine->boundary);
-                if (range)
-                        walk->armed.range = *range;
-                else
-                        INVARIANT(range_parse("*", &walk->armed.range) >= 0);
-                next = &walk->armed;
-        }
-        if (next)
-                walk->from = next->height;
-        else if (walk->n_pending < schedule->n_pending)
-                next = &schedule->pending[walk->n_pending++];
-        return next;
 }
 
 static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block) {
@@ -98,8 +57,7 @@ static json_t *time_of(const struct director *director, uint64_t blocks, double 
 
 static void put_time(struct director *director, json_t *object, uint64_t boundary) {
         uint64_t height = planning_height(director);
-        bool stands = director->record.machine.phase == PHASE_HELD;
-        bool is_known = !stands && height != MACHINE_NO_HEIGHT && height < boundary;
+        bool is_known = !outlook_stands(director) && height != MACHINE_NO_HEIGHT && height < boundary;
         double error = director->rate.deviation * ERROR_OF_MEAN;
         (void) json_object_set_new(object, "eta_s",
                         is_known ? time_of(director, boundary - height, director->rate.usec_per_block) : json_null());
@@ -181,7 +139,7 @@ static void put_gate(struct director *director, uint64_t height, const char *bef
 }
 
 static void put_counter(struct director *director, const struct boundary_rule *rule, json_t *object) {
-        uint64_t told, age, eta = counters_eta(director, rule);
+        uint64_t told, age, eta = outlook_stands(director) ? USEC_INFINITY : counters_eta(director, rule);
         bool is_told = counters_last(director, rule->unit, &told, &age);
         (void) json_object_set_new(object, "unit", json_string(boundary_unit_name(rule->unit)));
         (void) json_object_set_new(object, "told", is_told ? json_integer((json_int_t) told) : json_null());
@@ -219,24 +177,23 @@ static void check_told(struct director *director, const struct boundary *boundar
                 problem(problems, "%s", text);
 }
 
-/* Says in *BEFORE which release the next boundary will find. */
-static json_t *plan_boundary(struct director *director, const struct boundary *boundary, const char **before) {
+/* BEFORE is the release that it finds, and then the one that the next will find. */
+static json_t *plan_boundary(struct director *director, const struct ahead_item *item, char *before) {
+        const struct boundary *boundary = item->boundary;
         json_t *object = json_object(), *problems = json_array();
-        char release[MACHINE_RELEASE_MAX], missing[MACHINE_REASON_MAX];
+        char release[MACHINE_RELEASE_MAX], old[MACHINE_RELEASE_MAX], missing[MACHINE_REASON_MAX];
         struct version version;
-        const char *old = *before;
-        const struct machine *machine = &director->record.machine;
-        bool goes_over = is_armed(machine) && machine->boundary == boundary->height;
-        bool stays = !goes_over && version_parse(old, &version) >= 0 && range_allows(&boundary->range, &version);
-        if (goes_over)
-                text_copy(release, sizeof(release), machine->candidate_release);
+        bool stays = !item->is_armed && version_parse(before, &version) >= 0 && range_allows(&boundary->range, &version);
+        text_copy(old, sizeof(old), before);
+        if (item->is_armed)
+                text_copy(release, sizeof(release), director->record.machine.candidate_release);
         put_rule(director, boundary, object);
         if (stays)
                 (void) json_object_set_new(object, "release", json_string(old));
-        else if (goes_over || following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
+        else if (item->is_armed || following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
                 (void) json_object_set_new(object, "release", json_string(release));
                 check_release(director, release, object, problems);
-                *before = json_string_value(json_object_get(object, "release"));
+                text_copy(before, MACHINE_RELEASE_MAX, release);
         } else {
                 (void) json_object_set_new(object, "release", json_null());
                 following_describe_missing(director, &boundary->range, missing, sizeof(missing));

@@ -313,7 +313,8 @@ static json_t *degraded(struct director *director, const json_t *status) {
 }
 
 static void put_told(const struct director *director, const struct boundary_rule *rule, json_t *object) {
-        uint64_t value, age, eta = counters_eta(director, rule), now = now_realtime() / USEC_PER_SEC;
+        uint64_t value, age, now = now_realtime() / USEC_PER_SEC;
+        uint64_t eta = outlook_stands(director) ? USEC_INFINITY : counters_eta(director, rule);
         bool is_told = counters_last(director, rule->unit, &value, &age);
         if (rule->unit == UNIT_TIME)
                 eta = rule->at <= now ? 0 : (rule->at - now) * USEC_PER_SEC;

@@ -97,6 +97,21 @@ static const char *text_of(const json_t *object, const char *key) {
         return json_string_value(json_object_get(object, key));
 }
 
+/* What is planned at each point, one a line: "672 -> 2.0.0". */
+static void assert_order(struct stage *stage, const char *expected) {
+        char said[512] = "";
+        json_t *plan = read_json(plan_text(&stage->director)), *item;
+        size_t i;
+        json_array_foreach(json_object_get(plan, "boundaries"), i, item) {
+                size_t length = strlen(said);
+                (void)snprintf(said + length, sizeof(said) - length, "%s %s %s\n", text_of(item, "point"),
+                                json_is_true(json_object_get(item, "is_swap")) ? "->" : "stays",
+                                text_of(item, "release"));
+        }
+        json_decref(plan);
+        assert_string_equal(said, expected);
+}
+
 static void assert_says(const json_t *object, const char *key, const char *expected) {
         const char *text = text_of(object, key);
         if (!text || !strstr(text, expected))
@@ -175,6 +190,53 @@ static void what_is_armed_for_now_is_none_of_an_epoch(void **state) {
         json_t *plan = read_json(plan_text(&stage->director));
         assert_string_equal(text_of(first_boundary(plan), "release"), "2.0.0");
         json_decref(plan);
+}
+
+/* A moment and a view that come before a height, and one that comes behind it. */
+static void what_comes_first_is_planned_first(void **state) {
+        struct stage *stage = *state;
+        uint64_t now = now_realtime() / USEC_PER_SEC;
+        char expected[256], soon[64], late[64];
+        stage->director.counters[UNIT_VIEW].known =
+                        (struct plausible){.height = 1000, .at = 1, .usec_per_block = USEC_PER_SEC};
+        schedule(stage, UNIT_HEIGHT, HEIGHT + 60, "3.x");
+        schedule(stage, UNIT_EPOCH, 7, "3.x");
+        schedule(stage, UNIT_TIME, now + 90, ">=3.0.0");
+        schedule(stage, UNIT_TIME, now + 20, "2.x");
+        schedule(stage, UNIT_VIEW, 1030, ">=2.0.0");
+        boundary_format_point(UNIT_TIME, now + 20, soon, sizeof(soon));
+        boundary_format_point(UNIT_TIME, now + 90, late, sizeof(late));
+        (void)snprintf(expected, sizeof(expected),
+                        "%s -> 2.0.0\nview:1030 stays 2.0.0\n720 -> 3.0.1\n%s stays 3.0.1\nepoch:7 stays "
+                        "3.0.1\n",
+                        soon, late);
+        assert_order(stage, expected);
+        /* It begins to go to the height before the moment has come. */
+        arm(stage, "1.7.1", "3.0.1");
+        stage->director.record.machine.boundary = HEIGHT + 60;
+        assert_order(stage, expected);
+        /* The next block is made before a moment that comes sooner is given its height. */
+        schedule(stage, UNIT_HEIGHT, HEIGHT + 22, "1.x");
+        (void)snprintf(expected, sizeof(expected),
+                        "682 stays 1.7.1\n%s -> 2.0.0\nview:1030 stays 2.0.0\n720 -> 3.0.1\n%s stays 3.0.1\n"
+                        "epoch:7 stays 3.0.1\n",
+                        soon, late);
+        assert_order(stage, expected);
+}
+
+/* Nothing tells how far the height is: the others are behind it. */
+static void without_a_rate_heights_come_first(void **state) {
+        struct stage *stage = *state;
+        char expected[128], soon[64];
+        uint64_t soon_at = now_realtime() / USEC_PER_SEC + 20;
+        stage->director.rate.usec_per_block = 0;
+        schedule(stage, UNIT_VIEW, 1030, "3.x");
+        schedule(stage, UNIT_TIME, soon_at, "2.x");
+        schedule(stage, UNIT_HEIGHT, BOUNDARY, "1.x");
+        boundary_format_point(UNIT_TIME, soon_at, soon, sizeof(soon));
+        (void)snprintf(expected, sizeof(expected), "672 stays 1.7.1\n%s -> 2.0.0\nview:1030 -> 3.0.1\n",
+                        soon);
+        assert_order(stage, expected);
 }
 
 static void assert_about(const json_t *object, const char *key, double least, double most) {
@@ -275,6 +337,10 @@ int main(void) {
                                         an_armed_downgrade_is_in_the_plan, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
                                         what_is_armed_for_now_is_none_of_an_epoch, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        what_comes_first_is_planned_first, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        without_a_rate_heights_come_first, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_next_try, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_way_out, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(backoff_is_told_with_its_end, set_up, tear_down),
