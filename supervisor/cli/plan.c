@@ -69,8 +69,7 @@ static void put_preparation(FILE *out, const json_t *boundary) {
                         json_is_true(json_object_get(boundary, "gate_is_exact")) ? " (exact)"
                                                                                  : " (not exact)");
         put_text(out, " at ", boundary, "gate_function");
-        (void)fprintf(out, ", snapshot %s\n",
-                        snapshot ? snapshot : "not possible: what fails there is held");
+        (void)fprintf(out, ", snapshot %s\n", snapshot ? snapshot : "not possible");
         put_text(out, "    ", boundary, "gate_promise");
         put_text(out, "\n    ", boundary, "on_failure");
         (void)fputc('\n', out);

@@ -204,6 +204,12 @@ void gate_describe_failure(const struct director *director, const char *release,
                                 until);
 }
 
+void gate_describe_failure_in_window(const char *release, uint64_t height, char *text, size_t size) {
+        char first[BLOCK_NAME_MAX], last[BLOCK_NAME_MAX];
+        name_blocks(height, first, last, sizeof(first));
+        (void) snprintf(text, size, "if the new release fails, %.60s comes back and goes on, to %s at most", release, last);
+}
+
 const char *gate_kind_name(enum gate_kind kind) {
         static const char *const names[] = {[GATE_NONE] = "none",
                         [GATE_UPROBE] = "uprobe",

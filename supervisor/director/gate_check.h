@@ -33,4 +33,7 @@ void gate_describe(const struct director *director, const char *release, uint64_
 /* What a release that fails at HEIGHT leads to, for one that is to take over from RELEASE there. */
 void gate_describe_failure(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
+/* The same for one that takes over in the window before HEIGHT, where RELEASE may still run. */
+void gate_describe_failure_in_window(const char *release, uint64_t height, char *text, size_t size);
+
 const char *gate_kind_name(enum gate_kind kind);

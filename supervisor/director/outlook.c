@@ -76,6 +76,19 @@ static bool find_next(struct director *director, uint64_t *ret_at, char *release
         return true;
 }
 
+/* The boundary has a window, in which the release in force is followed early and comes back if that fails. */
+static bool has_window(struct director *director, uint64_t at) {
+        const struct machine *machine = &director->record.machine;
+        uint64_t height = planning_height(director);
+        struct version version;
+        if ((machine->kind != SWAP_NONE && !outlook_is_in_probation(director)) || director->record.follow.went_back ||
+                        version_parse(outlook_release(director), &version) < 0)
+                return false;
+        uint64_t next = height == MACHINE_NO_HEIGHT ? 0 : height + 1;
+        const struct boundary *boundary = schedule_window_ahead(&director->schedule, &version, next);
+        return boundary && boundary->height == at && at > next;
+}
+
 json_t *outlook_next(struct director *director) {
         char release[MACHINE_RELEASE_MAX], gate[GATE_CHECK_TEXT_MAX];
         uint64_t at;
@@ -94,7 +107,10 @@ json_t *outlook_next(struct director *director) {
         (void) json_object_set_new(object, "gate",
                         gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()
                                                                                                   : json_string(gate));
-        gate_describe_failure(director, outlook_release(director), gated_at, gate, sizeof(gate));
+        if (has_window(director, gated_at))
+                gate_describe_failure_in_window(outlook_release(director), gated_at, gate, sizeof(gate));
+        else
+                gate_describe_failure(director, outlook_release(director), gated_at, gate, sizeof(gate));
         (void) json_object_set_new(object, "on_failure", gated_at == MACHINE_NO_HEIGHT ? json_null() : json_string(gate));
         (void) json_object_set_new(object, "eta_s", outlook_seconds(eta));
         return object;

@@ -3,6 +3,7 @@
 #include "../lib/release.h"
 #include "ahead.h"
 #include "counters.h"
+#include "failures.h"
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
@@ -89,6 +90,22 @@ static void check_rehearsal(struct director *director, const char *name, json_t 
                         name, day, reason, director->config->node, name);
 }
 
+/* What an operator has armed all the same is his to try again. */
+static void check_failures(struct director *director, const char *name, bool is_armed, json_t *problems) {
+        uint32_t n = failures_of(&director->record.follow, name);
+        const char *node = director->config->node;
+        if (n > 0 && n < FOLLOW_TRIES_MAX)
+                problem(problems,
+                                "release %s has failed %u time%s already, and is tried %u time%s more by itself: see why with `interrex report "
+                                "%s`, or add another",
+                                name, n, n == 1 ? "" : "s", FOLLOW_TRIES_MAX - n, FOLLOW_TRIES_MAX - n == 1 ? "" : "s", node);
+        else if (n > 0 && !is_armed)
+                problem(problems,
+                                "release %s has been tried in vain, and is not tried again by itself: try it again with `interrex upgrade %s "
+                                "%s --now`, or add another with `interrex release add %s VERSION PATH`",
+                                name, node, name, node);
+}
+
 /* The next boundary after this one needs the gate in this release as well. */
 static void check_release(struct director *director, const char *name, json_t *object, json_t *problems) {
         struct release release = {0};
@@ -120,8 +137,21 @@ static void check_release(struct director *director, const char *name, json_t *o
         release_done(&release);
 }
 
+/* Where in its window this node passes the boundary, or at once; its own height where that is not done. */
+static uint64_t goes_over_at(struct director *director, const struct ahead_item *item) {
+        const struct boundary *boundary = item->boundary;
+        uint64_t height = planning_height(director), next = height == MACHINE_NO_HEIGHT ? 0 : height + 1;
+        bool has_window = boundary->height != SCHEDULE_NO_HEIGHT || boundary->is_open;
+        if (!has_window || item->is_armed || director->record.follow.went_back)
+                return boundary->height;
+        uint64_t point = schedule_rolling_point(&director->schedule, boundary, director->rolling_seed);
+        return point > next ? point : next;
+}
+
 /* BEFORE is the release that it stops there. */
-static void put_gate(struct director *director, uint64_t height, const char *before, json_t *object, json_t *problems) {
+static void put_gate(struct director *director, const struct ahead_item *item, const char *before, json_t *object,
+                json_t *problems) {
+        uint64_t height = item->boundary->height;
         char text[GATE_CHECK_TEXT_MAX], failure[GATE_CHECK_TEXT_MAX];
         const char *function = "";
         enum gate_kind kind = director->config->gate.kind;
@@ -129,7 +159,10 @@ static void put_gate(struct director *director, uint64_t height, const char *bef
         (void) json_object_set_new(object, "gate", json_string(gate_kind_name(kind)));
         (void) json_object_set_new(object, "gate_is_exact", json_boolean(gate_is_exact(director, before)));
         (void) json_object_set_new(object, "gate_promise", json_string(text));
-        gate_describe_failure(director, before, height, failure, sizeof(failure));
+        if (goes_over_at(director, item) != height)
+                gate_describe_failure_in_window(before, height, failure, sizeof(failure));
+        else
+                gate_describe_failure(director, before, height, failure, sizeof(failure));
         (void) json_object_set_new(object, "on_failure", json_string(failure));
         if (kind == GATE_NONE || gate_check_breaking(director, before, text, sizeof(text)) < 0)
                 problem(problems, "%s", text);
@@ -147,7 +180,8 @@ static void put_counter(struct director *director, const struct boundary_rule *r
 }
 
 /* What of it is known where: a boundary in time, a view or an epoch has no height yet. */
-static void put_rule(struct director *director, const struct boundary *boundary, json_t *object) {
+static void put_rule(struct director *director, const struct ahead_item *item, json_t *object) {
+        const struct boundary *boundary = item->boundary;
         const struct boundary_rule *rule = &boundary->rule;
         bool is_placed = boundary->height != SCHEDULE_NO_HEIGHT;
         char point[64];
@@ -158,7 +192,7 @@ static void put_rule(struct director *director, const struct boundary *boundary,
         (void) json_object_set_new(object, "mode", json_string(boundary_mode_name(rule->mode)));
         (void) json_object_set_new(object, "protocol", *rule->protocol ? json_string(rule->protocol) : json_null());
         uint64_t from = is_placed ? schedule_window_start(&director->schedule, boundary) : SCHEDULE_NO_HEIGHT;
-        uint64_t rolls_at = is_placed ? schedule_rolling_point(&director->schedule, boundary, director->rolling_seed) : from;
+        uint64_t rolls_at = goes_over_at(director, item);
         (void) json_object_set_new(object, "from", from < boundary->height ? json_integer((json_int_t) from) : json_null());
         (void) json_object_set_new(object, "rolls_at", from < boundary->height ? json_integer((json_int_t) rolls_at) : json_null());
         if (is_placed)
@@ -187,12 +221,13 @@ static json_t *plan_boundary(struct director *director, const struct ahead_item 
         text_copy(old, sizeof(old), before);
         if (item->is_armed)
                 text_copy(release, sizeof(release), director->record.machine.candidate_release);
-        put_rule(director, boundary, object);
+        put_rule(director, item, object);
         if (stays)
                 (void) json_object_set_new(object, "release", json_string(old));
         else if (item->is_armed || following_pick_for(director, boundary, release, sizeof(release)) >= 0) {
                 (void) json_object_set_new(object, "release", json_string(release));
                 check_release(director, release, object, problems);
+                check_failures(director, release, item->is_armed, problems);
                 text_copy(before, MACHINE_RELEASE_MAX, release);
         } else {
                 (void) json_object_set_new(object, "release", json_null());
@@ -201,7 +236,7 @@ static json_t *plan_boundary(struct director *director, const struct ahead_item 
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
         if (!stays)
-                put_gate(director, boundary->height, old, object, problems);
+                put_gate(director, item, old, object, problems);
         check_told(director, boundary, problems);
         (void) json_object_set_new(object, "snapshot",
                         *director->record.snapshot_kind ? json_string(director->record.snapshot_kind) : json_null());

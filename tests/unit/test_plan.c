@@ -78,12 +78,16 @@ static int tear_down(void **state) {
         return 0;
 }
 
-static void schedule(struct stage *stage, uint32_t unit, uint64_t at, const char *range) {
-        struct boundary_rule rule = {.unit = unit, .at = at, .from = BOUNDARY_NO_WINDOW};
+static void schedule_rule(struct stage *stage, struct boundary_rule rule, const char *range) {
         text_copy(rule.range, sizeof(rule.range), range);
         assert_int_equal(schedule_add(&stage->director.schedule, &rule,
-                                         unit == UNIT_HEIGHT ? at : SCHEDULE_NO_HEIGHT, NULL),
+                                         rule.unit == UNIT_HEIGHT ? rule.at : SCHEDULE_NO_HEIGHT, NULL),
                         0);
+}
+
+static void schedule(struct stage *stage, uint32_t unit, uint64_t at, const char *range) {
+        schedule_rule(stage, (struct boundary_rule){.unit = unit, .at = at, .from = BOUNDARY_NO_WINDOW},
+                        range);
 }
 
 static json_t *read_json(char *text) {
@@ -245,6 +249,89 @@ static void assert_about(const json_t *object, const char *key, double least, do
         assert_true(json_number_value(value) > least && json_number_value(value) <= most);
 }
 
+static void note_failures(struct stage *stage, const char *release, uint32_t tries) {
+        struct follow *follow = &stage->director.record.follow;
+        text_copy(follow->failed[0].release, MACHINE_RELEASE_MAX, release);
+        follow->failed[0].tries = tries;
+        follow->n_failed = 1;
+}
+
+static void assert_window(struct stage *stage, const char *on_failure, uint64_t rolls_at) {
+        json_t *plan = read_json(plan_text(&stage->director)), *next = outlook_next(&stage->director);
+        const json_t *boundary = first_boundary(plan);
+        assert_says(boundary, "on_failure", on_failure);
+        assert_says(next, "on_failure", on_failure);
+        assert_int_equal(json_integer_value(json_object_get(boundary, "from")), HEIGHT - 10);
+        assert_int_equal(json_integer_value(json_object_get(boundary, "rolls_at")), rolls_at);
+        json_decref(plan);
+        json_decref(next);
+}
+
+/* As README says: what fails in a window is rolled back and goes on. */
+static void who_fails_in_a_window_is_rolled_back(void **state) {
+        struct stage *stage = *state;
+        struct director *director = &stage->director;
+        schedule_rule(stage, (struct boundary_rule){.at = BOUNDARY, .from = HEIGHT - 10}, "2.x");
+        director->rolling_seed = 14;
+        assert_window(stage, "1.7.1 comes back and goes on, to block 671 at most", HEIGHT + 4);
+        director->rolling_seed = 0; /* it should have gone over already, and does so with the next block */
+        assert_window(stage, "1.7.1 comes back and goes on, to block 671 at most", HEIGHT + 1);
+        director->record.follow.went_back = true;
+        assert_window(stage, "the node is held", BOUNDARY);
+        director->record.follow.went_back = false;
+        arm(stage, "1.7.1", "2.0.0");
+        assert_window(stage, "the node is held", BOUNDARY);
+}
+
+/* At the window's end what fails there is held. */
+static void at_its_end_a_window_is_none(void **state) {
+        struct stage *stage = *state;
+        schedule_rule(stage, (struct boundary_rule){.at = HEIGHT + 1, .from = HEIGHT - 10}, "2.x");
+        assert_window(stage, "the node is held", HEIGHT + 1);
+}
+
+static void a_pending_boundary_that_is_open_has_a_window(void **state) {
+        struct stage *stage = *state;
+        const struct boundary_rule rule = {
+                        .unit = UNIT_EPOCH, .mode = MODE_BEFORE, .at = 7, .from = BOUNDARY_NO_WINDOW};
+        schedule_rule(stage, rule, "2.x");
+        json_t *plan = read_json(plan_text(&stage->director));
+        assert_says(first_boundary(plan), "on_failure",
+                        "1.7.1 comes back and goes on, to the last block before it");
+        json_decref(plan);
+}
+
+static void assert_problem(struct stage *stage, const char *expected) {
+        json_t *plan = read_json(plan_text(&stage->director));
+        const json_t *boundary = first_boundary(plan),
+                     *said = json_array_get(json_object_get(boundary, "problems"), 0);
+        const char *text = said ? json_string_value(said) : "";
+        assert_int_equal(json_is_true(json_object_get(boundary, "ok")), !said);
+        if (expected ? !strstr(text, expected) : *text)
+                fail_msg("\"%s\", not \"%s\"", text, expected ? expected : "");
+        json_decref(plan);
+}
+
+static void a_release_that_failed_is_not_ready(void **state) {
+        struct stage *stage = *state;
+        schedule_rule(stage, (struct boundary_rule){.at = BOUNDARY, .from = HEIGHT - 10}, "2.x");
+        assert_problem(stage, NULL);
+        note_failures(stage, "2.0.0", 1);
+        assert_problem(stage, "2.0.0 has failed 1 time already, and is tried 2 times more by itself");
+        note_failures(stage, "2.0.0", 2);
+        assert_problem(stage, "2.0.0 has failed 2 times already, and is tried 1 time more by itself");
+        note_failures(stage, "2.0.0", FOLLOW_TRIES_MAX);
+        assert_problem(stage, "2.0.0, which has been tried in vain");
+        arm(stage, "1.7.1", "2.0.0"); /* by an operator, who knows */
+        assert_problem(stage, NULL);
+        stage->director.record.machine.kind = SWAP_NONE;
+        schedule_done(&stage->director.schedule);
+        schedule(stage, UNIT_TIME, 2000000000, "2.x");
+        assert_problem(stage, "2.0.0 has been tried in vain, and is not tried again by itself");
+        note_failures(stage, "3.0.1", 1);
+        assert_problem(stage, NULL);
+}
+
 static void start_timer(const struct stage *stage, sd_event_source **timer, uint64_t usec) {
         assert_true(sd_event_add_time_relative(stage->director.event, timer, CLOCK_MONOTONIC, usec, 0, NULL,
                                     NULL) >= 0);
@@ -341,6 +428,13 @@ int main(void) {
                                         what_comes_first_is_planned_first, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
                                         without_a_rate_heights_come_first, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        who_fails_in_a_window_is_rolled_back, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(at_its_end_a_window_is_none, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        a_pending_boundary_that_is_open_has_a_window, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        a_release_that_failed_is_not_ready, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_next_try, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_way_out, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(backoff_is_told_with_its_end, set_up, tear_down),
