@@ -75,6 +75,22 @@ static void put_preparation(FILE *out, const json_t *boundary) {
         (void)fputc('\n', out);
 }
 
+/* Where it lies, if that is known, and what the schedule calls it, if that is another unit. */
+static void put_point(FILE *out, const json_t *boundary) {
+        const char *point = json_string_value(json_object_get(boundary, "point")) ?: "?";
+        const char *colon = strchr(point, ':'), *number = colon ? colon + 1 : point;
+        const json_t *height = json_object_get(boundary, "height");
+        char digits[24] = "";
+        if (json_is_integer(height))
+                (void)snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT, json_integer_value(height));
+        bool is_own = !*digits || strcmp(digits, number) == 0;
+        (void)fputs(*digits && (!is_own || !colon) ? "  height " : "  ", out);
+        if (!is_own)
+                (void)fprintf(out, "%s (", digits);
+        text_put(out, point);
+        (void)fputs(is_own ? "" : ")", out);
+}
+
 static void put_boundary(FILE *out, const json_t *boundary, const struct text_style *style) {
         bool is_ready = json_is_true(json_object_get(boundary, "ok"));
         bool is_swap = json_is_true(json_object_get(boundary, "is_swap"));
@@ -82,8 +98,7 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
         size_t i;
         text_put_coloured(out, style, is_ready ? COLOUR_GOOD : COLOUR_BAD,
                         is_ready ? "ready    " : "NOT READY");
-        put_text(out, json_is_integer(json_object_get(boundary, "height")) ? "  height " : "  ", boundary,
-                        "point");
+        put_point(out, boundary);
         if (json_is_integer(json_object_get(boundary, "told")))
                 (void)fprintf(out, "  (%" JSON_INTEGER_FORMAT " now)",
                                 json_integer_value(json_object_get(boundary, "told")));

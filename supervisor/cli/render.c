@@ -201,9 +201,12 @@ static void put_next(FILE *out, const json_t *next) {
         if (release)
                 text_put(out, release);
         else {
+                const char *tried = text_of(next, "tried_in_vain", NULL);
                 (void)fputs("a release in ", out);
                 text_put(out, range ? range : "?");
-                (void)fputs(", which is not here,", out);
+                (void)fputs(tried ? " other than " : "", out);
+                text_put(out, tried ? tried : "");
+                (void)fputs(tried ? ", which was tried in vain," : ", which is not here,", out);
         }
         if (number_of(next, "height", &number))
                 (void)fprintf(out, " at height %" PRIu64, number);

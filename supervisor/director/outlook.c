@@ -1,5 +1,6 @@
 #include "outlook.h"
 
+#include "failures.h"
 #include "following.h"
 #include "gate.h"
 #include "gate_check.h"
@@ -102,7 +103,9 @@ json_t *outlook_next(struct director *director) {
         uint64_t eta = at == MACHINE_NO_HEIGHT ? 0 : outlook_stands(director) ? USEC_INFINITY : planning_eta(director, at);
         (void) json_object_set_new(object, "height", at == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) at));
         (void) json_object_set_new(object, "range", range ? json_string(range->text) : json_null());
+        const char *tried = range && !*release ? failures_given_up(&director->record.follow, range) : NULL;
         (void) json_object_set_new(object, "release", *release ? json_string(release) : json_null());
+        (void) json_object_set_new(object, "tried_in_vain", tried ? json_string(tried) : json_null());
         gate_describe(director, outlook_release(director), gated_at, gate, sizeof(gate));
         (void) json_object_set_new(object, "gate",
                         gated_at == MACHINE_NO_HEIGHT || director->config->gate.kind == GATE_NONE ? json_null()

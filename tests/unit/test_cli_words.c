@@ -250,6 +250,28 @@ static void the_plan_of_a_held_node_is_red(void **state) {
         assert_int_equal(stage_run_cli(s, "plan"), EXIT_DONE);
 }
 
+#define PLANNED(height, point)                                                          \
+        "{\"node\":\"anvil\",\"release\":\"1.7.1\",\"boundaries\":[{\"height\":" height \
+        ",\"point\":\"" point "\",\"range\":\"1.x\",\"is_swap\":false,\"release\":\"1.7.1\",\"ok\":true}]}"
+
+static void assert_planned(struct scratch *s, const char *plan, const char *expected) {
+        stage_start_director(s, &(const struct script){.plan = plan});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_DONE);
+        stage_assert_says(s->out, expected);
+        stage_end_director(s);
+}
+
+/* What the node cannot be seen to be at is told by its height as soon as it has one. */
+static void the_plan_tells_where_a_boundary_of_another_unit_lies(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        assert_planned(s, PLANNED("320", "view:3044"), "  height 320 (view:3044)  1.x");
+        assert_planned(s, PLANNED("null", "view:3044"), "ready      view:3044  1.x");
+        assert_planned(s, PLANNED("3044", "view:3044"),
+                        "ready      view:3044  1.x"); /* of a node that counts in views */
+        assert_planned(s, PLANNED("320", "320"), "  height 320  1.x");
+}
+
 static void a_report_can_be_kept_as_a_page(void **state) {
         struct scratch *s = *state;
         char command[300], page[256], missing[300];
@@ -283,6 +305,7 @@ int main(void) {
                         TEST(what_does_not_run_is_told_with_its_configuration),
                         TEST(the_status_of_several_nodes_is_a_line_each),
                         TEST(the_plan_of_a_held_node_is_red),
+                        TEST(the_plan_tells_where_a_boundary_of_another_unit_lies),
                         TEST(a_report_can_be_kept_as_a_page),
         };
         if (access(stage_executable(), X_OK) < 0) {

@@ -370,6 +370,16 @@ static void a_hold_is_told_with_its_way_out(void **state) {
         assert_says(plan, "way_out", "interrex release add anvil");
         assert_true(json_is_null(json_object_get(plan, "next_try_s")));
         json_decref(plan);
+        json_t *next = outlook_next(director);
+        assert_null(text_of(next, "tried_in_vain"));
+        json_decref(next);
+        schedule_done(&director->schedule);
+        schedule(stage, UNIT_HEIGHT, BOUNDARY, "2.x");
+        note_failures(stage, "2.0.0", FOLLOW_TRIES_MAX);
+        next = outlook_next(director);
+        assert_null(text_of(next, "release"));
+        assert_says(next, "tried_in_vain", "2.0.0");
+        json_decref(next);
 }
 
 static json_t *outlook(struct director *director) {

@@ -90,6 +90,15 @@ static void a_hold_that_is_tried_again_says_when(void **state) {
                         "next: 2.0.0 at height 30\n");
 }
 
+static void a_hold_says_what_was_tried_in_vain(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"release\":\"1\",\"height\":29,"
+                       "\"next\":{\"height\":30,\"range\":\">=2\",\"release\":null,"
+                       "\"tried_in_vain\":\"2.0.0\",\"eta_s\":null}}",
+                        "a  HELD  1  height 29\n"
+                        "next: a release in >=2 other than 2.0.0, which was tried in vain, at height 30\n");
+}
+
 static void a_node_that_crashed_says_when_it_is_tried_again(void **state) {
         (void)state;
         assert_renders("{\"node\":\"a\",\"phase\":\"starting\",\"release\":\"1\",\"height\":29,"
@@ -385,6 +394,7 @@ int main(void) {
                         cmocka_unit_test(a_held_node_says_why_first),
                         cmocka_unit_test(a_hold_stands_with_its_way_out),
                         cmocka_unit_test(a_hold_that_is_tried_again_says_when),
+                        cmocka_unit_test(a_hold_says_what_was_tried_in_vain),
                         cmocka_unit_test(a_node_that_crashed_says_when_it_is_tried_again),
                         cmocka_unit_test(probation_says_when_it_ends),
                         cmocka_unit_test(a_node_that_is_down_says_so),
