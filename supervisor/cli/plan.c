@@ -62,15 +62,20 @@ static void put_text(FILE *out, const char *before, const json_t *object, const 
 static void put_preparation(FILE *out, const json_t *boundary) {
         const char *digest = json_string_value(json_object_get(boundary, "sha256"));
         const char *snapshot = json_string_value(json_object_get(boundary, "snapshot"));
-        (void)fprintf(out, "    sha256 %.16s, %s, %s, gate %s%s", digest ? digest : "unknown",
+        (void)fprintf(out, "    sha256 %.16s, %s, %s", digest ? digest : "unknown",
                         json_is_true(json_object_get(boundary, "signed")) ? "signed" : "not signed",
-                        json_is_true(json_object_get(boundary, "rehearsed")) ? "rehearsed" : "not rehearsed",
-                        json_string_value(json_object_get(boundary, "gate")) ?: "unknown",
-                        json_is_true(json_object_get(boundary, "gate_is_exact")) ? " (exact)"
-                                                                                 : " (not exact)");
-        put_text(out, " at ", boundary, "gate_function");
-        (void)fprintf(out, ", snapshot %s\n", snapshot ? snapshot : "not possible");
-        put_text(out, "    ", boundary, "gate_promise");
+                        json_is_true(json_object_get(boundary, "rehearsed")) ? "rehearsed"
+                                                                             : "not rehearsed");
+        if (json_is_string(json_object_get(
+                            boundary, "gate"))) { /* else nothing has run yet that it would stop */
+                put_text(out, ", gate ", boundary, "gate");
+                (void)fputs(json_is_true(json_object_get(boundary, "gate_is_exact")) ? " (exact)"
+                                                                                     : " (not exact)",
+                                out);
+                put_text(out, " at ", boundary, "gate_function");
+        }
+        (void)fprintf(out, ", snapshot %s", snapshot ? snapshot : "not possible");
+        put_text(out, "\n    ", boundary, "gate_promise");
         put_text(out, "\n    ", boundary, "on_failure");
         (void)fputc('\n', out);
 }
@@ -155,7 +160,9 @@ static bool put_plan(FILE *out, const json_t *plan, const struct text_style *sty
         bool is_ready;
         size_t i;
         put_text(out, "", plan, "node");
-        put_text(out, "  ", plan, "release");
+        const char *release = json_string_value(json_object_get(plan, "release"));
+        (void)fputs("  ", out);
+        text_put(out, release && *release ? release : "no release");
         if (json_is_true(json_object_get(plan, "in_probation")))
                 (void)fputs(" (in probation)", out);
         if (json_is_integer(json_object_get(plan, "height")))

@@ -235,7 +235,7 @@ static json_t *plan_boundary(struct director *director, const struct ahead_item 
                 problem(problems, "it asks for \"%s\", and %s", boundary->range.text, missing);
         }
         (void) json_object_set_new(object, "is_swap", json_boolean(!stays));
-        if (!stays)
+        if (!stays && *old) /* else nothing has run yet that is to stop there, or to come back */
                 put_gate(director, item, old, object, problems);
         check_told(director, boundary, problems);
         (void) json_object_set_new(object, "snapshot",

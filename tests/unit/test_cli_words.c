@@ -272,6 +272,17 @@ static void the_plan_tells_where_a_boundary_of_another_unit_lies(void **state) {
         assert_planned(s, PLANNED("320", "320"), "  height 320  1.x");
 }
 
+static void the_plan_says_nothing_of_who_never_ran(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        assert_planned(s,
+                        "{\"node\":\"anvil\",\"release\":\"\",\"boundaries\":[{\"height\":1,\"point\":\"1\","
+                        "\"range\":\"1.x\",\"is_swap\":true,\"release\":\"1.7.1\",\"ok\":true}]}",
+                        "ready      height 1  1.x  -> 1.7.1\n"
+                        "    sha256 unknown, not signed, not rehearsed, snapshot not possible\n");
+        stage_assert_says(s->out, "anvil  no release\n");
+}
+
 static void a_report_can_be_kept_as_a_page(void **state) {
         struct scratch *s = *state;
         char command[300], page[256], missing[300];
@@ -305,6 +316,7 @@ int main(void) {
                         TEST(what_does_not_run_is_told_with_its_configuration),
                         TEST(the_status_of_several_nodes_is_a_line_each),
                         TEST(the_plan_of_a_held_node_is_red),
+                        TEST(the_plan_says_nothing_of_who_never_ran),
                         TEST(the_plan_tells_where_a_boundary_of_another_unit_lies),
                         TEST(a_report_can_be_kept_as_a_page),
         };

@@ -243,6 +243,21 @@ static void without_a_rate_heights_come_first(void **state) {
         assert_order(stage, expected);
 }
 
+/* There is nobody whom the gate is to stop there, nor who could come back. */
+static void of_nobody_who_ran_nothing_is_said(void **state) {
+        struct stage *stage = *state;
+        stage->director.record.machine.current_release[0] = '\0';
+        stage->config.gate.kind = GATE_UPROBE;
+        schedule(stage, UNIT_HEIGHT, BOUNDARY, "1.x");
+        schedule(stage, UNIT_HEIGHT, BOUNDARY + 10, "2.x");
+        json_t *plan = read_json(plan_text(&stage->director));
+        const json_t *second = json_array_get(json_object_get(plan, "boundaries"), 1);
+        assert_null(text_of(first_boundary(plan), "on_failure"));
+        assert_null(text_of(first_boundary(plan), "gate_promise"));
+        assert_says(second, "on_failure", "1.7.1 is held behind block 681");
+        json_decref(plan);
+}
+
 static void assert_about(const json_t *object, const char *key, double least, double most) {
         const json_t *value = json_object_get(object, key);
         assert_true(json_is_number(value));
@@ -438,6 +453,8 @@ int main(void) {
                                         what_comes_first_is_planned_first, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
                                         without_a_rate_heights_come_first, set_up, tear_down),
+                        cmocka_unit_test_setup_teardown(
+                                        of_nobody_who_ran_nothing_is_said, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(
                                         who_fails_in_a_window_is_rolled_back, set_up, tear_down),
                         cmocka_unit_test_setup_teardown(at_its_end_a_window_is_none, set_up, tear_down),
