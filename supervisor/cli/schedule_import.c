@@ -78,6 +78,11 @@ static int append_offer(sd_bus_message *message, const void *arguments) {
                         is_signed ? offer->signature_fd : offer->document_fd, is_signed);
 }
 
+static void tell_set(const struct node *node, size_t n) {
+        (void)printf("%zu boundar%s of node %s %s set\n", n, n == 1 ? "y" : "ies", node->name,
+                        n == 1 ? "is" : "are");
+}
+
 static int read_answer(const struct node *node, const struct offer *offer, sd_bus_message *answer) {
         _cleanup_free_ struct schedule_mistake *mistakes = calloc(SCHEDULE_MISTAKES_MAX, sizeof(*mistakes));
         uint64_t sequence;
@@ -94,7 +99,7 @@ static int read_answer(const struct node *node, const struct offer *offer, sd_bu
                 return control_explain(node, r, NULL);
         if (n > 0)
                 return explain_mistakes(offer->path, mistakes, n, n);
-        (void)printf("%u boundaries of node %s are set\n", n_set, node->name);
+        tell_set(node, n_set);
         return 0;
 }
 
@@ -186,7 +191,7 @@ static int take_over(const struct arguments *arguments, const struct node *node,
                         .rules = reading->rules, .n = reading->n_rules, .sequence = reading->sequence};
         status = schedule_write(node, &change);
         if (status == 0)
-                (void)printf("%u boundaries of node %s are set\n", reading->n_rules, node->name);
+                tell_set(node, reading->n_rules);
         return status;
 }
 

@@ -329,7 +329,9 @@ static void a_schedule_of_a_stopped_node_is_all_or_nothing(void **state) {
         stage_assert_says(s->err, "table:3: ??? is not a version range");
         assert_int_equal(stage_run_cli(s, "schedule show"), EXIT_DONE);
         stage_assert_says(s->out, "no boundary");
-        assert_int_equal(stage_run_cli(s, "schedule set 1300 >=1.7.1"), EXIT_DONE);
+        write_file(path, "1300 >=1.7.1\n");
+        assert_int_equal(stage_run_cli(s, line), EXIT_DONE);
+        assert_string_equal(s->out, "1 boundary of node anvil is set\n");
         assert_int_equal(stage_run_cli(s, "schedule show --json"), EXIT_DONE);
         stage_assert_says(s->out, "\"height\": 1300");
         assert_int_equal(stage_finish_cli(s, stage_start_cli(s, "schedule set 5 *", 65534)),
