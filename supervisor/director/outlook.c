@@ -18,7 +18,7 @@ const char *outlook_release(const struct director *director) {
 }
 
 bool outlook_stands(const struct director *director) {
-        return director->record.machine.phase == PHASE_HELD;
+        return director->record.machine.phase == PHASE_HELD || planning_stands_still(director);
 }
 
 json_t *outlook_seconds(uint64_t usec) {

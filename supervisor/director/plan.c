@@ -19,7 +19,7 @@
 #define ERROR_OF_MEAN 0.25
 
 static json_t *plan_boundary(struct director *director, const struct ahead_item *item, char *before);
-static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block);
+static json_t *time_of(uint64_t blocks, double usec_per_block);
 
 char *plan_text(struct director *director) {
         uint64_t height = planning_height(director);
@@ -36,7 +36,8 @@ char *plan_text(struct director *director) {
         (void) json_object_set_new(object, "in_probation", json_boolean(outlook_is_in_probation(director)));
         outlook_put(director, object);
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : json_integer((json_int_t) height));
-        (void) json_object_set_new(object, "block_s", time_of(director, 1, director->rate.usec_per_block));
+        (void) json_object_set_new(object, "block_s",
+                        planning_stands_still(director) ? json_null() : time_of(1, director->rate.usec_per_block));
         (void) json_object_set_new(object, "state_directory",
                         director->state_directory ? json_string(director->state_directory) : json_null());
         (void) json_object_set_new(object, "signer_warning",
@@ -50,8 +51,8 @@ char *plan_text(struct director *director) {
         return text;
 }
 
-static json_t *time_of(const struct director *director, uint64_t blocks, double usec_per_block) {
-        if (director->rate.usec_per_block <= 0)
+static json_t *time_of(uint64_t blocks, double usec_per_block) {
+        if (usec_per_block <= 0)
                 return json_null();
         return json_real((double) blocks * usec_per_block / (double) USEC_PER_SEC);
 }
@@ -61,8 +62,8 @@ static void put_time(struct director *director, json_t *object, uint64_t boundar
         bool is_known = !outlook_stands(director) && height != MACHINE_NO_HEIGHT && height < boundary;
         double error = director->rate.deviation * ERROR_OF_MEAN;
         (void) json_object_set_new(object, "eta_s",
-                        is_known ? time_of(director, boundary - height, director->rate.usec_per_block) : json_null());
-        (void) json_object_set_new(object, "eta_error_s", is_known ? time_of(director, boundary - height, error) : json_null());
+                        is_known ? time_of(boundary - height, director->rate.usec_per_block) : json_null());
+        (void) json_object_set_new(object, "eta_error_s", is_known ? time_of(boundary - height, error) : json_null());
 }
 
 static void problem(json_t *problems, const char *format, ...) _printf_(2, 3);

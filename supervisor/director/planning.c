@@ -19,6 +19,10 @@
  * seen just before a block. */
 #define RATE_INTERVALS 10
 #define RATE_INTERVALS_FEW 4
+/* Blocks come at random, and are seen when the height is asked for. */
+#define STILL_BLOCKS 10
+#define STILL_POLLS 3
+#define STILL_US (10 * USEC_PER_SEC)
 
 static int refuse_busy(const struct director *director, struct refusal *refusal) {
         return busy_refuse(&director->record.machine, director->config->node, director->settings.give_up_after, refusal);
@@ -423,6 +427,15 @@ uint64_t planning_eta(struct director *director, uint64_t height) {
         if (director->rate.usec_per_block <= 0)
                 return USEC_INFINITY;
         return (uint64_t) ((double) (height - now) * director->rate.usec_per_block);
+}
+
+bool planning_stands_still(const struct director *director) {
+        const struct rate *rate = &director->rate;
+        if (!rate->at || rate->usec_per_block <= 0)
+                return false;
+        double patience =
+                        STILL_BLOCKS * rate->usec_per_block + (double) (STILL_POLLS * director->config->height.every_us + STILL_US);
+        return (double) (now_monotonic() - rate->at) > patience;
 }
 
 bool planning_is_near(struct director *director) {

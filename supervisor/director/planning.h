@@ -54,6 +54,9 @@ bool planning_is_near_to(struct director *director, uint64_t boundary);
 /* Microseconds until HEIGHT by the measured rate; USEC_INFINITY: not known. */
 uint64_t planning_eta(struct director *director, uint64_t height);
 
+/* No block has come for much longer than the measured rate tells: that rate says nothing of what comes. */
+bool planning_stands_still(const struct director *director);
+
 /* The node was seen to take its state lock. */
 void planning_note_lock(struct director *director);
 

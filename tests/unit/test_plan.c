@@ -90,6 +90,39 @@ static void of_nobody_who_ran_nothing_is_said(void **state) {
         json_decref(plan);
 }
 
+static void assert_no_number(const json_t *object, const char *key) {
+        assert_true(json_is_null(json_object_get(object, key)));
+}
+
+/* By the rate of blocks that come no more; and a spread of nothing is none. */
+static void a_chain_that_stands_still_comes_to_nothing(void **state) {
+        struct plan_stage *stage = *state;
+        struct rate *rate = &stage->director.rate;
+        plan_stage_schedule(stage, UNIT_HEIGHT, BOUNDARY, "2.x");
+        json_t *plan = plan_stage_read(plan_text(&stage->director));
+        plan_stage_assert_about(plan, "block_s", 0, 1);
+        plan_stage_assert_about(plan_stage_first(plan), "eta_s", 11, 12);
+        assert_no_number(plan_stage_first(plan), "eta_error_s");
+        json_decref(plan);
+        rate->deviation = (double)USEC_PER_SEC;
+        plan = plan_stage_read(plan_text(&stage->director));
+        plan_stage_assert_about(plan_stage_first(plan), "eta_error_s", 2, 3);
+        json_decref(plan);
+        rate->at -= 21 * USEC_PER_SEC;
+        plan = plan_stage_read(plan_text(&stage->director));
+        json_t *next = outlook_next(&stage->director);
+        assert_no_number(plan, "block_s");
+        assert_no_number(plan_stage_first(plan), "eta_s");
+        assert_no_number(plan_stage_first(plan), "eta_error_s");
+        assert_no_number(next, "eta_s");
+        json_decref(plan);
+        json_decref(next);
+        stage->config.height.every_us = 5 * USEC_PER_SEC; /* then it may be no more than unseen */
+        plan = plan_stage_read(plan_text(&stage->director));
+        plan_stage_assert_about(plan_stage_first(plan), "eta_s", 11, 12);
+        json_decref(plan);
+}
+
 static void start_timer(const struct plan_stage *stage, sd_event_source **timer, uint64_t usec) {
         assert_true(sd_event_add_time_relative(stage->director.event, timer, CLOCK_MONOTONIC, usec, 0, NULL,
                                     NULL) >= 0);
@@ -195,6 +228,8 @@ int main(void) {
                                         plan_stage_make, plan_stage_remove),
                         cmocka_unit_test_setup_teardown(of_nobody_who_ran_nothing_is_said, plan_stage_make,
                                         plan_stage_remove),
+                        cmocka_unit_test_setup_teardown(a_chain_that_stands_still_comes_to_nothing,
+                                        plan_stage_make, plan_stage_remove),
                         cmocka_unit_test_setup_teardown(a_hold_is_told_with_its_next_try, plan_stage_make,
                                         plan_stage_remove),
                         cmocka_unit_test_setup_teardown(
