@@ -99,8 +99,9 @@ static const struct command commands[] = {
                                         "In the quotes "
                                         "behind RANGE may stand\nfrom=HEIGHT (a release of the range may "
                                         "run from there on), mode=before (the "
-                                        "chain changes its\nrules by itself: it may run at once, and must "
-                                        "before HEIGHT), "
+                                        "chain changes its\nrules by itself: it may run at once, or from "
+                                        "the "
+                                        "last exact boundary before it,\nand must before HEIGHT), "
                                         "protocol=WORD (shown in the plan).\n"
                                         "  interrex schedule set anvil 1300 '>=1.7.1 <2.0.0'\n"
                                         "  interrex schedule set anvil 1300 '>=1.7.1 from=1200'"},
