@@ -118,8 +118,9 @@ static void put_boundary(FILE *out, const json_t *boundary, const struct text_st
         if (is_swap && json_is_integer(json_object_get(boundary, "from")))
                 (void)fprintf(out,
                                 "    it may run from height %" JSON_INTEGER_FORMAT
-                                " on; this node goes over at %" JSON_INTEGER_FORMAT "\n",
+                                " on; this node %s over at %" JSON_INTEGER_FORMAT "\n",
                                 json_integer_value(json_object_get(boundary, "from")),
+                                json_is_string(json_object_get(boundary, "release")) ? "goes" : "would go",
                                 json_integer_value(json_object_get(boundary, "rolls_at")));
         json_array_foreach(json_object_get(boundary, "problems"), i, item) {
                 text_put_coloured(out, style, COLOUR_BAD, "    ! ");

@@ -283,6 +283,21 @@ static void the_plan_says_nothing_of_who_never_ran(void **state) {
         stage_assert_says(s->out, "anvil  no release\n");
 }
 
+static void the_plan_says_where_in_its_window_a_node_goes_over(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s,
+                        &(const struct script){.plan = "{\"node\":\"anvil\",\"release\":\"1.7.1\","
+                                                       "\"boundaries\":[{\"height\":90,\"point\":\"90\","
+                                                       "\"is_swap\":true,\"release\":null,\"from\":20,"
+                                                       "\"rolls_at\":64},{\"height\":99,\"point\":\"99\","
+                                                       "\"is_swap\":true,\"release\":\"2.0.0\",\"from\":91,"
+                                                       "\"rolls_at\":94}]}"});
+        assert_int_equal(stage_run_cli(s, "plan"), EXIT_FAILED);
+        stage_assert_says(s->out, "it may run from height 20 on; this node would go over at 64\n");
+        stage_assert_says(s->out, "it may run from height 91 on; this node goes over at 94\n");
+}
+
 static void a_report_can_be_kept_as_a_page(void **state) {
         struct scratch *s = *state;
         char command[300], page[256], missing[300];
@@ -316,6 +331,7 @@ int main(void) {
                         TEST(what_does_not_run_is_told_with_its_configuration),
                         TEST(the_status_of_several_nodes_is_a_line_each),
                         TEST(the_plan_of_a_held_node_is_red),
+                        TEST(the_plan_says_where_in_its_window_a_node_goes_over),
                         TEST(the_plan_says_nothing_of_who_never_ran),
                         TEST(the_plan_tells_where_a_boundary_of_another_unit_lies),
                         TEST(a_report_can_be_kept_as_a_page),
