@@ -63,6 +63,24 @@ static void append_armed(struct director *director, struct ahead *ahead) {
         append(director, ahead, &ahead->armed);
 }
 
+/* As schedule_place() will see it. */
+static bool is_overtaken(const struct boundary *boundary, const struct boundary *in_force) {
+        bool may_go_back = boundary->height != SCHEDULE_NO_HEIGHT || !in_force ||
+                           (in_force->rule.unit == boundary->rule.unit && in_force->rule.at <= boundary->rule.at);
+        return !may_go_back && range_lies_below(&boundary->range, &in_force->range);
+}
+
+static void note_overtaken(const struct schedule *schedule, uint64_t from, struct ahead *ahead) {
+        const struct boundary *in_force = NULL;
+        for (size_t i = 0; i < schedule->n && schedule->boundaries[i].height <= from; i++)
+                in_force = &schedule->boundaries[i];
+        for (size_t i = 0; i < ahead->n; i++) {
+                ahead->items[i].is_overtaken = is_overtaken(ahead->items[i].boundary, in_force);
+                if (!ahead->items[i].is_overtaken)
+                        in_force = ahead->items[i].boundary;
+        }
+}
+
 int ahead_list(struct director *director, struct ahead *ret_ahead) {
         const struct schedule *schedule = &director->schedule;
         const struct machine *machine = &director->record.machine;
@@ -82,6 +100,7 @@ int ahead_list(struct director *director, struct ahead *ret_ahead) {
         for (size_t i = 0; i < schedule->n_pending; i++)
                 append(director, ret_ahead, &schedule->pending[i]);
         qsort(ret_ahead->items, ret_ahead->n, sizeof(*ret_ahead->items), compare);
+        note_overtaken(schedule, from, ret_ahead);
         return 0;
 }
 

@@ -8,6 +8,7 @@ struct ahead_item {
         const struct boundary *boundary;
         uint64_t comes_in; /* microseconds, if blocks come as they did; USEC_INFINITY: nothing tells */
         bool is_armed;     /* an upgrade waits for it, or is on its way there, and has not failed yet */
+        bool is_overtaken; /* when it comes, what asks for higher versions will be in force: it will count as one before that */
 };
 
 /* Must stay where it is: an item may point into it. */

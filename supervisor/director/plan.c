@@ -218,7 +218,8 @@ static json_t *plan_boundary(struct director *director, const struct ahead_item 
         json_t *object = json_object(), *problems = json_array();
         char release[MACHINE_RELEASE_MAX], old[MACHINE_RELEASE_MAX], missing[MACHINE_REASON_MAX];
         struct version version;
-        bool stays = !item->is_armed && version_parse(before, &version) >= 0 && range_allows(&boundary->range, &version);
+        bool stays = !item->is_armed && version_parse(before, &version) >= 0 &&
+                     (item->is_overtaken || range_allows(&boundary->range, &version));
         text_copy(old, sizeof(old), before);
         if (item->is_armed)
                 text_copy(release, sizeof(release), director->record.machine.candidate_release);

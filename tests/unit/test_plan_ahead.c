@@ -61,6 +61,25 @@ static void what_comes_first_is_planned_first(void **state) {
         assert_order(stage, expected);
 }
 
+/* Versions go back only at a height: see schedule_place(). */
+static void what_was_overtaken_takes_nobody_back(void **state) {
+        struct plan_stage *stage = *state;
+        char expected[128], first[64], second[64];
+        uint64_t at = now_realtime() / USEC_PER_SEC + 90;
+        plan_stage_schedule(stage, UNIT_HEIGHT, HEIGHT + 10, "3.x");
+        plan_stage_schedule(stage, UNIT_TIME, at, "2.x");
+        plan_stage_schedule(stage, UNIT_TIME, at + 1, "1.x");
+        boundary_format_point(UNIT_TIME, at, first, sizeof(first));
+        boundary_format_point(UNIT_TIME, at + 1, second, sizeof(second));
+        (void)snprintf(expected, sizeof(expected), "670 -> 3.0.1\n%s stays 3.0.1\n%s stays 3.0.1\n", first,
+                        second);
+        assert_order(stage, expected);
+        schedule_done(&stage->director.schedule);
+        plan_stage_schedule(stage, UNIT_EPOCH, 6, "2.x");
+        plan_stage_schedule(stage, UNIT_EPOCH, 7, "1.x"); /* of one unit the order is known, and meant */
+        assert_order(stage, "epoch:6 -> 2.0.0\nepoch:7 -> 1.7.1\n");
+}
+
 /* Nothing tells how far the height is: the others are behind it. */
 static void without_a_rate_heights_come_first(void **state) {
         struct plan_stage *stage = *state;
@@ -156,6 +175,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test_setup_teardown(what_comes_first_is_planned_first, plan_stage_make,
                                         plan_stage_remove),
+                        cmocka_unit_test_setup_teardown(what_was_overtaken_takes_nobody_back,
+                                        plan_stage_make, plan_stage_remove),
                         cmocka_unit_test_setup_teardown(without_a_rate_heights_come_first, plan_stage_make,
                                         plan_stage_remove),
                         cmocka_unit_test_setup_teardown(who_fails_in_a_window_is_rolled_back,
