@@ -338,7 +338,8 @@ int enter_stopping(struct step *step) {
         }
         if (candidate_lives) {
                 act(step, ACTION_THAW, m->candidate);
-                act(step, ACTION_TERMINATE, m->candidate);
+                /* One that waits at its lock would not hear a signal that it handles, and has nothing that could be lost. */
+                act(step, m->past_fence ? ACTION_TERMINATE : ACTION_KILL, m->candidate);
         }
         if (current_lives) {
                 act(step, ACTION_THAW, m->current);

@@ -77,6 +77,22 @@ static void a_release_that_fails_before_the_flip_is_taken_back_with_the_state(vo
         assert_non_null(strstr(life.machine.reason, "status 2"));
 }
 
+/* It waits at its lock, where it hears no signal that it handles: the old one's users would wait for its end. */
+static void who_has_not_met_the_state_is_not_asked_to_end(void **state) {
+        struct life life = running();
+        (void)state;
+        (void)feed(&life, EVENT_UPGRADE, 0, "2.0.0");
+        (void)feed(&life, EVENT_VERIFIED, 0, NULL);
+        assert_int_equal(feed(&life, EVENT_STOP, 0, NULL), 1);
+        assert_true(did(&life, ACTION_KILL, 2));
+        assert_false(did(&life, ACTION_TERMINATE, 2));
+        assert_true(did(&life, ACTION_TERMINATE, 1));
+        life = proving(false);
+        (void)feed(&life, EVENT_PROVED, 2, NULL);
+        assert_int_equal(feed(&life, EVENT_STOP, 0, NULL), 1);
+        assert_true(did(&life, ACTION_TERMINATE, 2));
+}
+
 static void a_release_that_fails_before_the_fence_changes_nothing(void **state) {
         struct life life = running();
         (void)state;
@@ -182,9 +198,14 @@ static void overlap_goes_back_at_once(void **state) {
         assert_false(did(&life, ACTION_RETIRE, 1));
         (void)feed(&life, EVENT_DRAINED, 0, NULL);
         assert_true(did(&life, ACTION_FREEZE, 1));
+        /* I3: the next boundary may come in probation, and there is one gate. */
+        assert_true(did(&life, ACTION_ARM_GATE, 2));
+        assert_true(place_of(&life, ACTION_FREEZE) < place_of(&life, ACTION_ARM_GATE));
         (void)feed(&life, EVENT_UNHEALTHY, 2, "status 500");
         assert_int_equal(life.machine.phase, PHASE_ABORTING);
         assert_true(place_of(&life, ACTION_THAW) < place_of(&life, ACTION_FLIP));
+        assert_true(did(&life, ACTION_ARM_GATE, 1));
+        assert_true(place_of(&life, ACTION_ARM_GATE) < place_of(&life, ACTION_THAW));
         (void)feed(&life, EVENT_EMPTY, 2, NULL);
         assert_int_equal(life.machine.phase, PHASE_RUNNING);
         assert_int_equal(life.machine.current, 1);
@@ -341,6 +362,7 @@ int main(void) {
                         cmocka_unit_test(a_gap_lasts_while_nobody_serves),
                         cmocka_unit_test(I2_the_fence_is_released_only_when_the_old_cgroup_is_empty),
                         cmocka_unit_test(a_release_that_fails_before_the_flip_is_taken_back_with_the_state),
+                        cmocka_unit_test(who_has_not_met_the_state_is_not_asked_to_end),
                         cmocka_unit_test(a_release_that_fails_before_the_fence_changes_nothing),
                         cmocka_unit_test(
                                         I3_at_a_breaking_boundary_the_old_release_does_not_come_back_without_an_exact_gate),
