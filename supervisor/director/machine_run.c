@@ -25,6 +25,51 @@ static bool has_come_to_its_end(const struct step *step) {
                !step->settings->gate_holds && strcmp(m->current_release, m->candidate_release) != 0;
 }
 
+/* What the state asks for, where that was read before anything is started; "": it was not. */
+static const char *asked_for(const struct step *step) {
+        return step->event->flag && step->event->text ? step->event->text : "";
+}
+
+static bool goes_back(const struct machine *m) {
+        return m->phase == PHASE_RETURNING || m->phase == PHASE_RESTORING || m->phase == PHASE_REVIVING;
+}
+
+/* Users have met the new release, and it has come as far as the schedule lets it go: there is no more progress to wait for. */
+static void pass_what_has_come_to_its_end(struct step *step) {
+        struct machine *m = step->machine;
+        const char *asked = asked_for(step);
+        if (!m->flipped || goes_back(m) || *asked == '\0' || strcmp(asked, m->candidate_release) == 0)
+                return;
+        text_copy(m->previous_release, sizeof(m->previous_release), m->kind == SWAP_ROLLBACK ? "" : m->current_release);
+        text_copy(m->current_release, sizeof(m->current_release), m->candidate_release);
+        m->must_not_run = m->may_serve = false;
+        finish(step, OUTCOME_COMMITTED);
+}
+
+/* True: the swap goes on without the old release. That it is at its end the state says, or the gate has said. */
+static bool take_what_is_asked_for(struct step *step) {
+        struct machine *m = step->machine;
+        const char *asked = asked_for(step);
+        if (*asked == '\0' || m->past_fence || m->state_is_old || strcmp(m->current_release, asked) == 0)
+                return has_come_to_its_end(step);
+        m->must_not_run = m->may_serve = false; /* that was about another release, or another state */
+        if (m->kind == SWAP_UPGRADE && m->boundary != MACHINE_NO_HEIGHT && strcmp(m->candidate_release, asked) == 0)
+                return true;
+        text_copy(m->current_release, sizeof(m->current_release), asked);
+        if (m->kind != SWAP_NONE) {
+                because(step, "the state asked for another release when the supervisor was started again");
+                finish(step, OUTCOME_ABORTED);
+        }
+        return false;
+}
+
+static int go_on_without_the_old_one(struct step *step) {
+        struct machine *m = step->machine;
+        m->overlap = false;
+        m->gate_was_hit = true;
+        return enter_preparing(step);
+}
+
 /* The keeper is new, so no process and no socket of before exists. What the journal says was decided still holds. */
 int on_cold_start(struct step *step) {
         struct machine *m = step->machine;
@@ -35,11 +80,9 @@ int on_cold_start(struct step *step) {
                 text_copy(m->current_release, sizeof(m->current_release), step->event->text);
         }
         m->stop_is_wanted = false;
-        if (step->event->flag && !m->past_fence && !m->state_is_old && strcmp(m->current_release, step->event->text) != 0) {
-                text_copy(m->current_release, sizeof(m->current_release), step->event->text);
-                m->must_not_run = m->may_serve = false; /* that was about another release */
-        }
-        if (m->flipped && m->phase != PHASE_RETURNING && m->phase != PHASE_RESTORING && m->phase != PHASE_REVIVING) {
+        pass_what_has_come_to_its_end(step);
+        bool goes_on = take_what_is_asked_for(step);
+        if (m->flipped && !goes_back(m)) {
                 /* Users had met the new release: it goes on being tried. */
                 m->overlap = false;
                 m->candidate = new_generation(m);
@@ -57,15 +100,11 @@ int on_cold_start(struct step *step) {
                 because(step, "the machine or the supervisor went down before the new release had begun");
                 finish(step, OUTCOME_ABORTED);
         } else {
-                bool goes_on = has_come_to_its_end(step);
                 forget_candidate(m);
                 m->snapshot_taken = false;                         /* the state goes on from it */
                 m->breaking = m->breaking && m->kind != SWAP_NONE; /* it may have been held at a boundary */
-                if (goes_on) {
-                        m->overlap = false;
-                        m->gate_was_hit = true;
-                        return enter_preparing(step);
-                }
+                if (goes_on)
+                        return go_on_without_the_old_one(step);
                 if (!m->must_not_run)
                         m->reason[0] = '\0'; /* why it was given up, by a supervisor before this one */
         }

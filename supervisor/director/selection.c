@@ -109,15 +109,19 @@ static void ask(struct director *director) {
                 selection_on_height(director, MACHINE_NO_HEIGHT, strerror(-r));
 }
 
-/* What ran last stays, if it may go on: an operator may have gone back to it. */
+/* What ran last stays, if it may go on: an operator may have gone back to it. Then what a swap goes to. */
 static int choose(struct director *director, uint64_t height, char *release, size_t size) {
         const struct machine *machine = &director->record.machine;
-        const char *last = *machine->current_release ? machine->current_release : director->config->release;
+        const char *last = *machine->current_release ? machine->current_release : director->config->release, *next = NULL;
         struct release *releases = NULL;
         size_t n = 0;
         char why[400];
         struct version version = {0};
-        int best = -1;
+        int best = -1, second = -1;
+        if (*machine->candidate_release != '\0' && machine->flipped)
+                last = machine->candidate_release;
+        else if (*machine->candidate_release != '\0')
+                next = machine->candidate_release;
         int r = release_list(director->releases_dir, &releases, &n);
         if (r < 0)
                 return log_errno(r, "the releases in %s cannot be read", director->releases_dir);
@@ -128,9 +132,12 @@ static int choose(struct director *director, uint64_t height, char *release, siz
         }
         for (size_t i = 0; i < n; i++) {
                 versions[i] = releases[i].version;
-                if (last && strcmp(releases[i].text, last) == 0 && schedule_allows(&director->schedule, &versions[i], height + 1))
-                        best = (int) i;
+                if (!schedule_allows(&director->schedule, &versions[i], height + 1))
+                        continue;
+                best = last && strcmp(releases[i].text, last) == 0 ? (int) i : best;
+                second = next && strcmp(releases[i].text, next) == 0 ? (int) i : second;
         }
+        best = best < 0 ? second : best;
         if (best < 0)
                 best = schedule_select(&director->schedule, versions, n, height + 1, NULL);
         if (best >= 0)

@@ -115,6 +115,47 @@ static void a_gate_that_holds_lets_the_old_release_serve_meanwhile(void **state)
         assert_int_equal(life.machine.phase, PHASE_STARTING);
 }
 
+static int start_on(struct life *life, const char *asked) {
+        return feed(life, (struct machine_event){.type = EVENT_START, .text = asked, .flag = true});
+}
+
+/* The state was read, and it is the new release's turn: that is what the swap is for, with a snapshot and a way back. */
+static void I6_a_state_that_asks_for_the_new_release_lets_the_swap_go_on(void **state) {
+        (void)state;
+        for (int holds = 0; holds < 2; holds++) {
+                struct life life = snapshotting(holds);
+                assert_int_equal(start_on(&life, "2.0.0"), 1);
+                assert_int_equal(life.machine.phase, PHASE_PREPARING);
+                assert_string_equal(life.machine.current_release, "1.0.0");
+                assert_string_equal(life.machine.candidate_release, "2.0.0");
+        }
+}
+
+static void a_state_that_asks_for_a_third_release_ends_the_swap(void **state) {
+        struct life life = snapshotting(true);
+        (void)state;
+        assert_int_equal(start_on(&life, "3.0.0"), 1);
+        assert_int_equal(life.machine.phase, PHASE_STARTING);
+        assert_int_equal(life.machine.kind, SWAP_NONE);
+        assert_int_equal(life.machine.boundary, MACHINE_NO_HEIGHT);
+        assert_string_equal(life.machine.current_release, "3.0.0");
+}
+
+/* Started once more it would make a block too many. */
+static void I3_what_has_come_to_its_end_on_probation_is_not_started_again(void **state) {
+        struct life life = proving();
+        (void)state;
+        assert_int_equal(feed(&life, (struct machine_event){.type = EVENT_PROVED, .generation = 2}), 1);
+        struct life same = life;
+        assert_int_equal(start_on(&same, "2.0.0"), 1);
+        assert_int_equal(same.machine.phase, PHASE_PROVING);
+        assert_int_equal(start_on(&life, "3.0.0"), 1);
+        assert_int_equal(life.machine.phase, PHASE_STARTING);
+        assert_int_equal(life.machine.outcome, OUTCOME_COMMITTED);
+        assert_string_equal(life.machine.previous_release, "1.0.0");
+        assert_string_equal(life.machine.current_release, "3.0.0");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(I3_a_release_below_its_boundary_gives_the_state_back),
@@ -123,6 +164,9 @@ int main(void) {
                         cmocka_unit_test(a_release_at_its_next_boundary_has_come_far_enough),
                         cmocka_unit_test(I5_a_power_cut_after_the_last_block_does_not_start_the_old_release),
                         cmocka_unit_test(a_gate_that_holds_lets_the_old_release_serve_meanwhile),
+                        cmocka_unit_test(I6_a_state_that_asks_for_the_new_release_lets_the_swap_go_on),
+                        cmocka_unit_test(a_state_that_asks_for_a_third_release_ends_the_swap),
+                        cmocka_unit_test(I3_what_has_come_to_its_end_on_probation_is_not_started_again),
         };
         return cmocka_run_group_tests_name("gates that only tell", tests, NULL, NULL);
 }
