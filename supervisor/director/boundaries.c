@@ -210,16 +210,20 @@ static int foresee(const struct director *director, const struct schedule_change
         return r;
 }
 
-static int refuse_past(const struct schedule *schedule, const char *release, uint64_t denied, uint64_t height,
-                struct refusal *refusal) {
+/* The past cannot be changed: what runs must have been allowed to. */
+static int check_past(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
+        const char *release = planning_release_of(director, director->record.machine.serving);
+        _cleanup_(schedule_done) struct schedule schedule = {0};
+        uint64_t height = planning_height(director);
         const struct boundary *in_force = NULL;
+        struct version version;
         char line[BOUNDARY_TEXT_MAX] = "";
-        if (denied > height)
-                return refuse(refusal, CONTROL_ERROR_REFUSED,
-                                "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed",
-                                denied, height);
-        for (size_t i = 0; i < schedule->n && schedule->boundaries[i].height <= height; i++)
-                in_force = &schedule->boundaries[i];
+        if (height == MACHINE_NO_HEIGHT || version_parse(release, &version) < 0 ||
+                        !schedule_allows(&director->schedule, &version, height) ||
+                        foresee(director, change, height, &schedule) < 0 || schedule_allows(&schedule, &version, height))
+                return 0;
+        for (size_t i = 0; i < schedule.n && schedule.boundaries[i].height <= height; i++)
+                in_force = &schedule.boundaries[i];
         if (in_force)
                 boundary_format(&in_force->rule, line, sizeof(line));
         return refuse(refusal, CONTROL_ERROR_REFUSED,
@@ -228,24 +232,23 @@ static int refuse_past(const struct schedule *schedule, const char *release, uin
                         release, height, line);
 }
 
-/* The past cannot be changed: what runs must have been allowed to. By hand also a height that may be past by now is refused; a
- * document is given once, and what comes late in it is better held than passed. */
-static int check_past(struct director *director, const struct schedule_change *change, struct refusal *refusal) {
+/* What was told last is old already. A node that stops by itself, or stands, does not pass it. */
+int boundaries_check_near(struct director *director, const struct boundary_rule *rules, size_t n, struct refusal *ret_refusal) {
         const struct machine *machine = &director->record.machine;
-        const char *release = planning_release_of(director, machine->serving);
-        _cleanup_(schedule_done) struct schedule schedule = {0};
-        uint64_t height = planning_height(director), reached = height;
+        uint64_t height = planning_height(director), reached = planning_height_by_now(director);
+        bool stands = director->config->gate.kind == GATE_NODE || machine->gate_was_hit || machine->phase == PHASE_HELD ||
+                      planning_stands_still(director);
         struct version version;
-        if (height == MACHINE_NO_HEIGHT || version_parse(release, &version) < 0)
+        struct range range;
+        if (stands || version_parse(planning_release_of(director, machine->serving), &version) < 0)
                 return 0;
-        bool moves = !machine->gate_was_hit && machine->phase != PHASE_HELD && change->sequence == SCHEDULE_NO_SEQUENCE;
-        if (moves && planning_height_by_now(director) > height)
-                reached = planning_height_by_now(director);
-        if (schedule_first_denied(&director->schedule, &version, height) <= reached ||
-                        foresee(director, change, height, &schedule) < 0)
-                return 0;
-        uint64_t denied = schedule_first_denied(&schedule, &version, height);
-        return denied <= reached ? refuse_past(&schedule, release, denied, height, refusal) : 0;
+        for (size_t i = 0; i < n; i++)
+                if (is_native(director, &rules[i]) && rules[i].at > height && rules[i].at <= reached &&
+                                range_parse(rules[i].range, &range) >= 0 && !range_allows(&range, &version))
+                        return refuse(ret_refusal, CONTROL_ERROR_REFUSED,
+                                        "height %lu is too near: the node was seen at %lu and may have passed it before the gate is armed",
+                                        rules[i].at, height);
+        return 0;
 }
 
 static int check_unit(const struct director *director, const struct boundary_rule *rule, struct refusal *refusal) {

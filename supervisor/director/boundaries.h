@@ -14,6 +14,8 @@ int boundaries_load(struct director *director);
  * is refused. What has run already cannot be contradicted. An upgrade that is armed and is not asked for any more is cancelled. */
 int boundaries_set(struct director *director, const struct boundary_rule *rules, size_t n, uint64_t sequence,
                 struct refusal *ret_refusal);
+/* None of N rules, given by hand, denies the release that runs a height which that may have passed by now. */
+int boundaries_check_near(struct director *director, const struct boundary_rule *rules, size_t n, struct refusal *ret_refusal);
 int boundaries_remove(struct director *director, uint32_t unit, uint64_t at, struct refusal *ret_refusal);
 
 /* All of them stand there just so, under that number. */

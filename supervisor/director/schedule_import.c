@@ -35,7 +35,7 @@ int schedule_on_set(sd_bus_message *message, void *userdata, sd_bus_error *error
                 r = sd_bus_message_read(message, "t", &sequence);
         if (r < 0)
                 return r;
-        if (boundaries_set(userdata, rules, n, sequence, &refusal) < 0)
+        if (boundaries_check_near(userdata, rules, n, &refusal) < 0 || boundaries_set(userdata, rules, n, sequence, &refusal) < 0)
                 return sd_bus_error_set(error, refusal.name, refusal.text);
         return sd_bus_reply_method_return(message, "");
 }
