@@ -4,16 +4,12 @@
 #include "../lib/cgroup.h"
 #include "../lib/release.h"
 #include "../lib/release_files.h"
+#include "rehearsal_place.h"
 #include <fcntl.h>
 #include <fts.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -102,6 +98,8 @@ int rehearsal_start(struct rehearsal *rehearsal, char **ret_error) {
         (void)snprintf(rehearsal->cgroup, sizeof(rehearsal->cgroup), "interrex-rehearsal-%d", parent);
         _cleanup_free_ char *path = NULL;
         int r = cgroup_open_own(&path, &rehearsal->parent_cgroup_fd);
+        if (r >= 0 && asprintf(&rehearsal->cgroup_path, "%s/%s", path, rehearsal->cgroup) < 0)
+                r = -ENOMEM;
         if (r >= 0)
                 r = cgroup_make(rehearsal->parent_cgroup_fd, rehearsal->cgroup, &rehearsal->cgroup_fd);
         if (r < 0)
@@ -154,6 +152,8 @@ void rehearsal_end(struct rehearsal *rehearsal) {
                 (void)tree_remove(AT_FDCWD, rehearsal->directory);
         config_free(rehearsal->config);
         rehearsal->config = NULL;
+        free(rehearsal->cgroup_path);
+        rehearsal->cgroup_path = NULL;
 }
 
 /* The same words but for the release that starts. A line that begins with the key is the key: nothing else stands at the margin. */
@@ -237,31 +237,22 @@ static int forget_keys(const struct rehearsal *rehearsal, char **ret_error) {
                                : 0;
 }
 
-static int loopback_up(void) {
-        struct ifreq request = {.ifr_name = "lo"};
-        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-                return -errno;
-        request.ifr_flags |= IFF_UP;
-        return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
-}
-
 static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int parent) {
         int log = open(rehearsal->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        const char *step = NULL;
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (cgroup_write(rehearsal->cgroup_fd, "cgroup.procs", "0") < 0)
                 _exit(1);
         if (log < 0 || getppid() != parent || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0 ||
                         setsid() < 0)
                 _exit(1);
-        if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
-                        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || loopback_up() < 0 ||
-                        (rehearsal->has_snapshot &&
-                                        mount(rehearsal->snapshot, rehearsal->config->state.directory, NULL,
-                                                        MS_BIND, NULL) < 0)) {
-                (void)fprintf(stderr, "interrex: cannot make the namespaces of the rehearsal: %m\n");
+        int r = rehearsal_enter_place(rehearsal, &step);
+        if (r < 0) {
+                (void)fprintf(stderr, "interrex: the rehearsal cannot be cut off: cannot %s: %s\n", step,
+                                strerror(-r));
                 _exit(1);
         }
+        (void)unsetenv("NOTIFY_SOCKET"); /* what systemd is told is the live one's */
         (void)execl("/proc/self/exe", "interrex", "run", rehearsal->config_path, "--state-dir",
                         rehearsal->state_dir, "--run-dir", rehearsal->run_dir, NULL);
         _exit(127);

@@ -14,6 +14,7 @@ struct rehearsal {
         bool has_snapshot;
         uint64_t frozen_us; /* how long the live node stood still for the snapshot */
         char cgroup[48];
+        char *cgroup_path;
         int cgroup_fd, parent_cgroup_fd;
         int pid, pidfd; /* of the rehearsing supervisor; -1: none */
 };

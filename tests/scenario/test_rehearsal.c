@@ -2,8 +2,10 @@
 #include "support/scenario.h"
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define TIMEOUT_US (60 * USEC_PER_SEC)
 #define OUTSIDE_PORT 9999
@@ -53,7 +55,7 @@ SCENARIO(a_release_that_spoils_its_state_leaves_the_live_one_untouched) {
 SCENARIO(a_release_that_begins_anew_is_warned_of) {
         char elsewhere[160], faults[200];
         begin(s);
-        (void)snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", s->directory);
+        (void)snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", s->data);
         (void)snprintf(faults, sizeof(faults), "--state %s", elsewhere);
         assert_int_equal(mkdir(elsewhere, 0700), 0);
         assert_int_equal(chmod(elsewhere, 0777), 0);
@@ -97,6 +99,110 @@ SCENARIO(a_rehearsal_reaches_nobody) {
         assert_left_nothing(s);
 }
 
+/* The version that answers at a unix socket; -1: nobody does. */
+static int ask_unix(const char *path) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        char answer[512] = "";
+        int version = -1;
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        text_copy(address.sun_path, sizeof(address.sun_path), path);
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+                        send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL) != 18 ||
+                        recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) <= 0)
+                return -1;
+        const char *body = strstr(answer, "\r\n\r\n");
+        return body && sscanf(body, " %d.", &version) == 1 ? version : -1;
+}
+
+static void assert_both_answer(const char *held, const char *own) {
+        assert_int_equal(ask_unix(held), 1);
+        assert_int_equal(ask_unix(own), 1);
+}
+
+/* A path can have one socket only: one that the rehearsal makes there must not be the live node's. */
+SCENARIO(I1_whoever_asks_at_a_unix_socket_never_meets_what_is_rehearsed) {
+        char folder[160], held[200], own[200], arguments[300], more[300];
+        struct process rehearsal = {0};
+        int status = -1;
+        (void)snprintf(folder, sizeof(folder), "%s/sockets", s->directory);
+        (void)snprintf(held, sizeof(held), "%s/held", folder);
+        (void)snprintf(own, sizeof(own), "%s/own", folder);
+        (void)snprintf(arguments, sizeof(arguments), "--listen-fds, --unix, \"%s\"", own);
+        (void)snprintf(more, sizeof(more),
+                        "listen: [\"tcp:127.0.0.1:8545\", \"unix:%s\"]\nprobation: 200ms\n", held);
+        assert_int_equal(mkdir(folder, 0700), 0);
+        assert_int_equal(chmod(folder, 0777), 0);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0",
+                                                       .exec = "listen_fds: true",
+                                                       .arguments = arguments,
+                                                       .more = more});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_add_testnode(s, "2.0.0", "--start-ms 300");
+        scenario_start(s);
+        scenario_wait_height(s, 5, TIMEOUT_US);
+        const char *const words[] = {s->interrex, "rehearse", s->node, "2.0.0", "--state-dir", s->state_dir,
+                        "--run-dir", s->run_dir, NULL};
+        assert_int_equal(process_start(&(struct process_start){.arguments = words,
+                                                       .output_fd = -1,
+                                                       .error_fd = -1,
+                                                       .cgroup_fd = -1},
+                                         &rehearsal),
+                        0);
+        while (!process_ends_within(&rehearsal, 10 * USEC_PER_MSEC))
+                assert_both_answer(held, own);
+        assert_int_equal(process_wait(&rehearsal, TIMEOUT_US, &status), 0);
+        assert_int_equal(status, 0);
+        assert_both_answer(held, own);
+        assert_left_nothing(s);
+}
+
+static int listen_at(const char *path) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        text_copy(address.sun_path, sizeof(address.sun_path), path);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        assert_int_equal(chmod(path, 0666), 0);
+        return fd;
+}
+
+/* I8: a remote signer may be behind it. */
+SCENARIO(a_rehearsal_speaks_to_no_socket_of_this_machine) {
+        char folder[160], path[200], script[900];
+        (void)snprintf(folder, sizeof(folder), "%s/signer", s->directory);
+        (void)snprintf(path, sizeof(path), "%s/socket", folder);
+        assert_int_equal(mkdir(folder, 0755), 0);
+        begin(s);
+        _cleanup_close_ int signer = listen_at(path);
+        (void)snprintf(script, sizeof(script),
+                        "#!/usr/bin/python3\nimport socket, sys\n"
+                        "def is_deaf(path):\n"
+                        "    try: return socket.socket(socket.AF_UNIX).connect(path) is not None\n"
+                        "    except OSError: return True\n"
+                        "print('deaf' if is_deaf('%s') else 'heard', flush=True)\nsys.exit(3)\n",
+                        path);
+        scenario_add_script(s, "2.0.0", script);
+        assert_says(s, 1, "2.0.0", "| deaf");
+        assert_int_equal(accept(signer, NULL, NULL), -1);
+        assert_int_equal(errno, EAGAIN);
+        assert_left_nothing(s);
+}
+
+SCENARIO(a_rehearsal_writes_nothing_beside_its_state) {
+        char path[160], faults[200];
+        struct stat st;
+        begin(s);
+        (void)snprintf(path, sizeof(path), "%s/signatures", s->directory);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_int_equal(fchmod(fd, 0666), 0);
+        (void)snprintf(faults, sizeof(faults), "--signatures %s", path);
+        scenario_add_testnode(s, "2.0.0", faults);
+        assert_says(s, 1, "2.0.0", "signatures: Read-only file system");
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(st.st_size, 0);
+        assert_left_nothing(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(a_release_is_tried_while_the_node_runs_on),
@@ -105,6 +211,9 @@ int main(void) {
                         SCENARIO_TEST(a_release_that_begins_anew_is_warned_of),
                         SCENARIO_TEST(a_release_that_is_not_here_cannot_be_rehearsed),
                         SCENARIO_TEST(a_rehearsal_reaches_nobody),
+                        SCENARIO_TEST(I1_whoever_asks_at_a_unix_socket_never_meets_what_is_rehearsed),
+                        SCENARIO_TEST(a_rehearsal_speaks_to_no_socket_of_this_machine),
+                        SCENARIO_TEST(a_rehearsal_writes_nothing_beside_its_state),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("rehearsals", tests, NULL, NULL);
