@@ -4,9 +4,9 @@
 #include "../lib/cgroup.h"
 #include "../lib/release.h"
 #include "../lib/release_files.h"
+#include "interrupt.h"
 #include "rehearsal_place.h"
 #include <fcntl.h>
-#include <fts.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,17 +14,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define SNAPSHOT_NAME "rehearsal"
 #define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
-#define FREEZE_TIMEOUT_US (2 * USEC_PER_SEC)
 #define STOP_TIMEOUT_MS 60000
 
 static int write_config(
                 struct rehearsal *rehearsal, const char *config_path, const char *version, char **ret_error);
 static int copy_release(const struct rehearsal *rehearsal, const char *releases_dir, const char *version,
                 char **ret_error);
-static int freeze(int pid, int *ret_cgroup);
-static int forget_keys(const struct rehearsal *rehearsal, char **ret_error);
 static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int parent);
 
 int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,
@@ -45,53 +41,6 @@ int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, cons
         return r < 0 ? r : copy_release(rehearsal, releases_dir, version, ret_error);
 }
 
-/* PID 0: nobody has to stand still. No signal may end this process while the node does: it would for ever. */
-static int take_standing_still(
-                struct rehearsal *rehearsal, int pid, enum snapshot_kind kind, char **ret_error) {
-        _cleanup_close_ int cgroup = -1;
-        sigset_t all, before;
-        uint64_t begun_at = now_monotonic();
-        (void)sigfillset(&all);
-        (void)sigprocmask(SIG_SETMASK, &all, &before);
-        int r = pid > 0 ? freeze(pid, &cgroup) : 0;
-        if (r < 0)
-                (void)fail_with(ret_error, r, "the node (process %d) cannot be frozen for the snapshot: %s",
-                                pid, strerror(-r));
-        else
-                r = snapshot_take(&rehearsal->config->state, SNAPSHOT_NAME, kind, ret_error);
-        if (cgroup >= 0) {
-                (void)cgroup_write(cgroup, "cgroup.freeze", "0");
-                rehearsal->frozen_us = now_monotonic() - begun_at;
-        }
-        (void)sigprocmask(SIG_SETMASK, &before, NULL);
-        return r;
-}
-
-int rehearsal_snapshot(struct rehearsal *rehearsal, int pid, char **ret_error) {
-        const struct state_config *state = &rehearsal->config->state;
-        struct snapshot_plan plan;
-        if (!state->directory)
-                return 0;
-        int r = snapshot_plan(state, &plan);
-        if (r < 0 || plan.kind == SNAPSHOT_NONE || plan.kind == SNAPSHOT_HOOK)
-                return fail_with(ret_error, -EOPNOTSUPP, "there is nothing to rehearse on: %s",
-                                plan.kind == SNAPSHOT_HOOK ? "the snapshots of state.snapshot: hook are not "
-                                                             "made by interrex"
-                                                           : plan.reason);
-        /* One that an earlier rehearsal left when it was killed is of an older state. */
-        r = snapshot_remove(state, SNAPSHOT_NAME, ret_error);
-        if (r >= 0)
-                r = take_standing_still(
-                                rehearsal, plan.kind == SNAPSHOT_BTRFS ? 0 : pid, plan.kind, ret_error);
-        if (r < 0)
-                return r;
-        rehearsal->has_snapshot = true;
-        const char *name = strrchr(state->directory, '/');
-        (void)snprintf(rehearsal->snapshot, sizeof(rehearsal->snapshot), "%.*s/.%s.interrex-" SNAPSHOT_NAME,
-                        (int)(name - state->directory), state->directory, name + 1);
-        return forget_keys(rehearsal, ret_error);
-}
-
 int rehearsal_start(struct rehearsal *rehearsal, char **ret_error) {
         int parent = getpid();
         /* Of its own: in the one of the live node's supervisor it would take that one's generations for its own leftovers. */
@@ -104,29 +53,23 @@ int rehearsal_start(struct rehearsal *rehearsal, char **ret_error) {
                 r = cgroup_make(rehearsal->parent_cgroup_fd, rehearsal->cgroup, &rehearsal->cgroup_fd);
         if (r < 0)
                 return fail_with(ret_error, r, "cannot make a cgroup: %s", strerror(-r));
-        int pid = fork();
-        if (pid < 0)
-                return fail_with(ret_error, -errno, "cannot make a process: %s", strerror(errno));
-        if (pid == 0)
+        sigset_t all, before;
+        (void)sigfillset(&all);
+        (void)sigprocmask(SIG_SETMASK, &all, &before);
+        int pid = fork(), error = errno;
+        if (pid == 0) {
+                interrupt_release();
+                (void)sigprocmask(SIG_SETMASK, &before, NULL);
                 run_supervisor(rehearsal, parent);
+        }
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        if (pid < 0)
+                return fail_with(ret_error, -error, "cannot make a process: %s", strerror(error));
         rehearsal->pid = pid;
         rehearsal->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         return rehearsal->pidfd < 0 ? fail_with(ret_error, -errno, "cannot watch process %d: %s", pid,
                                                       strerror(errno))
                                     : 0;
-}
-
-uint64_t rehearsal_size(const struct rehearsal *rehearsal) {
-        char *const paths[] = {(char *)rehearsal->snapshot, NULL};
-        FTS *tree = rehearsal->has_snapshot ? fts_open(paths, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL)
-                                            : NULL;
-        uint64_t size = 0;
-        for (const FTSENT *entry; tree && (entry = fts_read(tree));)
-                if (entry->fts_info == FTS_F)
-                        size += (uint64_t)entry->fts_statp->st_blocks * 512;
-        if (tree)
-                (void)fts_close(tree);
-        return size;
 }
 
 void rehearsal_end(struct rehearsal *rehearsal) {
@@ -145,7 +88,8 @@ void rehearsal_end(struct rehearsal *rehearsal) {
                 (void)cgroup_remove(rehearsal->parent_cgroup_fd, rehearsal->cgroup);
         }
         close_fd(rehearsal->parent_cgroup_fd);
-        if (rehearsal->has_snapshot && snapshot_remove(&rehearsal->config->state, SNAPSHOT_NAME, &error) < 0)
+        if (*rehearsal->snapshot &&
+                        snapshot_remove(&rehearsal->config->state, REHEARSAL_SNAPSHOT, &error) < 0)
                 (void)fprintf(stderr, "interrex: the snapshot %s is still there: %s; remove it\n",
                                 rehearsal->snapshot, error ? error : "?");
         if (*rehearsal->directory)
@@ -203,38 +147,6 @@ static int copy_release(const struct rehearsal *rehearsal, const char *releases_
         return r < 0 ? r
                      : release_add(to, version, from, rehearsal->config->exec.command, NULL, &existed,
                                        ret_error);
-}
-
-/* Frozen when the kernel says so: a write that is under way must not be half in the snapshot. */
-static int freeze(int pid, int *ret_cgroup) {
-        _cleanup_close_ int cgroup = -1;
-        _cleanup_free_ char *path = NULL;
-        int r = cgroup_open_of(pid, &path, &cgroup);
-        if (r < 0)
-                return r;
-        r = cgroup_freeze_and_wait(cgroup, FREEZE_TIMEOUT_US);
-        if (r < 0) {
-                (void)cgroup_write(cgroup, "cgroup.freeze", "0");
-                return r;
-        }
-        *ret_cgroup = TAKE_FD(cgroup);
-        return 0;
-}
-
-/* I8: nothing that could sign is there. */
-static int forget_keys(const struct rehearsal *rehearsal, char **ret_error) {
-        const struct state_config *state = &rehearsal->config->state;
-        _cleanup_close_ int fd =
-                        state->signer == SIGNER_FILES ? directory_open(AT_FDCWD, rehearsal->snapshot) : -1;
-        for (size_t i = 0; fd >= 0 && state->keep && state->keep[i]; i++) {
-                int r = tree_remove(fd, state->keep[i]);
-                if (r < 0)
-                        return fail_with(ret_error, r, "cannot take %s out of the snapshot: %s",
-                                        state->keep[i], strerror(-r));
-        }
-        return state->signer == SIGNER_FILES && fd < 0
-                               ? fail_with(ret_error, fd, "cannot open the snapshot %s", rehearsal->snapshot)
-                               : 0;
 }
 
 static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int parent) {

@@ -2,6 +2,7 @@
 #include "../lib/release.h"
 #include "../lib/version.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "node.h"
 #include "output.h"
 #include "rehearsal.h"
@@ -50,6 +51,7 @@ int command_rehearse(const struct arguments *arguments) {
         status = find_release(&node, arguments->words[0]);
         if (status != 0)
                 return status;
+        interrupt_catch();
         _cleanup_close_ int lock = open(node.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         /* One of a swap that was given up ends by itself. */
         if (lock < 0 || flock(lock, arguments->at_gate ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
@@ -62,6 +64,7 @@ int command_rehearse(const struct arguments *arguments) {
         if (status == 0)
                 status = report(arguments, &node, &rehearsal, &outcome);
         json_decref(outcome.status);
+        interrupt_block();
         rehearsal_end(&rehearsal);
         return status;
 }
@@ -97,18 +100,26 @@ static int rehearse(const struct arguments *arguments, const struct node *node, 
         int r = config ? rehearsal_prepare(rehearsal, config, node->releases, arguments->words[0], &error)
                        : -ENOENT;
         if (r >= 0)
-                r = rehearsal_snapshot(rehearsal, pid, &error);
+                r = rehearsal_snapshot(rehearsal, pid, node_supervisor(node), &error);
         const json_t *height = json_object_get(live, "height");
         outcome->live_height = json_is_integer(height) ? json_integer_value(height) : -1;
         outcome->size_before = rehearsal_size(rehearsal);
         uint64_t begun_at = now_monotonic();
         if (r >= 0)
                 r = rehearsal_start(rehearsal, &error);
-        if (r < 0) {
+        if (r < 0 && !interrupt_came()) {
                 log_error("nothing was rehearsed: %s", error ? error : strerror(-r));
                 return EXIT_FAILED;
         }
-        watch(arguments, node, rehearsal, outcome);
+        if (r >= 0)
+                watch(arguments, node, rehearsal, outcome);
+        if (interrupt_came()) {
+                log_error("the rehearsal of release %s is broken off, and what it made is removed: nothing "
+                          "was "
+                          "learned about the release",
+                                arguments->words[0]);
+                return EXIT_FAILED;
+        }
         outcome->took_us = now_monotonic() - begun_at;
         outcome->size_after = rehearsal_size(rehearsal);
         return 0;
@@ -158,7 +169,7 @@ static void watch(const struct arguments *arguments, const struct node *live, st
         there.run_dir = rehearsal->run_dir;
         there.node = rehearsal->config->node;
         text_copy(outcome->reason, sizeof(outcome->reason), "it was not healthy within deadlines.prove");
-        for (unsigned look = 0; now_monotonic() < deadline; look++) {
+        for (unsigned look = 0; now_monotonic() < deadline && !interrupt_came(); look++) {
                 if (has_left_gate(arguments, live, look)) {
                         text_copy(outcome->reason, sizeof(outcome->reason),
                                         "the node stands at its gate no more");

@@ -4,6 +4,7 @@
 #include "connections.h"
 #include "counters.h"
 #include "elsewhere.h"
+#include "frozen.h"
 #include "gate.h"
 #include "gate_check.h"
 #include "gate_uprobe.h"
@@ -266,6 +267,7 @@ static json_t *degraded(struct director *director, const json_t *status) {
         if (director->record.journal_was_lost)
                 append(array, "the journal was lost, and the gate stays where it had been set: set the schedule again");
         append(array, director->stray);
+        frozen_describe(director, append_to, array);
         append_elsewhere(director, array, director->record.machine.serving);
         if (director->watch.generation != director->record.machine.serving)
                 append_elsewhere(director, array, director->watch.generation);

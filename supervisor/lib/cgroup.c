@@ -119,6 +119,13 @@ int cgroup_wait_frozen(int cgroup_fd, uint64_t timeout_us) {
         return events < 0 ? -errno : wait_until(events, "frozen 1", true, now_monotonic() + timeout_us);
 }
 
+int cgroup_is_frozen(int cgroup_fd) {
+        _cleanup_close_ int events = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (events < 0)
+                return errno == ENOENT || errno == ENODEV ? 0 : -errno;
+        return says(events, "frozen 1");
+}
+
 int cgroup_freeze_and_wait(int cgroup_fd, uint64_t timeout_us) {
         int r = cgroup_write(cgroup_fd, "cgroup.freeze", "1");
         return r < 0 ? r : cgroup_wait_frozen(cgroup_fd, timeout_us);

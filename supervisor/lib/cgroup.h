@@ -26,6 +26,9 @@ int cgroup_freeze_and_wait(int cgroup_fd, uint64_t timeout_us);
 /* Waits for what somebody has asked for already. */
 int cgroup_wait_frozen(int cgroup_fd, uint64_t timeout_us);
 
+/* 1: everything in it and below stands frozen, by whomever; 0: not, or the folder is gone; -errno. */
+int cgroup_is_frozen(int cgroup_fd);
+
 /* Kills everything in it and below and waits until it is empty. -ETIMEDOUT. */
 int cgroup_kill_and_wait(int cgroup_fd, uint64_t timeout_us);
 
