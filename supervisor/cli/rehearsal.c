@@ -5,6 +5,7 @@
 #include "../lib/release.h"
 #include "../lib/release_files.h"
 #include "interrupt.h"
+#include "rehearsal_leftovers.h"
 #include "rehearsal_place.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -25,30 +26,29 @@ static _Noreturn void run_supervisor(const struct rehearsal *rehearsal, int pare
 
 int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,
                 const char *version, char **ret_error) {
-        text_copy(rehearsal->directory, sizeof(rehearsal->directory),
-                        "/tmp/interrex-rehearsal.XXXXXX"); /* for mkdtemp() */
-        /* The roles of its supervisor are other users. */
-        if (!mkdtemp(rehearsal->directory) || chmod(rehearsal->directory, 0755) < 0) {
-                rehearsal->directory[0] = '\0';
-                return fail_with(ret_error, -errno, "cannot make a folder in /tmp: %s", strerror(errno));
-        }
+        rehearsal_sweep();
+        int r = rehearsal_make_directory(rehearsal);
+        if (r < 0)
+                return fail_with(ret_error, r, "cannot make a folder in /tmp: %s", strerror(-r));
         (void)snprintf(rehearsal->state_dir, sizeof(rehearsal->state_dir), "%s/state", rehearsal->directory);
         (void)snprintf(rehearsal->run_dir, sizeof(rehearsal->run_dir), "%s/run", rehearsal->directory);
         (void)snprintf(rehearsal->config_path, sizeof(rehearsal->config_path), "%s/node.yaml",
                         rehearsal->directory);
         (void)snprintf(rehearsal->log, sizeof(rehearsal->log), "%s/log", rehearsal->directory);
-        int r = write_config(rehearsal, config_path, version, ret_error);
+        r = write_config(rehearsal, config_path, version, ret_error);
         return r < 0 ? r : copy_release(rehearsal, releases_dir, version, ret_error);
 }
 
 int rehearsal_start(struct rehearsal *rehearsal, char **ret_error) {
         int parent = getpid();
         /* Of its own: in the one of the live node's supervisor it would take that one's generations for its own leftovers. */
-        (void)snprintf(rehearsal->cgroup, sizeof(rehearsal->cgroup), "interrex-rehearsal-%d", parent);
+        (void)snprintf(rehearsal->cgroup, sizeof(rehearsal->cgroup), REHEARSAL_CGROUP "%d", parent);
         _cleanup_free_ char *path = NULL;
         int r = cgroup_open_own(&path, &rehearsal->parent_cgroup_fd);
         if (r >= 0 && asprintf(&rehearsal->cgroup_path, "%s/%s", path, rehearsal->cgroup) < 0)
                 r = -ENOMEM;
+        if (r >= 0)
+                r = rehearsal_note_cgroup(rehearsal);
         if (r >= 0)
                 r = cgroup_make(rehearsal->parent_cgroup_fd, rehearsal->cgroup, &rehearsal->cgroup_fd);
         if (r < 0)
@@ -94,6 +94,7 @@ void rehearsal_end(struct rehearsal *rehearsal) {
                                 rehearsal->snapshot, error ? error : "?");
         if (*rehearsal->directory)
                 (void)tree_remove(AT_FDCWD, rehearsal->directory);
+        close_fd(rehearsal->lock_fd);
         config_free(rehearsal->config);
         rehearsal->config = NULL;
         free(rehearsal->cgroup_path);

@@ -11,6 +11,7 @@
 struct rehearsal {
         struct config *config;
         char directory[64];              /* scratch: state, run, node.yaml, log */
+        int lock_fd;                     /* it, locked for as long as this process lives */
         char state_dir[96], run_dir[96]; /* of the rehearsing supervisor */
         char config_path[96], log[96];
         char snapshot[PATH_MAX]; /* not empty: it, or a part of it, may be there */
@@ -23,7 +24,8 @@ struct rehearsal {
 };
 
 /* What rehearsal_prepare() begins with, and rehearsal_end() may be given. */
-#define REHEARSAL_NONE ((struct rehearsal){.pid = -1, .pidfd = -1, .cgroup_fd = -1, .parent_cgroup_fd = -1})
+#define REHEARSAL_NONE \
+        ((struct rehearsal){.pid = -1, .pidfd = -1, .cgroup_fd = -1, .parent_cgroup_fd = -1, .lock_fd = -1})
 
 /* Reads the configuration and makes the scratch folder, with the release from RELEASES_DIR and a configuration that starts it. */
 int rehearsal_prepare(struct rehearsal *rehearsal, const char *config_path, const char *releases_dir,

@@ -148,6 +148,16 @@ SCENARIO(a_node_runs_on_when_all_of_its_rehearsal_is_killed_in_the_snapshot) {
         assert_next_leaves_nothing(s, run.pid);
 }
 
+SCENARIO(what_is_killed_while_it_proves_the_release_is_cleaned_up_by_the_next) {
+        begin(s);
+        struct run run = rehearse(s, "3.0.0");
+        wait_supervisor(s, &run);
+        assert_int_equal(kill(run.pid, SIGKILL), 0);
+        end(&run, 128 + SIGKILL, "");
+        assert_next_leaves_nothing(s, run.pid);
+        assert_runs_on(s);
+}
+
 SCENARIO(a_rehearsal_that_is_broken_off_cleans_up) {
         static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
         begin(s);
@@ -181,6 +191,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(a_node_runs_on_when_its_rehearsal_is_killed_in_the_snapshot),
                         SCENARIO_TEST(a_node_runs_on_when_all_of_its_rehearsal_is_killed_in_the_snapshot),
+                        SCENARIO_TEST(what_is_killed_while_it_proves_the_release_is_cleaned_up_by_the_next),
                         SCENARIO_TEST(a_rehearsal_that_is_broken_off_cleans_up),
                         SCENARIO_TEST(a_node_that_somebody_froze_is_told_of),
         };
