@@ -191,6 +191,20 @@ static json_t *cut_off(struct director *director) {
         return object;
 }
 
+/* A served address may be one by which blocks are handed in. */
+static void append_made_in_hold(struct director *director, json_t *array) {
+        const struct unit *unit = unit_find(director, director->record.machine.cut_off);
+        uint64_t held_at = director->record.follow.held_at;
+        char text[400];
+        if (!unit || unit->height == MACHINE_NO_HEIGHT || held_at == MACHINE_NO_HEIGHT || unit->height < held_at)
+                return;
+        (void) snprintf(text, sizeof(text),
+                        "release %.100s has made blocks %lu to %lu while it was held, which the schedule forbids: somebody hands them in by a "
+                        "served address; take that out of hold.serve, and put a state from before block %lu back",
+                        director->record.machine.current_release, held_at, unit->height, held_at);
+        append(array, text);
+}
+
 static void append_cut_off(struct director *director, json_t *array) {
         uint64_t counts[HOLD_WAYS];
         char text[400] = "held, and cut off from its peers: it serves only";
@@ -262,6 +276,7 @@ static json_t *degraded(struct director *director, const json_t *status) {
         json_t *array = json_array();
         char text[700], signing[700];
         append_cut_off(director, array);
+        append_made_in_hold(director, array);
         append(array, way_out);
         append(array, director->journal_complaint);
         if (director->record.journal_was_lost)

@@ -131,6 +131,20 @@ SCENARIO(I6_without_a_successor_it_serves_too) {
         scenario_stop(s);
 }
 
+/* As by a served address by which blocks can be handed in; this node makes them itself. */
+SCENARIO(a_block_that_is_made_in_a_hold_is_told) {
+        scenario_configure_testnode(s, &(struct scenario_testnode){.block_ms = 200,
+                                                       .release = "1.0.0",
+                                                       .more = "gate: {kind: log, pattern: 'committed "
+                                                               "height=([0-9]+)', overshoot: allow}\n"
+                                                               "hold: {serve: [\"tcp:127.0.0.1:8545\"]}"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_expect(s, 0, "schedule", "set", s->node, "12", ">=2.0.0", NULL);
+        scenario_start(s);
+        json_decref(scenario_wait_status(s, scenario_is_degraded, "has made blocks 12 to ", TIMEOUT_US));
+        scenario_stop(s);
+}
+
 /* The same without hold.serve: nothing runs, and connections wait. */
 SCENARIO(what_is_not_configured_is_stopped) {
         configure(s, "");
@@ -212,6 +226,7 @@ int main(void) {
                         HOLD_TEST(I6_users_read_at_the_last_height_while_no_peer_is_followed),
                         HOLD_TEST(I3_it_stays_cut_off_whoever_is_killed),
                         HOLD_TEST(I6_without_a_successor_it_serves_too),
+                        HOLD_TEST(a_block_that_is_made_in_a_hold_is_told),
                         HOLD_TEST(what_is_not_configured_is_stopped),
                         HOLD_TEST(I3_what_cannot_be_cut_off_is_stopped),
                         HOLD_TEST(I3_without_kernel_programs_at_the_cgroup_it_is_stopped),
