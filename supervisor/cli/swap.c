@@ -240,14 +240,20 @@ static int begin_swap(const struct node *node, const struct swap_request *reques
         }
 }
 
+/* SIGUSR1 is our own word that nothing is waited for any more. */
+static void watched_signals(sigset_t *signals) {
+        (void)sigemptyset(signals);
+        (void)sigaddset(signals, SIGINT);
+        (void)sigaddset(signals, SIGUSR1);
+}
+
 /* The call to the director blocks, so the signal is waited for beside it. */
 static void *on_interrupt(void *userdata) {
         const struct interruption *about = userdata;
         sigset_t interrupt;
         int signal_number;
-        (void)sigemptyset(&interrupt);
-        (void)sigaddset(&interrupt, SIGINT);
-        if (sigwait(&interrupt, &signal_number) != 0)
+        watched_signals(&interrupt);
+        if (sigwait(&interrupt, &signal_number) != 0 || signal_number != SIGINT)
                 return NULL;
         const char *name = about->node->name;
         if (about->can_be_cancelled)
@@ -269,8 +275,7 @@ static void *on_interrupt(void *userdata) {
 static void interruption_begin(struct interruption *about) {
         struct sigaction action;
         sigset_t interrupt;
-        (void)sigemptyset(&interrupt);
-        (void)sigaddset(&interrupt, SIGINT);
+        watched_signals(&interrupt);
         if (sigaction(SIGINT, NULL, &action) < 0 || action.sa_handler == SIG_IGN ||
                         pthread_sigmask(SIG_BLOCK, &interrupt, &about->mask) != 0)
                 return;
@@ -282,7 +287,7 @@ static void interruption_begin(struct interruption *about) {
 static void interruption_end(struct interruption *about) {
         if (!about->is_watched)
                 return;
-        (void)pthread_cancel(about->thread);
+        (void)pthread_kill(about->thread, SIGUSR1);
         (void)pthread_join(about->thread, NULL);
         (void)pthread_sigmask(SIG_SETMASK, &about->mask, NULL);
 }
