@@ -4,6 +4,7 @@
 #include "keeper_link.h"
 #include "stay.skel.h"
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 
@@ -27,7 +28,17 @@ static void destroy_at(struct stay_bpf **programs) {
         stay_bpf__destroy(*programs);
 }
 
+/* Without it the programs would load, and do nothing. */
+static bool kernel_has(const char *function) {
+        struct btf *types = btf__load_vmlinux_btf();
+        bool has = types && btf__find_by_name_kind(types, function, BTF_KIND_FUNC) >= 0;
+        btf__free(types);
+        return has;
+}
+
 int gate_stay_load(bool in_thread, int threads_map, int stopped_map, struct stay_bpf **ret_programs) {
+        if (!in_thread && !kernel_has("bpf_send_signal_task"))
+                return -EOPNOTSUPP;
         __attribute__((cleanup(destroy_at))) struct stay_bpf *programs = stay_bpf__open();
         if (!programs)
                 return -errno;
@@ -85,10 +96,9 @@ void gate_stay_open(struct director *director, struct gate_stay *stay, int threa
                 return;
         libbpf_print_fn_t say = libbpf_set_print(say_nothing);
         int r = open_programs(director, stay, true, threads_map, stopped_map);
-        if (r < 0 && stay->link_fds[0] < 0)
-                r = open_programs(director, stay, false, threads_map, stopped_map);
+        bool is_open = r >= 0 || (stay->link_fds[0] < 0 && open_programs(director, stay, false, threads_map, stopped_map) >= 0);
         (void) libbpf_set_print(say);
-        if (r >= 0)
+        if (is_open)
                 return;
         (void) snprintf(stay->complaint, sizeof(stay->complaint),
                         "no kernel program keeps a stopped thread from SIGCONT (%s): one that comes before it is parked lets the node pass "
