@@ -3,8 +3,7 @@
 #include "../lib/log.h"
 #include "keeper_link.h"
 #include "stay.skel.h"
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
+#include "wake.skel.h"
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 
@@ -24,62 +23,74 @@ int gate_stay_adopt_stored(struct gate_stay *stay, const char *name, int fd) {
         return 1;
 }
 
-static void destroy_at(struct stay_bpf **programs) {
-        stay_bpf__destroy(*programs);
+/* Both ways have the gate's maps for their own. */
+static int load(struct bpf_object_skeleton *skeleton, struct bpf_map *threads, int threads_map, struct bpf_map *stopped,
+                int stopped_map) {
+        int r = bpf_map__reuse_fd(threads, threads_map);
+        if (r >= 0)
+                r = bpf_map__reuse_fd(stopped, stopped_map);
+        if (r >= 0)
+                r = bpf_object__load_skeleton(skeleton);
+        return r < 0 ? r : bpf_object__attach_skeleton(skeleton);
 }
 
-/* Without it the programs would load, and do nothing. */
-static bool kernel_has(const char *function) {
-        struct btf *types = btf__load_vmlinux_btf();
-        bool has = types && btf__find_by_name_kind(types, function, BTF_KIND_FUNC) >= 0;
-        btf__free(types);
-        return has;
-}
-
-int gate_stay_load(bool in_thread, int threads_map, int stopped_map, struct stay_bpf **ret_programs) {
-        if (!in_thread && !kernel_has("bpf_send_signal_task"))
-                return -EOPNOTSUPP;
-        __attribute__((cleanup(destroy_at))) struct stay_bpf *programs = stay_bpf__open();
+int gate_stay_in_thread(int threads_map, int stopped_map, struct stay_bpf **ret_programs) {
+        struct stay_bpf *programs = stay_bpf__open();
         if (!programs)
                 return -errno;
-        (void) bpf_program__set_autoload(programs->progs.on_signals_taken, in_thread);
-        (void) bpf_program__set_autoload(programs->progs.on_probe_left, in_thread);
-        (void) bpf_program__set_autoload(programs->progs.on_woken, !in_thread);
-        (void) bpf_program__set_autoload(programs->progs.on_processor, !in_thread);
-        int r = bpf_map__reuse_fd(programs->maps.gate_threads, threads_map);
+        int r = load(programs->skeleton, programs->maps.gate_threads, threads_map, programs->maps.gate_stopped, stopped_map);
         if (r >= 0)
-                r = bpf_map__reuse_fd(programs->maps.gate_stopped, stopped_map);
+                *ret_programs = programs;
+        else
+                stay_bpf__destroy(programs);
+        return r;
+}
+
+int gate_stay_at_wake(int threads_map, int stopped_map, struct wake_bpf **ret_programs) {
+        struct wake_bpf *programs = wake_bpf__open();
+        if (!programs)
+                return -errno;
+        int r = load(programs->skeleton, programs->maps.gate_threads, threads_map, programs->maps.gate_stopped, stopped_map);
         if (r >= 0)
-                r = stay_bpf__load(programs);
-        if (r >= 0)
-                *ret_programs = TAKE_POINTER(programs);
+                *ret_programs = programs;
+        else
+                wake_bpf__destroy(programs);
         return r;
 }
 
 /* The link is the descriptor: what the skeleton has goes with it, a duplicate stays. */
-static int attach(struct director *director, struct gate_stay *stay, size_t i, struct bpf_program *program) {
+static int keep(struct director *director, struct gate_stay *stay, size_t i, const struct bpf_link *link) {
         char name[KEEPER_NAME_MAX];
-        struct bpf_link *link = bpf_program__attach(program);
-        if (!link)
-                return -errno;
         int fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 3);
-        int r = fd < 0 ? -errno : 0;
-        (void) bpf_link__destroy(link);
-        if (r < 0)
-                return r;
+        if (fd < 0)
+                return -errno;
         stay->link_fds[i] = fd;
         (void) snprintf(name, sizeof(name), LINK_NAME, i);
         keeper_store(director, name, fd);
         return 0;
 }
 
-static int open_programs(struct director *director, struct gate_stay *stay, bool in_thread, int threads_map, int stopped_map) {
-        __attribute__((cleanup(destroy_at))) struct stay_bpf *programs = NULL;
-        int r = gate_stay_load(in_thread, threads_map, stopped_map, &programs);
+static int open_in_thread(struct director *director, struct gate_stay *stay, int threads_map, int stopped_map) {
+        struct stay_bpf *programs;
+        int r = gate_stay_in_thread(threads_map, stopped_map, &programs);
+        if (r < 0)
+                return r;
+        r = keep(director, stay, 0, programs->links.on_signals_taken);
         if (r >= 0)
-                r = attach(director, stay, 0, in_thread ? programs->progs.on_signals_taken : programs->progs.on_processor);
+                r = keep(director, stay, 1, programs->links.on_probe_left);
+        stay_bpf__destroy(programs);
+        return r;
+}
+
+static int open_at_wake(struct director *director, struct gate_stay *stay, int threads_map, int stopped_map) {
+        struct wake_bpf *programs;
+        int r = gate_stay_at_wake(threads_map, stopped_map, &programs);
+        if (r < 0)
+                return r;
+        r = keep(director, stay, 0, programs->links.on_woken);
         if (r >= 0)
-                r = attach(director, stay, 1, in_thread ? programs->progs.on_probe_left : programs->progs.on_woken);
+                r = keep(director, stay, 1, programs->links.on_processor);
+        wake_bpf__destroy(programs);
         return r;
 }
 
@@ -95,8 +106,8 @@ void gate_stay_open(struct director *director, struct gate_stay *stay, int threa
         if (stay->link_fds[0] >= 0)
                 return;
         libbpf_print_fn_t say = libbpf_set_print(say_nothing);
-        int r = open_programs(director, stay, true, threads_map, stopped_map);
-        bool is_open = r >= 0 || (stay->link_fds[0] < 0 && open_programs(director, stay, false, threads_map, stopped_map) >= 0);
+        int r = open_in_thread(director, stay, threads_map, stopped_map);
+        bool is_open = r >= 0 || (stay->link_fds[0] < 0 && open_at_wake(director, stay, threads_map, stopped_map) >= 0);
         (void) libbpf_set_print(say);
         if (is_open)
                 return;

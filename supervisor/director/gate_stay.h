@@ -1,4 +1,4 @@
-/* Threads that the gate of `kind: uprobe` has stopped stay where they are whoever sends SIGCONT (bpf/stay.bpf.c). The programs are the
+/* Threads that the gate of `kind: uprobe` has stopped stay where they are whoever sends SIGCONT (bpf/stay.bpf.c, bpf/wake.bpf.c). The programs are the
  * keeper's too: they hold while there is no director. */
 #pragma once
 
@@ -12,6 +12,7 @@ struct gate_stay {
 };
 
 struct stay_bpf;
+struct wake_bpf;
 
 void gate_stay_init(struct gate_stay *stay);
 
@@ -21,6 +22,7 @@ int gate_stay_adopt_stored(struct gate_stay *stay, const char *name, int fd);
 /* On the gate's maps of threads and of who stands. Where it cannot be, stay->complaint and the log say why, and what that costs. */
 void gate_stay_open(struct director *director, struct gate_stay *stay, int threads_map, int stopped_map);
 
-/* The programs, loaded but not attached: those that run in the thread itself (IN_THREAD), or those that run where it is woken and where
- * it gets a processor. Errors of the kernel's, which may not know how. stay_bpf__destroy(). */
-int gate_stay_load(bool in_thread, int threads_map, int stopped_map, struct stay_bpf **ret_programs);
+/* The programs alone, loaded and attached: those that run in the thread itself, and the second best, which run where it is woken and where
+ * it gets a processor. Errors are the kernel's, which may not know how. stay_bpf__destroy(), wake_bpf__destroy(). */
+int gate_stay_in_thread(int threads_map, int stopped_map, struct stay_bpf **ret_programs);
+int gate_stay_at_wake(int threads_map, int stopped_map, struct wake_bpf **ret_programs);

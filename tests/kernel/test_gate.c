@@ -7,6 +7,7 @@
 #include "lib/cgroup.h"
 #include "stay.skel.h"
 #include "support/process.h"
+#include "wake.skel.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@
 struct stage {
         struct gate_bpf *gate;
         struct stay_bpf *stay;
-        struct bpf_link *stay_links[2];
+        struct wake_bpf *wake;
         struct bpf_link *link;
         struct gate_location location;
         struct gate_event event;
@@ -224,9 +225,8 @@ static int tear_down(void **state) {
         int r = cgroup_kill_and_wait(stage->cgroup, process_patience(20 * USEC_PER_SEC));
         while (waitpid(-1, NULL, WNOHANG) > 0)
                 continue;
-        for (size_t i = 0; i < ELEMENTS(stage->stay_links); i++)
-                (void)bpf_link__destroy(stage->stay_links[i]);
         stay_bpf__destroy(stage->stay);
+        wake_bpf__destroy(stage->wake);
         bpf_link__destroy(stage->link);
         ring_buffer__free(stage->ring);
         gate_bpf__destroy(stage->gate);
@@ -306,19 +306,14 @@ static void start_threads(struct stage *stage) {
 
 /* A kernel that cannot have the programs has nothing to be tested with. */
 static void load_stay(struct stage *stage, bool in_thread) {
-        int r = gate_stay_load(in_thread, bpf_map__fd(stage->gate->maps.gate_threads),
-                        bpf_map__fd(stage->gate->maps.gate_stopped), &stage->stay);
-        if (r < 0) {
-                print_message("skipped: this kernel cannot have the programs: %s\n", strerror(-r));
-                skip();
-        }
-        struct bpf_program *programs[] = {
-                        in_thread ? stage->stay->progs.on_signals_taken : stage->stay->progs.on_woken,
-                        in_thread ? stage->stay->progs.on_probe_left : stage->stay->progs.on_processor};
-        for (size_t i = 0; i < ELEMENTS(programs); i++) {
-                stage->stay_links[i] = bpf_program__attach(programs[i]);
-                assert_non_null(stage->stay_links[i]);
-        }
+        int threads = bpf_map__fd(stage->gate->maps.gate_threads),
+            stopped = bpf_map__fd(stage->gate->maps.gate_stopped);
+        int r = in_thread ? gate_stay_in_thread(threads, stopped, &stage->stay)
+                          : gate_stay_at_wake(threads, stopped, &stage->wake);
+        if (r >= 0)
+                return;
+        print_message("skipped: this kernel cannot have the programs: %s\n", strerror(-r));
+        skip();
 }
 
 /* Its next stop, or its end. */
