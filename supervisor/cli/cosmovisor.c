@@ -2,6 +2,7 @@
 
 #include "../lib/release_files.h"
 #include "../lib/upgrade_info.h"
+#include <ctype.h>
 #include <dirent.h>
 #include <sys/stat.h>
 
@@ -9,13 +10,14 @@
 #define CONFIG_SIZE_MAX (1024 * 1024)
 
 static int read_upgrades(struct cosmovisor *cosmovisor, char **ret_error);
+static int read_upgrade(struct cosmovisor *cosmovisor, const char *name, char **ret_error);
 static int read_binary(
                 struct cosmovisor *cosmovisor, const char *folder, const char *name, char **ret_error);
 static int read_info(const char *path, char *ret_name, size_t size, uint64_t *ret_height, char **ret_error);
 static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error);
 static void read_current(struct cosmovisor *cosmovisor);
 static int read_last_info(struct cosmovisor *cosmovisor, char **ret_error);
-static void read_addresses(struct cosmovisor *cosmovisor);
+static void read_addresses(struct cosmovisor *cosmovisor, const char *file);
 static int compare_upgrades(const void *a, const void *b);
 
 int cosmovisor_read(
@@ -43,7 +45,8 @@ int cosmovisor_read(
                         compare_upgrades);
         cosmovisor_number(cosmovisor);
         read_current(cosmovisor);
-        read_addresses(cosmovisor);
+        read_addresses(cosmovisor, "config.toml");
+        read_addresses(cosmovisor, "app.toml");
         (void)snprintf(path, sizeof(path), "%s/config/priv_validator_key.json", cosmovisor->home);
         cosmovisor->signs = access(path, F_OK) == 0;
         *ret_cosmovisor = *cosmovisor;
@@ -67,6 +70,20 @@ void cosmovisor_number(struct cosmovisor *cosmovisor) {
                 if (i == 0 || !cosmovisor->versions_are_names)
                         (void)snprintf(cosmovisor->upgrades[i].version, VERSION_TEXT_MAX, "%zu.0.0",
                                         cosmovisor->versions_are_names ? 0 : i + 1);
+}
+
+bool cosmovisor_can_be_followed(const struct cosmovisor *cosmovisor) {
+        struct version version;
+        bool can = true;
+        for (size_t i = 1; can && i < cosmovisor->n_upgrades; i++) {
+                const char *name = cosmovisor->upgrades[i].name;
+                /* What a configuration cannot name. */
+                for (const char *letter = name; can && *letter; letter++)
+                        can = *letter != '=' && !iscntrl((unsigned char)*letter);
+                /* A number of ours would be taken for one of the chain's. */
+                can = can && (cosmovisor->versions_are_names || upgrade_name_to_version(name, &version) < 0);
+        }
+        return can;
 }
 
 static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error) {
@@ -94,15 +111,17 @@ static int find_daemon(struct cosmovisor *cosmovisor, char **ret_error) {
 /* FOLDER is below cosmovisor/; a link may lead anywhere below DAEMON_HOME, but not out of it. */
 static int read_binary(
                 struct cosmovisor *cosmovisor, const char *folder, const char *name, char **ret_error) {
-        char path[2 * PATH_MAX + 512];
+        char path[2 * PATH_MAX + 512], resolved[PATH_MAX];
         struct stat st;
         if (cosmovisor->n_upgrades == COSMOVISOR_UPGRADES_MAX)
                 return fail_with(ret_error, -E2BIG, "more than %d upgrades", COSMOVISOR_UPGRADES_MAX);
         struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[cosmovisor->n_upgrades];
         (void)snprintf(path, sizeof(path), "%s/cosmovisor/%s/bin/%s", cosmovisor->home, folder,
                         cosmovisor->daemon);
-        if (!realpath(path, upgrade->path) || stat(upgrade->path, &st) < 0)
+        text_copy(upgrade->path, sizeof(upgrade->path), path);
+        if (!realpath(path, resolved) || stat(resolved, &st) < 0)
                 return fail_with(ret_error, -errno, "%s: %s", path, strerror(errno));
+        text_copy(upgrade->path, sizeof(upgrade->path), resolved);
         size_t length = strlen(cosmovisor->home);
         if (strncmp(upgrade->path, cosmovisor->home, length) != 0 || upgrade->path[length] != '/')
                 return fail_with(ret_error, -EXDEV, "%s leads out of %s, to %s", path, cosmovisor->home,
@@ -115,25 +134,44 @@ static int read_binary(
         return 0;
 }
 
+/* A folder whose binary has not come yet, or is gone, has its place in the order of the others all the same; a file beside the folders
+ * has none. */
+static int read_upgrade(struct cosmovisor *cosmovisor, const char *name, char **ret_error) {
+        _cleanup_free_ char *error = NULL;
+        char folder[300], info[PATH_MAX + 512];
+        size_t n = cosmovisor->n_upgrades;
+        struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[n];
+        (void)snprintf(folder, sizeof(folder), "upgrades/%s", name);
+        if (strpbrk(name, "\n\r\"'\\"))
+                return fail_with(ret_error, -EINVAL,
+                                "%s/cosmovisor/upgrades has a folder that no upgrade has: %s",
+                                cosmovisor->home, name);
+        int r = read_binary(cosmovisor, folder, name, &error);
+        if (r == -ENOTDIR)
+                return 0;
+        if (r == -ENOENT || r == -EACCES) {
+                text_copy(upgrade->name, sizeof(upgrade->name), name);
+                upgrade->height = UINT64_MAX;
+                upgrade->is_missing = true;
+                cosmovisor->n_upgrades++;
+        } else if (r < 0) {
+                *ret_error = TAKE_POINTER(error);
+                return r;
+        }
+        (void)snprintf(info, sizeof(info), "%s/cosmovisor/%s/upgrade-info.json", cosmovisor->home, folder);
+        return read_info(info, upgrade->name, sizeof(upgrade->name), &upgrade->height, ret_error);
+}
+
 static int read_upgrades(struct cosmovisor *cosmovisor, char **ret_error) {
-        char path[PATH_MAX + 64], info[PATH_MAX + 512], folder[300], name[COSMOVISOR_NAME_MAX];
+        char path[PATH_MAX + 64];
         (void)snprintf(path, sizeof(path), "%s/cosmovisor/upgrades", cosmovisor->home);
         DIR *directory = opendir(path);
         int r = 0;
         if (!directory)
                 return errno == ENOENT ? 0 : fail_with(ret_error, -errno, "%s: %s", path, strerror(errno));
-        for (const struct dirent *entry; r >= 0 && (entry = readdir(directory));) {
-                if (entry->d_name[0] == '.')
-                        continue;
-                (void)snprintf(folder, sizeof(folder), "upgrades/%s", entry->d_name);
-                text_copy(name, sizeof(name), entry->d_name);
-                r = read_binary(cosmovisor, folder, name, ret_error);
-                if (r < 0)
-                        break;
-                struct cosmovisor_upgrade *upgrade = &cosmovisor->upgrades[cosmovisor->n_upgrades - 1];
-                (void)snprintf(info, sizeof(info), "%s/%s/upgrade-info.json", path, entry->d_name);
-                r = read_info(info, upgrade->name, sizeof(upgrade->name), &upgrade->height, ret_error);
-        }
+        for (const struct dirent *entry; r >= 0 && (entry = readdir(directory));)
+                if (entry->d_name[0] != '.')
+                        r = read_upgrade(cosmovisor, entry->d_name, ret_error);
         (void)closedir(directory);
         return r;
 }
@@ -161,9 +199,12 @@ static int read_last_info(struct cosmovisor *cosmovisor, char **ret_error) {
         (void)snprintf(path, sizeof(path), "%s/data/upgrade-info.json", cosmovisor->home);
         int r = read_info(path, name, sizeof(name), &height, ret_error);
         for (size_t i = 1; r >= 0 && i < cosmovisor->n_upgrades; i++)
-                if (strcasecmp(cosmovisor->upgrades[i].name, name) == 0 &&
-                                cosmovisor->upgrades[i].height == UINT64_MAX)
-                        cosmovisor->upgrades[i].height = height;
+                if (strcasecmp(cosmovisor->upgrades[i].name, name) == 0) {
+                        /* A folder may be named in small letters. */
+                        text_copy(cosmovisor->upgrades[i].name, COSMOVISOR_NAME_MAX, name);
+                        if (cosmovisor->upgrades[i].height == UINT64_MAX)
+                                cosmovisor->upgrades[i].height = height;
+                }
         return r;
 }
 
@@ -180,25 +221,51 @@ static void read_current(struct cosmovisor *cosmovisor) {
         }
 }
 
-/* Enough of TOML for `laddr = "tcp://127.0.0.1:26657"` below [rpc] and [p2p]. */
-static void read_addresses(struct cosmovisor *cosmovisor) {
-        char path[PATH_MAX + 64], section[32] = "";
+static const struct {
+        const char *file, *section, *key, *enabled_by;
+} places[COSMOVISOR_ADDRESSES] = {
+                [COSMOVISOR_RPC] = {"config.toml", "rpc", "laddr", NULL},
+                [COSMOVISOR_P2P] = {"config.toml", "p2p", "laddr", NULL},
+                [COSMOVISOR_PROMETHEUS] = {"config.toml", "instrumentation", "prometheus_listen_addr",
+                                "prometheus"},
+                [COSMOVISOR_API] = {"app.toml", "api", "address", "enable"},
+                [COSMOVISOR_GRPC] = {"app.toml", "grpc", "address", "enable"},
+};
+
+/* To Go an address without a host is all of both families. */
+static void take_address(const char *value, char *address, size_t size) {
+        const char *bare = strncmp(value, "tcp://", 6) == 0 ? value + 6 : value;
+        (void)snprintf(address, size, "%s%s", *bare == ':' ? "[::]" : "", bare);
+}
+
+/* Enough of TOML for `laddr = "tcp://127.0.0.1:26657"` below [rpc] and `enable = true` below [api]. */
+static void read_addresses(struct cosmovisor *cosmovisor, const char *file) {
+        char path[PATH_MAX + 64], section[32] = "", key[32], value[64];
+        bool is_enabled[COSMOVISOR_ADDRESSES] = {0};
         _cleanup_free_ char *text = NULL;
         size_t length = 0;
-        (void)snprintf(path, sizeof(path), "%s/config/config.toml", cosmovisor->home);
+        (void)snprintf(path, sizeof(path), "%s/config/%s", cosmovisor->home, file);
         if (file_read_small(path, CONFIG_SIZE_MAX, &text, &length) < 0)
                 return;
-        char *rest = text, *line, address[64];
+        char *rest = text, *line;
         while ((line = strsep(&rest, "\n"))) {
-                line += strspn(line, " \t");
-                if (sscanf(line, "[%31[a-z_0-9]]", section) == 1 ||
-                                sscanf(line, "laddr = \"tcp://%63[^\"]\"", address) != 1)
+                if (sscanf(line, " [%31[^]]]", section) == 1)
                         continue;
-                if (strcmp(section, "rpc") == 0)
-                        text_copy(cosmovisor->rpc, sizeof(cosmovisor->rpc), address);
-                else if (strcmp(section, "p2p") == 0)
-                        text_copy(cosmovisor->p2p, sizeof(cosmovisor->p2p), address);
+                bool is_text = sscanf(line, " %31[a-z_] = \"%63[^\"]\"", key, value) == 2;
+                bool is_word = !is_text && sscanf(line, " %31[a-z_] = %63[a-z]", key, value) == 2;
+                for (size_t i = 0; (is_text || is_word) && i < COSMOVISOR_ADDRESSES; i++) {
+                        if (strcmp(places[i].file, file) != 0 || strcmp(places[i].section, section) != 0)
+                                continue;
+                        if (is_text && strcmp(key, places[i].key) == 0)
+                                take_address(value, cosmovisor->addresses[i],
+                                                sizeof(cosmovisor->addresses[i]));
+                        else if (is_word && places[i].enabled_by && strcmp(key, places[i].enabled_by) == 0)
+                                is_enabled[i] = strcmp(value, "true") == 0;
+                }
         }
+        for (size_t i = 0; i < COSMOVISOR_ADDRESSES; i++)
+                if (strcmp(places[i].file, file) == 0 && places[i].enabled_by && !is_enabled[i])
+                        cosmovisor->addresses[i][0] = '\0';
 }
 
 static int compare_upgrades(const void *a, const void *b) {

@@ -13,7 +13,16 @@ struct cosmovisor_upgrade {
         char path[PATH_MAX];            /* of the binary */
         uint64_t height;                /* 0: the genesis; UINT64_MAX: nothing says it */
         char version[VERSION_TEXT_MAX];
-        bool is_current;
+        bool is_current, is_missing; /* nothing that can be executed is at PATH */
+};
+
+enum cosmovisor_address { /* those at which the node listens, of config.toml and app.toml */
+        COSMOVISOR_RPC,
+        COSMOVISOR_P2P,
+        COSMOVISOR_PROMETHEUS,
+        COSMOVISOR_API,
+        COSMOVISOR_GRPC,
+        COSMOVISOR_ADDRESSES,
 };
 
 struct cosmovisor {
@@ -22,8 +31,9 @@ struct cosmovisor {
                         [COSMOVISOR_UPGRADES_MAX]; /* the genesis first, then by height, those without one last */
         size_t n_upgrades;
         bool versions_are_names; /* taken from the upgrades' names; else numbered */
-        char rpc[64], p2p[64];   /* "127.0.0.1:26657" from config.toml; "" if it is not there */
-        bool signs;              /* it has a validator's key */
+        char addresses[COSMOVISOR_ADDRESSES]
+                      [64]; /* "127.0.0.1:26657"; "" if it is not there, or not enabled */
+        bool signs;         /* it has a validator's key */
 };
 
 /* DAEMON: $DAEMON_NAME, or NULL: the only file in genesis/bin. -errno with *ret_error (malloc'ed), a sentence for the operator. */
@@ -32,3 +42,6 @@ int cosmovisor_read(
 
 /* Versions for all upgrades, in their order: their names where these are versions that grow, else numbers. Pure. */
 void cosmovisor_number(struct cosmovisor *cosmovisor);
+
+/* Whether what the chain names its next upgrade leads to a release that goes on from those of now. Pure. */
+bool cosmovisor_can_be_followed(const struct cosmovisor *cosmovisor);

@@ -213,7 +213,7 @@ static const struct command commands[] = {
                                 .words_max = 2,
                                 .run = command_import_cosmovisor,
                                 .help = "Writes NODE.yaml, NODE.schedule and NODE.import into FOLDER "
-                                        "(default: here), reads DAEMON_*\n"
+                                        "(default: here; its last part is made), reads DAEMON_*\n"
                                         "variables, and says what it could not carry over. Runs and changes "
                                         "nothing."},
                 {.name = "doctor",
