@@ -97,6 +97,10 @@ static bool is_node(const char *parent, const char *name, bool is_run_dir) {
         return false;
 }
 
+bool node_exists(const struct arguments *arguments, const char *name) {
+        return is_node(arguments->run_dir, name, true) || is_node(arguments->state_dir, name, false);
+}
+
 static int collect_nodes(const char *parent, bool is_run_dir, char ***names) {
         _cleanup_(closedir_at) DIR *folder = opendir(parent);
         const struct dirent *entry;

@@ -24,6 +24,9 @@ void node_done(struct node *node);
  * status. */
 int node_find(const struct arguments *arguments, bool may_be_new, struct node *ret_node);
 
+/* Whether there is a node of this name, under either directory. */
+bool node_exists(const struct arguments *arguments, const char *name);
+
 /* The names of all nodes there are, sorted; at least one. Exit status; *ret_names is the caller's. */
 int node_list(const struct arguments *arguments, char ***ret_names);
 

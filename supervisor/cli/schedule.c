@@ -57,19 +57,40 @@ int command_schedule_show(const struct arguments *arguments) {
         return output_text(r, text);
 }
 
+/* Two words are a boundary of the only node; these are a node and less than a boundary. */
+static bool is_short_of_a_word(const struct arguments *arguments) {
+        const char *node = arguments->words[0], *text = arguments->words[1];
+        char point[128];
+        enum boundary_unit unit;
+        uint64_t at;
+        size_t length = strcspn(text, " \t");
+        const char *rest = text + length + strspn(text + length, " \t");
+        if (arguments->node || boundary_parse_point(node, &unit, &at) >= 0)
+                return false;
+        (void)snprintf(point, sizeof(point), "%.*s", (int)length, text);
+        bool has_point = boundary_parse_point(point, &unit, &at) >= 0;
+        if (has_point && *rest)
+                log_error("height and range are two arguments: write `interrex schedule set %s %s '%s'`",
+                                node, point, rest);
+        else if (has_point)
+                log_error("a range is missing behind %s: give a height and a range, such as "
+                          "`interrex schedule set %s %s '>=1.1.0'`",
+                                point, node, point);
+        else if (node_exists(arguments, node))
+                log_error("a height is missing before %s: give a height and a range, such as "
+                          "`interrex schedule set %s 1300 '%s'`",
+                                text, node, text);
+        else
+                return false;
+        return true;
+}
+
 int command_schedule_set(const struct arguments *arguments) {
         _cleanup_(node_done) struct node node = {0};
         struct boundary_rule rule;
         char point[64], why[384];
-        enum boundary_unit unit;
-        uint64_t at;
-        if (boundary_parse_point(arguments->words[0], &unit, &at) < 0 &&
-                        boundary_parse_point(arguments->words[1], &unit, &at) >= 0) {
-                log_error("a range is missing behind %s: give a height and a range, such as "
-                          "`interrex schedule set %s %s '>=1.1.0'`",
-                                arguments->words[1], arguments->words[0], arguments->words[1]);
+        if (is_short_of_a_word(arguments))
                 return EXIT_USAGE;
-        }
         if (boundary_parse(arguments->words[0], arguments->words[1], &rule, why, sizeof(why)) < 0) {
                 log_error("%s", why);
                 return EXIT_USAGE;

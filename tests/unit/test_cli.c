@@ -278,6 +278,14 @@ static void a_schedule_is_set_through_a_running_director(void **state) {
         stage_start_director(s, &(const struct script){0});
         assert_int_equal(stage_run_cli(s, "schedule set anvil 1300"), EXIT_USAGE);
         stage_assert_says(s->err, "a range is missing behind 1300");
+        assert_int_equal(stage_run_cli(s, "schedule set anvil >=1.7.1"), EXIT_USAGE);
+        stage_assert_says(s->err, "a height is missing before >=1.7.1: give a height and a range, such as "
+                                  "`interrex schedule set anvil 1300 '>=1.7.1'`");
+        assert_int_equal(stage_run_cli(s, "schedule set anvil view:5000\t4.x"), EXIT_USAGE);
+        stage_assert_says(s->err, "height and range are two arguments");
+        stage_assert_says(s->err, "`interrex schedule set anvil view:5000 '4.x'`");
+        assert_int_equal(stage_run_cli(s, "schedule set anvli >=1.7.1"), EXIT_USAGE);
+        stage_assert_says(s->err, "anvli is not a height");
         assert_int_equal(stage_run_cli(s, "schedule set 1300 >=1.7.1"), EXIT_DONE);
         (void)snprintf(path, sizeof(path), "%s/table", s->folder);
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
