@@ -202,7 +202,7 @@ static const struct command commands[] = {
                                 .run = command_rehearse,
                                 .help = "The node runs on; for a copy or a reflink it stands still while "
                                         "that is made. Must be root.\n"
-                                        "--at-gate: give up when the node stands at its gate no more, as "
+                                        "--at-gate: only while the node stands at its gate, as "
                                         "a swap with `rehearse: at-gate` does.\n"
                                         "Exit status 1: the release does not do, with the reason and the "
                                         "end of its log."},

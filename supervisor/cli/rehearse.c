@@ -26,6 +26,7 @@ struct outcome {
         json_t *status;         /* the last one */
 };
 
+static bool stands_at_gate(const json_t *status);
 static int find_release(const struct node *node, const char *version);
 static int rehearse(const struct arguments *arguments, const struct node *node, const json_t *live,
                 struct rehearsal *rehearsal, struct outcome *outcome);
@@ -48,6 +49,14 @@ int command_rehearse(const struct arguments *arguments) {
                 log_error("only root can rehearse: try sudo");
                 return EXIT_NOT_PERMITTED;
         }
+        if (arguments->at_gate && !stands_at_gate(live)) {
+                log_error("nothing was rehearsed: node %s does not stand at its gate (it is %s); without "
+                          "--at-gate "
+                          "%s is tried on the state as it is now",
+                                node.name, json_string_value(json_object_get(live, "phase")),
+                                arguments->words[0]);
+                return EXIT_FAILED;
+        }
         status = find_release(&node, arguments->words[0]);
         if (status != 0)
                 return status;
@@ -67,6 +76,11 @@ int command_rehearse(const struct arguments *arguments) {
         interrupt_block();
         rehearsal_end(&rehearsal);
         return status;
+}
+
+static bool stands_at_gate(const json_t *status) {
+        const char *phase = json_string_value(json_object_get(status, "phase"));
+        return !phase || strcmp(phase, "gating") == 0;
 }
 
 static int find_release(const struct node *node, const char *version) {
@@ -153,10 +167,8 @@ static bool has_ended(const json_t *status, struct outcome *outcome) {
 /* The swap that asked for it may have been cancelled. */
 static bool has_left_gate(const struct arguments *arguments, const struct node *live, unsigned look) {
         _cleanup_(output_json_done) json_t *status = NULL;
-        if (!arguments->at_gate || look % LOOKS_AT_LIVE != 0 || status_ask(live, &status) != 0)
-                return false;
-        const char *phase = json_string_value(json_object_get(status, "phase"));
-        return phase && strcmp(phase, "gating") != 0;
+        return arguments->at_gate && look % LOOKS_AT_LIVE == 0 && status_ask(live, &status) == 0 &&
+               !stands_at_gate(status);
 }
 
 static void watch(const struct arguments *arguments, const struct node *live, struct rehearsal *rehearsal,
@@ -249,8 +261,9 @@ static int report(const struct arguments *arguments, const struct node *node,
         text_duration(outcome->took_us, took);
         text_duration(rehearsal->frozen_us, frozen);
         (void)printf("release %s of node %s %s\n", arguments->words[0], node->name,
-                        outcome->is_proved ? "starts on this state and answers its probes"
-                                           : "does not do on this state");
+                        outcome->is_proved     ? "starts on this state and answers its probes"
+                        : outcome->is_given_up ? "was not tried to the end"
+                                               : "does not do on this state");
         (void)printf("  after %s, %.1f MB of memory, %+.1f MB on disk; the live node stood still for %s\n",
                         took, (double)outcome->memory_kb / 1e3,
                         ((double)outcome->size_after - (double)outcome->size_before) / 1e6, frozen);
