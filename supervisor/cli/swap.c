@@ -34,8 +34,8 @@ struct interruption {
 
 static void tell_begun(const struct arguments *arguments, const struct node *node,
                 const struct swap_request *request, const char *what, uint64_t id);
-static void print_promises(const struct node *node, uint64_t height);
-static void print_rehearsal(const struct node *node, const char *version);
+static void print_promises(const json_t *status, uint64_t height);
+static void print_rehearsal(const struct node *node, const char *version, bool is_to_come);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
 static void interruption_begin(struct interruption *about);
 static void interruption_end(struct interruption *about);
@@ -62,16 +62,20 @@ static int run_swap(
 
 static void tell_begun(const struct arguments *arguments, const struct node *node,
                 const struct swap_request *request, const char *what, uint64_t id) {
+        _cleanup_(output_json_done) json_t *status = NULL;
         (void)printf("%s: swap %" PRIu64 " of node %s; `interrex watch %s` shows how it goes\n", what, id,
                         node->name, node->name);
         (void)fflush(stdout); /* before what may take a while */
-        print_promises(node, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
+        if (status_ask(node, &status) == 0)
+                print_promises(status, arguments->has_at ? arguments->at : CONTROL_HEIGHT_NONE);
         if (arguments->has_at)
-                print_rehearsal(node, request->version);
+                print_rehearsal(node, request->version,
+                                json_is_true(json_object_get(status, "rehearses_at_gate")));
         (void)fflush(stdout);
 }
 
-static void print_rehearsal(const struct node *node, const char *version) {
+/* IS_TO_COME: the swap does it by itself, on a newer state. */
+static void print_rehearsal(const struct node *node, const char *version, bool is_to_come) {
         char reason[512], time[TEXT_TIME_MAX];
         uint64_t at;
         if (release_failed_rehearsal(node->releases, version, reason, sizeof(reason), &at)) {
@@ -79,7 +83,7 @@ static void print_rehearsal(const struct node *node, const char *version) {
                 (void)printf("warning: %s failed its rehearsal on %s: ", version, time);
                 text_put(stdout, reason);
                 (void)printf("; `interrex cancel %s` disarms it\n", node->name);
-        } else if (!release_was_rehearsed(node->releases, version))
+        } else if (!is_to_come && !release_was_rehearsed(node->releases, version))
                 (void)printf("%s was not rehearsed on this node's state: `interrex rehearse %s %s` would "
                              "tell whether it does\n",
                                 version, node->name, version);
@@ -101,10 +105,7 @@ static void print_gate(const json_t *status, uint64_t height) {
         }
 }
 
-static void print_promises(const struct node *node, uint64_t height) {
-        _cleanup_(output_json_done) json_t *status = NULL;
-        if (status_ask(node, &status) != 0)
-                return;
+static void print_promises(const json_t *status, uint64_t height) {
         const char *warning = json_string_value(json_object_get(status, "signer_warning"));
         if (height != CONTROL_HEIGHT_NONE)
                 print_gate(status, height);

@@ -424,6 +424,7 @@ char *status_text(struct director *director) {
         (void) json_object_set_new(object, "degraded", degraded(director, object));
         (void) json_object_set_new(object, "signer_warning",
                         signing_describe(director, warning, sizeof(warning)) ? json_string(warning) : json_null());
+        (void) json_object_set_new(object, "rehearses_at_gate", json_boolean(director->config->rehearses_at_gate));
         char *text = json_dumps(object, JSON_INDENT(2));
         json_decref(object);
         return text;

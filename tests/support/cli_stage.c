@@ -200,7 +200,8 @@ static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error)
         if (script->error)
                 return sd_bus_error_set(error, script->error, "that cannot be done now: try later");
         if (strcmp(member, "Status") == 0)
-                return sd_bus_reply_method_return(message, "s", STATUS_TEXT);
+                return sd_bus_reply_method_return(
+                                message, "s", script->status ? script->status : STATUS_TEXT);
         if (strcmp(member, "Plan") == 0 && script->plan)
                 return sd_bus_reply_method_return(message, "s", script->plan);
         if (strcmp(member, "Wait") == 0 && script->never_ends_wait)

@@ -22,6 +22,7 @@ struct scratch {
 struct script {
         const char *outcome, *reason; /* of Wait */
         const char *plan;             /* NULL: it knows of none */
+        const char *status;           /* NULL: one of a node that runs */
         const char *error;            /* a name: every call is refused with it */
         const char *dies_at;          /* a method: the director ends when it is called */
         bool unlinks_socket;          /* before it ends */

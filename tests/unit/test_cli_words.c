@@ -232,6 +232,22 @@ static void the_status_of_several_nodes_is_a_line_each(void **state) {
         assert_string_equal(s->out, "geth stopped -\n");
 }
 
+/* A swap that rehearses at its gate needs no advice to rehearse, and a node that stands at none cannot be rehearsed there. */
+static void a_rehearsal_that_is_to_come_is_not_advised(void **state) {
+        struct scratch *s = *state;
+        stage_supervise(s);
+        stage_start_director(s, &(const struct script){0});
+        assert_int_equal(stage_run_cli(s, "upgrade anvil 1.7.1 --at 1300"), EXIT_DONE);
+        stage_assert_says(s->out, "was not rehearsed");
+        assert_int_equal(stage_run_cli(s, "rehearse anvil 1.7.1 --at-gate"), EXIT_FAILED);
+        stage_assert_says(s->err, "node anvil does not stand at its gate (it is running)");
+        stage_end_director(s);
+        stage_start_director(s, &(const struct script){.status = "{\"node\":\"anvil\",\"phase\":\"armed\","
+                                                                 "\"rehearses_at_gate\":true}"});
+        assert_int_equal(stage_run_cli(s, "upgrade anvil 1.7.1 --at 1300"), EXIT_DONE);
+        assert_null(strstr(s->out, "rehearse"));
+}
+
 /* Who watches by the exit status must hear of it, whatever lies ahead. */
 static void the_plan_of_a_held_node_is_red(void **state) {
         struct scratch *s = *state;
@@ -330,6 +346,7 @@ int main(void) {
                         TEST(who_waits_is_told_first_and_who_leaves_what_goes_on),
                         TEST(what_does_not_run_is_told_with_its_configuration),
                         TEST(the_status_of_several_nodes_is_a_line_each),
+                        TEST(a_rehearsal_that_is_to_come_is_not_advised),
                         TEST(the_plan_of_a_held_node_is_red),
                         TEST(the_plan_says_where_in_its_window_a_node_goes_over),
                         TEST(the_plan_says_nothing_of_who_never_ran),
