@@ -23,6 +23,8 @@ int render_history(
                 const struct journal_swap *swaps, size_t n, const struct text_style *style, char **ret_text);
 int render_report(const struct journal_swap *swap, const struct journal_step *steps, size_t n,
                 const struct text_style *style, char **ret_text);
+/* How many steps from I on are the same as that one: they are shown as one. At least 1. */
+size_t render_step_times(const struct journal_step *steps, size_t n, size_t i);
 /* A whole page in HTML. */
 int render_report_html(const char *node, const struct journal_swap *swap, const struct journal_step *steps,
                 size_t n, char **ret_text);

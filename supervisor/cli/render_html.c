@@ -118,14 +118,14 @@ static void put_summary(FILE *out, const struct journal_swap *swap) {
 }
 
 /* The bars stand where and as long as the step was, in parts of the whole swap. */
-static void put_step(FILE *out, const struct journal_step *steps, size_t n, size_t i) {
+static void put_step(FILE *out, const struct journal_step *steps, size_t n, size_t i, size_t times) {
         uint64_t total = journal_step_between(&steps[0], &steps[n - 1]),
                  at = journal_step_between(&steps[0], &steps[i]);
-        uint64_t took = i + 1 < n ? journal_step_between(&steps[i], &steps[i + 1]) : 0;
+        uint64_t took = i + times < n ? journal_step_between(&steps[i], &steps[i + times]) : 0;
         double scale = total > 0 ? 100.0 / (double)total : 0;
         char since[TEXT_DURATION_MAX], length[TEXT_DURATION_MAX] = "";
         text_duration(at, since);
-        if (i + 1 < n)
+        if (i + times < n)
                 text_duration(took, length);
         (void)fprintf(out, "<tr><td class=\"number\">%s</td><td class=\"number\">%s</td><td>", since,
                         length);
@@ -137,6 +137,8 @@ static void put_step(FILE *out, const struct journal_step *steps, size_t n, size
                         "width: %.2f%%\"></div></td><td>",
                         (double)at * scale, (double)took * scale);
         put_escaped(out, steps[i].note);
+        if (times > 1)
+                (void)fprintf(out, " (x%zu)", times);
         (void)fputs("</td></tr>\n", out);
 }
 
@@ -149,7 +151,9 @@ static void put_steps(FILE *out, const struct journal_step *steps, size_t n) {
                     "th><th></th><th>note</th>"
                     "</tr></thead>\n<tbody>\n",
                         out);
-        for (size_t i = 0; i < n; i++)
-                put_step(out, steps, n, i);
+        for (size_t i = 0, times; i < n; i += times) {
+                times = render_step_times(steps, n, i);
+                put_step(out, steps, n, i, times);
+        }
         (void)fputs("</tbody>\n</table>\n", out);
 }

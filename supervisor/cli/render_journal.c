@@ -106,6 +106,15 @@ int render_report(const struct journal_swap *swap, const struct journal_step *st
         return finish(out, &text, ret_text);
 }
 
+size_t render_step_times(const struct journal_step *steps, size_t n, size_t i) {
+        size_t times = 1;
+        while (i + times < n && strcmp(steps[i].phase, steps[i + times].phase) == 0 &&
+                        strcmp(steps[i].event, steps[i + times].event) == 0 &&
+                        strcmp(steps[i].note, steps[i + times].note) == 0)
+                times++;
+        return times;
+}
+
 static void put_steps(
                 FILE *out, const struct journal_swap *swap, const struct journal_step *steps, size_t n) {
         if (n == 0) {
@@ -113,13 +122,16 @@ static void put_steps(
                 return;
         }
         (void)fprintf(out, "\n%10s  %10s  %-13s %-16s %s\n", "AT", "STEP TOOK", "PHASE", "EVENT", "NOTE");
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0, times; i < n; i += times) {
                 char since[TEXT_DURATION_MAX], took[TEXT_DURATION_MAX] = "";
+                times = render_step_times(steps, n, i);
                 text_duration(journal_step_between(&steps[0], &steps[i]), since);
-                if (i + 1 < n)
-                        text_duration(journal_step_between(&steps[i], &steps[i + 1]), took);
+                if (i + times < n)
+                        text_duration(journal_step_between(&steps[i], &steps[i + times]), took);
                 (void)fprintf(out, "%10s  %10s  %-13s %-16s ", since, took, steps[i].phase, steps[i].event);
                 text_put(out, steps[i].note);
+                if (times > 1)
+                        (void)fprintf(out, "%s(x%zu)", *steps[i].note ? " " : "", times);
                 (void)fputc('\n', out);
         }
 }

@@ -51,8 +51,9 @@ struct unit {
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
         int log_fd, notify_fd;
-        uint64_t height;       /* the last good one */
-        uint64_t unasked_from; /* the first told since it could say that it asks its gate, and has not; MACHINE_NO_HEIGHT: none */
+        uint64_t height;        /* the last good one */
+        uint64_t stands_before; /* the first height that it did not begin when it last stood at its gate; 0: it did not yet */
+        uint64_t unasked_from;  /* the first told since it could say that it asks its gate, and has not; MACHINE_NO_HEIGHT: none */
         struct plausible known;
         uint64_t doubt_said_at;
         bool says_ready;

@@ -377,6 +377,13 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         return r >= 0;
 }
 
+/* A polled height says again and again what the swap knows since the first time. */
+static bool is_heard(const struct director *director, const struct unit *unit, uint64_t last_height) {
+        const struct machine *machine = &director->record.machine;
+        return machine->phase == PHASE_PREPARING && machine->gate_was_hit && unit->generation == machine->current &&
+               unit->stands_before == last_height + 1;
+}
+
 /* A gate that does not hold cannot leave the release to come up further: it would begin the height. */
 static void describe_hit(struct director *director, struct machine_event *event, char *text, size_t size) {
         const struct unit *unit = unit_find(director, event->generation);
@@ -403,8 +410,9 @@ void events_gate_hit(struct director *director, uint64_t generation, uint64_t la
         struct unit *unit = unit_find(director, generation);
         char text[MACHINE_REASON_MAX];
         struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height};
-        if (!unit || may_go_on(director, unit, last_height))
+        if (!unit || may_go_on(director, unit, last_height) || is_heard(director, unit, last_height))
                 return;
+        unit->stands_before = last_height + 1;
         log_info("generation %lu stands at height %lu", generation, last_height);
         describe_hit(director, &event, text, sizeof(text));
         (void) events_feed(director, &event);

@@ -269,6 +269,25 @@ static void a_report_times_every_step(void **state) {
         assert_non_null(strstr(text, "      2 ms              proving       resume"));
 }
 
+static void equal_steps_are_one_line(void **state) {
+        (void)state;
+        struct journal_swap swap = example_swap();
+        const struct journal_step steps[] = {
+                        {.monotonic_us = 1000, .phase = "preparing", .event = "upgrade"},
+                        {.monotonic_us = 2000, .phase = "preparing", .event = "gate-hit", .note = "asked"},
+                        {.monotonic_us = 3000, .phase = "preparing", .event = "gate-hit", .note = "asked"},
+                        {.monotonic_us = 5000, .phase = "preparing", .event = "gate-hit", .note = "other"},
+                        {.monotonic_us = 9000, .phase = "gating", .event = "at-fence"},
+                        {.monotonic_us = 9000, .phase = "gating", .event = "at-fence"}};
+        _cleanup_free_ char *text = NULL, *page = NULL;
+        assert_int_equal(render_report(&swap, steps, ELEMENTS(steps), &plain, &text), 0);
+        assert_non_null(strstr(text, "      1 ms        3 ms  preparing     gate-hit         asked (x2)\n"
+                                     "      4 ms        4 ms  preparing     gate-hit         other\n"
+                                     "      8 ms              gating        at-fence         (x2)\n"));
+        assert_int_equal(render_report_html("a", &swap, steps, ELEMENTS(steps), &page), 0);
+        assert_non_null(strstr(page, "asked (x2)"));
+}
+
 static void an_empty_schedule_says_what_that_means(void **state) {
         (void)state;
         const struct journal_boundary boundary = {
@@ -404,6 +423,7 @@ int main(void) {
                         cmocka_unit_test(a_line_without_height_stays_while_blocks_pass),
                         cmocka_unit_test(history_is_a_table),
                         cmocka_unit_test(a_report_times_every_step),
+                        cmocka_unit_test(equal_steps_are_one_line),
                         cmocka_unit_test(an_empty_schedule_says_what_that_means),
                         cmocka_unit_test(what_has_no_height_yet_is_shown_with_what_is_told),
                         cmocka_unit_test(programs_get_null_where_there_is_nothing),
