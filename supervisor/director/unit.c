@@ -18,6 +18,7 @@
 
 #define LOG_PIPE_SIZE (1024 * 1024)
 #define DAEMON_START_US (30 * USEC_PER_SEC)
+#define LAST_WORDS_SHOWN 220 /* what is said of an ending is told within longer sentences */
 
 struct unit *unit_find(struct director *director, uint64_t generation) {
         for (size_t i = 0; generation != 0 && i < UNITS_MAX; i++)
@@ -298,13 +299,24 @@ static bool left_for_background(const struct unit *unit) {
         return events >= 0 && cgroup_is_populated(events) > 0;
 }
 
+/* Of its last lines as many as there is room for; the newest says why it ended. */
+static void newest_words(const char *lines, char *words, size_t size) {
+        static const char between[] = " | ";
+        const char *next;
+        while (strlen(lines) >= size && (next = strstr(lines, between)))
+                lines = next + strlen(between);
+        text_copy_words(words, size, lines);
+}
+
 void unit_describe_ending(const struct unit *unit, char *text, size_t size) {
         const char *ending = *unit->failure ? unit->failure : *unit->ending ? unit->ending : "it ended";
         const char *advice = left_for_background(unit) ? "; it left for the background: start it with its option to stay in the "
                                                          "foreground"
                                                        : "";
-        if (*unit->last_words)
-                (void) snprintf(text, size, "%.160s%s; its last words: %.300s", ending, advice, unit->last_words);
+        char words[LAST_WORDS_SHOWN];
+        newest_words(unit->last_words, words, sizeof(words));
+        if (*words)
+                (void) snprintf(text, size, "%.160s%s; its last words: %s", ending, advice, words);
         else
                 (void) snprintf(text, size, "%.400s%s", ending, advice);
 }

@@ -110,6 +110,18 @@ void text_copy(char *destination, size_t size, const char *text) {
         destination[length] = '\0';
 }
 
+void text_copy_words(char *destination, size_t size, const char *text) {
+        static const char dots[] = "...";
+        text_copy(destination, size, text);
+        if (size <= sizeof(dots) || strlen(text) < size)
+                return;
+        size_t length = size - sizeof(dots), end = length;
+        while (end > length / 2 && text[end] != ' ')
+                end--;
+        /* A word as long as that has no end to be cut at. */
+        text_copy(destination + (text[end] == ' ' ? end : length), sizeof(dots), dots);
+}
+
 int parse_u64(const char *text, uint64_t *ret_value) {
         uint64_t value = 0;
         if (!*text)

@@ -67,6 +67,9 @@ bool strv_contains(char *const *strv, const char *text);
 /* Copies TEXT into a fixed array, always terminated; a text that does not fit is cut. */
 void text_copy(char *destination, size_t size, const char *text);
 
+/* The same, but a text that does not fit is cut behind a word, and ends with "...". */
+void text_copy_words(char *destination, size_t size, const char *text);
+
 /* What others wrote and a terminal must not obey: what is not printable ASCII becomes a question mark. */
 void text_make_printable(char *text);
 
