@@ -9,7 +9,7 @@ static void put_next(FILE *out, const json_t *next);
 static void put_pending(FILE *out, const json_t *pending);
 static void put_listeners(FILE *out, const json_t *listeners);
 static void put_generations(FILE *out, const json_t *generations);
-static void put_last_swap(FILE *out, const json_t *swap, const struct text_style *style);
+static void put_last_swap(FILE *out, const json_t *swap, const char *said, const struct text_style *style);
 static void put_warnings(FILE *out, const json_t *status, const struct text_style *style);
 
 static const char *text_of(const json_t *object, const char *key, const char *otherwise) {
@@ -50,7 +50,7 @@ int render_status(const json_t *status, const struct text_style *style, char **r
         put_pending(out, json_object_get(json_object_get(status, "schedule"), "pending"));
         put_generations(out, json_object_get(status, "generations"));
         put_listeners(out, json_object_get(status, "listeners"));
-        put_last_swap(out, json_object_get(status, "last_swap"), style);
+        put_last_swap(out, json_object_get(status, "last_swap"), text_of(status, "reason", ""), style);
         if (fclose(out) != 0)
                 return -ENOMEM;
         *ret_text = TAKE_POINTER(text);
@@ -111,7 +111,7 @@ static void put_head(FILE *out, const json_t *status, const struct text_style *s
         text_put(out, text_of(status, "release", "no release"));
         if (number_of(status, "height", &number))
                 (void)fprintf(out, "  height %" PRIu64, number);
-        else
+        else if (!json_is_false(json_object_get(status, "has_heights")))
                 (void)fputs("  height unknown", out);
         if (text_of(status, "height_problem", NULL) && number_of(status, "height_age_s", &number) &&
                         number < UINT64_MAX / USEC_PER_SEC) {
@@ -172,6 +172,19 @@ void render_outlook(FILE *out, const json_t *object, const struct text_style *st
         }
 }
 
+/* Who is cut off tells of it among what is degraded. */
+static bool serves_while_held(const json_t *status) {
+        const json_t *item;
+        size_t i;
+        bool serves = false;
+        json_array_foreach(json_object_get(status, "generations"), i, item) serves =
+                        serves || strcmp(text_of(item, "state", ""), "serving") == 0;
+        return serves && strcmp(text_of(status, "phase", ""), "held") == 0 &&
+               json_is_integer(json_object_get(status, "pid")) &&
+               !json_is_number(json_object_get(status, "waiting_s")) &&
+               !json_is_object(json_object_get(status, "cut_off"));
+}
+
 static void put_warnings(FILE *out, const json_t *status, const struct text_style *style) {
         const char *way_out = text_of(status, "way_out", NULL);
         char duration[TEXT_DURATION_MAX];
@@ -179,6 +192,8 @@ static void put_warnings(FILE *out, const json_t *status, const struct text_styl
         size_t i;
         put_warning(out, style, COLOUR_BAD, "! ", text_of(status, "reason", NULL));
         render_outlook(out, status, style);
+        if (serves_while_held(status))
+                (void)fputs("held, it makes no more blocks and goes on answering reads\n", out);
         if (duration_of(status, "waiting_s", duration)) {
                 text_put_coloured(out, style, COLOUR_BUSY, "! ");
                 (void)fprintf(out, "the node does not answer: connections wait, for %s so far\n", duration);
@@ -302,7 +317,8 @@ static void put_timing(
         put_part(out, separator, "%s %s", name, duration);
 }
 
-static void put_last_swap(FILE *out, const json_t *swap, const struct text_style *style) {
+/* SAID: what stands above already. */
+static void put_last_swap(FILE *out, const json_t *swap, const char *said, const struct text_style *style) {
         const char *separator = "  (", *outcome = text_of(swap, "outcome", "under way");
         uint64_t number;
         if (!json_is_object(swap))
@@ -322,7 +338,7 @@ static void put_last_swap(FILE *out, const json_t *swap, const struct text_style
         put_timing(out, swap, "total_ms", "total", &separator);
         (void)fputs(*separator == ',' ? ")\n" : "\n", out);
         const char *reason = text_of(swap, "reason", NULL);
-        if (reason && *reason) {
+        if (reason && *reason && !strstr(said, reason)) {
                 (void)fputs("           ", out);
                 text_put(out, reason);
                 (void)fputc('\n', out);

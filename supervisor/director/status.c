@@ -388,6 +388,8 @@ static void put_run(struct director *director, json_t *object) {
         (void) json_object_set_new(object, "pid", runs ? json_integer(unit->pid) : json_null());
         (void) json_object_set_new(object, "uptime_s",
                         json_real(runs ? (double) (now_monotonic() - unit->started_at) / (double) USEC_PER_SEC : 0.0));
+        (void) json_object_set_new(object, "has_heights",
+                        json_boolean(director->config->height.source != HEIGHT_NONE || director->config->gate.kind != GATE_NONE));
         (void) json_object_set_new(object, "height", height == MACHINE_NO_HEIGHT ? json_null() : number(height));
         uint64_t age = height == MACHINE_NO_HEIGHT ? USEC_INFINITY : heights_age(director);
         char problem[PROBER_TEXT_MAX];

@@ -64,6 +64,37 @@ static void a_held_node_says_why_first(void **state) {
                         "           probe rpc failed\n");
 }
 
+static void what_a_hold_serves_is_said(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"2.0.0 "
+                       "failed\",\"release\":\"1\",\"height\":29,"
+                       "\"pid\":9,\"waiting_s\":null,\"cut_off\":null,"
+                       "\"generations\":[{\"generation\":1,\"state\":\"serving\"}]}",
+                        "a  HELD  1  height 29  (pid 9)\n"
+                        "! 2.0.0 failed\n"
+                        "held, it makes no more blocks and goes on answering reads\n");
+}
+
+/* A cache is asked for no height, so there is none that could be unknown. */
+static void a_node_without_heights_shows_none(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"running\",\"release\":\"7.2.4\",\"height\":null,\"has_"
+                       "heights\":false}",
+                        "a  RUNNING  7.2.4\n");
+}
+
+static void one_reason_is_said_once(void **state) {
+        (void)state;
+        assert_renders("{\"node\":\"a\",\"phase\":\"held\",\"reason\":\"gave up; the last: it "
+                       "failed\",\"release\":\"1\","
+                       "\"height\":2,\"last_swap\":{\"id\":1,\"from\":\"1\",\"to\":\"2\",\"outcome\":"
+                       "\"held\","
+                       "\"reason\":\"it failed\"}}",
+                        "a  HELD  1  height 2\n"
+                        "! gave up; the last: it failed\n"
+                        "last swap: #1 1 -> 2  held\n");
+}
+
 /* Programs find it among what is degraded; people read first what happened, then what to type. */
 static void a_hold_stands_with_its_way_out(void **state) {
         (void)state;
@@ -411,6 +442,9 @@ int main(void) {
                         cmocka_unit_test(what_a_node_wrote_is_no_markup_in_a_page),
                         cmocka_unit_test(a_running_node_reads_at_a_glance),
                         cmocka_unit_test(a_held_node_says_why_first),
+                        cmocka_unit_test(what_a_hold_serves_is_said),
+                        cmocka_unit_test(a_node_without_heights_shows_none),
+                        cmocka_unit_test(one_reason_is_said_once),
                         cmocka_unit_test(a_hold_stands_with_its_way_out),
                         cmocka_unit_test(a_hold_that_is_tried_again_says_when),
                         cmocka_unit_test(a_hold_says_what_was_tried_in_vain),
