@@ -14,6 +14,7 @@
 
 /* From the director's answer to Stop until the keeper has let go of everything. */
 #define KEEPER_END_TIMEOUT_MS 20000
+#define LOOK_MS 100
 
 struct swap_request {
         const char *method;
@@ -37,6 +38,7 @@ static void tell_begun(const struct arguments *arguments, const struct node *nod
 static void print_promises(const json_t *status, uint64_t height);
 static void print_rehearsal(const struct node *node, const char *version, bool is_to_come);
 static int begin_swap(const struct node *node, const struct swap_request *request, uint64_t *ret_id);
+static int tell_try(const struct node *node, bool waits);
 static void interruption_begin(struct interruption *about);
 static void interruption_end(struct interruption *about);
 static int wait_for_swap(const struct node *node, uint64_t id);
@@ -52,6 +54,8 @@ static int run_swap(
                 status = begin_swap(&node, request, &id);
         if (status != 0)
                 return status;
+        if (id == CONTROL_SWAP_NONE)
+                return tell_try(&node, arguments->wait);
         _cleanup_(interruption_end) struct interruption interruption = {
                         .node = &node, .id = id, .can_be_cancelled = arguments->has_at};
         if (arguments->wait)
@@ -239,6 +243,32 @@ static int begin_swap(const struct node *node, const struct swap_request *reques
                 if (r != -ECONNRESET)
                         return control_explain(node, r, &error);
         }
+}
+
+/* Of a node that had failed and is tried again. */
+static int tell_try(const struct node *node, bool waits) {
+        (void)printf("node %s is tried again now; `interrex watch %s` shows how it goes\n", node->name,
+                        node->name);
+        (void)fflush(stdout);
+        while (waits) {
+                _cleanup_(output_json_done) json_t *status = NULL;
+                int exit_status = status_ask(node, &status);
+                if (exit_status != 0)
+                        return exit_status;
+                const char *phase = json_string_value(json_object_get(status, "phase"));
+                const char *reason = json_string_value(json_object_get(status, "reason"));
+                bool is_held = phase && strcmp(phase, "held") == 0;
+                if (is_held || json_is_number(json_object_get(status, "next_try_s"))) {
+                        log_error("node %s has failed again%s: %s", node->name,
+                                        is_held ? " and is held" : "",
+                                        reason ? reason : "no reason was given");
+                        return is_held ? EXIT_HELD : EXIT_FAILED;
+                }
+                if (!phase || strcmp(phase, "starting") != 0)
+                        return EXIT_DONE;
+                (void)poll(NULL, 0, LOOK_MS);
+        }
+        return EXIT_DONE;
 }
 
 /* SIGUSR1 is our own word that nothing is waited for any more. */

@@ -4,11 +4,14 @@
 
 /* It does not run, and perhaps never will by itself. */
 static int refuse_failing(const struct machine *machine, const char *node, uint32_t give_up_after, struct refusal *refusal) {
+        char at_once[100] = "";
+        if (machine->phase == PHASE_BACKOFF)
+                (void) snprintf(at_once, sizeof(at_once), "`interrex restart %.60s` tries it at once, ", node);
         return refuse(refusal, CONTROL_ERROR_BUSY,
-                        "the node has failed %u times in a row, and is %s: `interrex upgrade %s VERSION --now` and `interrex rollback "
+                        "the node has failed %u times in a row, and is %s: %s`interrex upgrade %s VERSION --now` and `interrex rollback "
                         "%s` work between two tries; after %u restarts it is held, and then they work as well",
-                        machine->crashes, machine->phase == PHASE_STARTING ? "being tried again" : "tried again soon", node, node,
-                        give_up_after);
+                        machine->crashes, machine->phase == PHASE_STARTING ? "being tried again" : "tried again soon", at_once,
+                        node, node, give_up_after);
 }
 
 static const char *describe_node(const struct machine *machine) {

@@ -97,9 +97,15 @@ static int on_rollback(sd_bus_message *message, void *userdata, sd_bus_error *er
         return reply_with_swap(message, r, swap, error, &refusal);
 }
 
+/* Between two tries the next one is due at once, for whoever has mended what was wrong: that is no swap, so it has no number. */
 static int on_restart(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const struct director *director = userdata;
         struct refusal refusal = {0};
         uint64_t swap = 0;
+        if (director->record.machine.phase == PHASE_BACKOFF) {
+                (void) events_feed(userdata, &(struct machine_event){.type = EVENT_DEADLINE});
+                return sd_bus_reply_method_return(message, "t", CONTROL_SWAP_NONE);
+        }
         int r = planning_restart(userdata, &swap, &refusal);
         return reply_with_swap(message, r, swap, error, &refusal);
 }

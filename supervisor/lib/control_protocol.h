@@ -11,7 +11,8 @@
  *   Plan         ""    -> "s"   the boundaries ahead as JSON text
  *   Upgrade      "stb" -> "t"   version, height (CONTROL_HEIGHT_NONE: none), now; one of the two; the swap's id
  *   Rollback     ""    -> "t"   the swap's id
- *   Restart      ""    -> "t"   the swap's id (a restart is a swap to the same release)
+ *   Restart      ""    -> "t"   the swap's id (a restart is a swap to the same release), or CONTROL_SWAP_NONE: the node had failed, and
+ *                               its next try is begun
  *   Cancel       ""    -> ""
  *   AcceptState  ""    -> ""    the state because of which a signer is held is the right one
  *   Stop         ""    -> ""    answered when the node has stopped and the supervisor is about to end
@@ -28,6 +29,7 @@
  *                               restarted) is simply asked again
  * Errors carry one of these names and a sentence for the operator. */
 #define CONTROL_HEIGHT_NONE UINT64_MAX
+#define CONTROL_SWAP_NONE UINT64_C(0)
 #define CONTROL_NO_SEQUENCE UINT64_MAX
 #define CONTROL_ERROR_REFUSED "org.interrex.Error.Refused"       /* exit 1 */
 #define CONTROL_ERROR_BUSY "org.interrex.Error.Busy"             /* exit 1: something is under way */

@@ -183,6 +183,12 @@ SCENARIO(a_node_that_somebody_kills_is_told_as_killed_by_others) {
         json_decref(status);
         json_decref(scenario_wait_status(s, gives_reason,
                         "it was ended by signal 9 (Killed), which interrex did not send", TIMEOUT_US));
+        /* Whoever has mended it need not wait for the next try. */
+        scenario_expect(s, 1, "cancel", s->node, NULL);
+        scenario_expect(s, 0, "restart", s->node, "--wait", NULL);
+        status = scenario_status(s);
+        assert_true(is_running(status, NULL));
+        json_decref(status);
         scenario_stop(s);
 }
 

@@ -65,6 +65,10 @@ static void a_node_that_keeps_failing_is_told_so(void **state) {
         (void)busy_refuse(&machine, "acme", 5, &refusal);
         assert_non_null(strstr(refusal.text, "failed 3 times in a row"));
         assert_non_null(strstr(refusal.text, "after 5 restarts it is held"));
+        assert_non_null(strstr(refusal.text, "`interrex restart acme` tries it at once"));
+        machine.phase = PHASE_STARTING;
+        (void)busy_refuse(&machine, "acme", 5, &refusal);
+        assert_null(strstr(refusal.text, "interrex restart"));
 }
 
 int main(void) {
