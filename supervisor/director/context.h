@@ -287,7 +287,8 @@ struct director {
         char cut_short[200]; /* at the stop: what had to be killed at exec.stop_timeout; "": nothing */
         bool has_resumed, is_exiting, is_performing;
         uint64_t ports_deadline; /* monotonic: until then a port of the node may be somebody else's */
-        bool is_selecting;       /* the state's height is being read before the start */
+        bool ports_wait_was_said;
+        bool is_selecting; /* the state's height is being read before the start */
         int parent_cgroup_fd;
         int self_fd; /* this executable, for archivists */
         char *releases_dir;

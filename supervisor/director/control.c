@@ -170,10 +170,9 @@ static int on_wait(sd_bus_message *message, void *userdata, sd_bus_error *error)
 
 static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct director *director = userdata;
-        struct machine_event event = {.type = EVENT_STOP};
         if (!new_waiter(director, message, 0))
                 return sd_bus_error_set(error, CONTROL_ERROR_BUSY, "too many wait already");
-        (void) events_feed(director, &event);
+        events_stop(director);
         return 1;
 }
 

@@ -319,6 +319,12 @@ static void on_empty(struct director *director, const struct keeper_forget *empt
         events_ending_is_complete(director, unit);
 }
 
+void events_stop(struct director *director) {
+        struct machine_event event = {.type = EVENT_STOP};
+        if (events_feed(director, &event) == 0 && director->record.machine.phase == PHASE_STOPPED)
+                perform(director, &(struct machine_actions){.n = 1, .items = {{.type = ACTION_EXIT}}});
+}
+
 void events_from_keeper(struct director *director, struct wire_message *message) {
         switch (message->type) {
         case KEEPER_GENERATION:
@@ -346,12 +352,9 @@ void events_from_keeper(struct director *director, struct wire_message *message)
         case KEEPER_PING:
                 liveness_on_ping(director);
                 break;
-        case KEEPER_STOP: {
-                struct machine_event event = {.type = EVENT_STOP};
-                if (events_feed(director, &event) == 0 && director->record.machine.phase == PHASE_STOPPED)
-                        perform(director, &(struct machine_actions){.n = 1, .items = {{.type = ACTION_EXIT}}});
+        case KEEPER_STOP:
+                events_stop(director);
                 break;
-        }
         default:
                 break;
         }

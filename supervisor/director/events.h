@@ -5,6 +5,8 @@
 
 /* One message of the keeper. */
 void events_from_keeper(struct director *director, struct wire_message *message);
+/* The node is to end, and the supervisor with it, also where nothing has been started yet. */
+void events_stop(struct director *director);
 
 /* Gives the machine an event: the new state is written to the journal, then its actions are carried out. Returns what
  * machine_step() returned, or -EIO if the journal could not be written (then nothing was done). */

@@ -81,6 +81,34 @@ static const struct address *find_taken(const struct director *director) {
         return NULL;
 }
 
+/* How many sockets on the port the table has, and how many of them belong to a process. */
+static void count_sockets(const char *table, uint16_t port, size_t *n, size_t *n_owned) {
+        _cleanup_fclose_ FILE *file = fopen(table, "re");
+        char line[512];
+        while (file && fgets(line, sizeof(line), file)) {
+                unsigned local;
+                unsigned long inode;
+                if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &local, &inode) != 2 || local != port)
+                        continue;
+                (*n)++;
+                *n_owned += inode != 0;
+        }
+}
+
+static bool has_ended(const struct address *address) {
+        size_t n = 0, n_owned = 0;
+        if (address->transport != TRANSPORT_TCP)
+                return false;
+        count_sockets("/proc/net/tcp", address->port, &n, &n_owned);
+        count_sockets("/proc/net/tcp6", address->port, &n, &n_owned);
+        return n > 0 && n_owned == 0;
+}
+
+bool port_owner_has_ended(struct director *director) {
+        const struct address *address = find_taken(director);
+        return address && has_ended(address);
+}
+
 bool port_owner_is_nobody(struct director *director) {
         return !find_taken(director);
 }
@@ -90,6 +118,13 @@ void port_owner_describe(struct director *director, char *text, size_t size) {
         char owner[160];
         if (!address) {
                 text_copy(text, size, "one of its addresses was taken until just now: start it again");
+                return;
+        }
+        if (has_ended(address)) {
+                (void) snprintf(text, size,
+                                "%s is kept by the kernel, because a process that has ended had closed its connections there (TIME_WAIT): "
+                                "it is free again within a minute",
+                                address->text);
                 return;
         }
         name_owner(address, owner, sizeof(owner));

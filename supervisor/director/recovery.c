@@ -25,6 +25,8 @@
 
 #define PORT_PATIENCE_US (5 * USEC_PER_SEC)
 #define PORT_RETRY_US (50 * USEC_PER_MSEC)
+#define PORT_ENDED_PATIENCE_US (60 * USEC_PER_SEC) /* more than that; so long is TIME_WAIT */
+#define PORT_ENDED_RETRY_US (500 * USEC_PER_MSEC)
 
 static void take_unit_descriptor(struct director *director, const char *name, int fd) {
         uint64_t generation;
@@ -175,14 +177,29 @@ static int resume(struct director *director) {
 
 static int on_port_retry(sd_event_source *source, uint64_t usec, void *userdata);
 
+/* Where the one that had a port has ended, it becomes free by itself. */
+static bool waits_for_kernel(struct director *director, uint64_t now) {
+        char why[400];
+        if (now >= director->ports_deadline + PORT_ENDED_PATIENCE_US || !port_owner_has_ended(director))
+                return false;
+        if (!director->ports_wait_was_said) {
+                port_owner_describe(director, why, sizeof(why));
+                log_notice("node %s is started later: %s", director->config->node, why);
+                director->ports_wait_was_said = true;
+        }
+        return true;
+}
+
 /* Whoever has a port may be a supervisor that was killed and has not ended yet. */
 static int start_when_ports_are_free(struct director *director) {
+        uint64_t now = now_monotonic();
         char why[400];
         if (port_owner_is_nobody(director))
                 return selection_begin(director);
-        if (now_monotonic() < director->ports_deadline)
-                return sd_event_add_time_relative(director->event, NULL, CLOCK_MONOTONIC, PORT_RETRY_US, 0, on_port_retry,
-                                director);
+        bool is_early = now < director->ports_deadline;
+        if (is_early || waits_for_kernel(director, now))
+                return sd_event_add_time_relative(director->event, NULL, CLOCK_MONOTONIC,
+                                is_early ? PORT_RETRY_US : PORT_ENDED_RETRY_US, 0, on_port_retry, director);
         /* Only now: it takes its time, and then whoever had it may be gone. */
         port_owner_describe(director, why, sizeof(why));
         log_error("node %s cannot start: %s", director->config->node, why);

@@ -2,8 +2,10 @@
 #include "support/scenario.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define TIMEOUT_US (20 * USEC_PER_SEC)
@@ -192,6 +194,35 @@ SCENARIO(a_node_that_somebody_kills_is_told_as_killed_by_others) {
         scenario_stop(s);
 }
 
+/* As left by a node that sets no SO_REUSEADDR and closes first. It takes a minute, so only that it is waited for is looked at. */
+SCENARIO(a_port_that_nobody_has_any_more_is_waited_for) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(SCENARIO_PORT)};
+        int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        uint64_t deadline = now_monotonic() + process_patience(TIMEOUT_US);
+        char end;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        assert_return_code(bind(server, (struct sockaddr *)&address, sizeof(address)), errno);
+        assert_return_code(listen(server, 1), errno);
+        assert_return_code(connect(client, (struct sockaddr *)&address, sizeof(address)), errno);
+        int accepted = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+        assert_return_code(accepted, errno);
+        close_fd(accepted);
+        close_fd(server);
+        assert_int_equal(read(client, &end, 1), 0);
+        client = close_fd(client);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_start_supervisor(s);
+        for (bool is_told = false; !is_told; (void)usleep(50000)) {
+                assert_true(now_monotonic() < deadline);
+                char *log = read_log(s);
+                is_told = strstr(log, "(TIME_WAIT): it is free again within a minute");
+                free(log);
+        }
+        scenario_stop(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(a_port_that_is_not_the_node_s_is_told_while_it_starts),
@@ -202,6 +233,7 @@ int main(void) {
                         SCENARIO_TEST(a_first_start_without_a_release_is_told_why_it_cannot_be),
                         SCENARIO_TEST(a_boundary_that_is_not_there_is_told_so_wherever_the_node_is),
                         SCENARIO_TEST(a_node_that_somebody_kills_is_told_as_killed_by_others),
+                        SCENARIO_TEST(a_port_that_nobody_has_any_more_is_waited_for),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("newcomer", tests, NULL, NULL);
