@@ -216,6 +216,7 @@ static int check_past(struct director *director, const struct schedule_change *c
         _cleanup_(schedule_done) struct schedule schedule = {0};
         uint64_t height = planning_height(director);
         const struct boundary *in_force = NULL;
+        const struct range *now = schedule_range_at(&director->schedule, height);
         struct version version;
         char line[BOUNDARY_TEXT_MAX] = "";
         if (height == MACHINE_NO_HEIGHT || version_parse(release, &version) < 0 ||
@@ -228,8 +229,8 @@ static int check_past(struct director *director, const struct schedule_change *c
                 boundary_format(&in_force->rule, line, sizeof(line));
         return refuse(refusal, CONTROL_ERROR_REFUSED,
                         "%s has run at height %lu, where the node is, and could not have by this schedule: \"%.200s\" would be in force "
-                        "there, and nothing ahead that lets it run before",
-                        release, height, line);
+                        "there, and nothing ahead that lets it run before; what is in force is \"%.100s\"",
+                        release, height, line, now ? now->text : "*");
 }
 
 /* What was told last is old already. A node that stops by itself, or stands, does not pass it. */
