@@ -97,6 +97,8 @@ static int parse_setting(struct order *order, const char *flag, const char *valu
                 state->directory = (char *)value;
         else if (strcmp(flag, "--keep") == 0)
                 return strv_push(&state->keep, value);
+        else if (strcmp(flag, "--signer") == 0 && strcmp(value, "files") == 0)
+                state->signer = SIGNER_FILES;
         else if (strcmp(flag, "--hook") == 0)
                 return strv_push(&state->hook, value);
         else if (strcmp(flag, "--copy-limit") == 0)

@@ -44,7 +44,7 @@ int snapshot_take(const struct state_config *state, const char *name, enum snaps
  * because a crash between the two must never show old signing memory. The newer state stays under the
  * snapshot's name until removed. A marker makes a repeated call after a crash a no-op. A `keep` entry that
  * the snapshot has and the newer state has not is -ESTALE, and nothing is exchanged: its absence is the
- * newest, and an older one could sign twice. No such snapshot: -ENOENT. With state->snapshot HOOK the hook
+ * newest, and an older one could sign twice. With state->signer FILES one that neither has is -ENOENT. Symbolic links: keep.h. No such snapshot: -ENOENT. With state->snapshot HOOK the hook
  * restores, and the newest `keep` files are carried around it. */
 int snapshot_restore(const struct state_config *state, const char *name, char **ret_error);
 
@@ -65,7 +65,7 @@ int snapshot_sweep(const struct state_config *state, const char *last, bool keep
  * 1. Verbs: plan, take NAME KIND, restore NAME, remove NAME, sweep NAME (all but NAME), clear NAME (NAME too)
  * (each followed by the state settings as flags:
  * --directory D
- * --keep F... --hook CMD... --copy-limit N --want KIND), and verify RELEASES_DIR VERSION COMMAND FD
+ * --keep F... --signer files --hook CMD... --copy-limit N --want KIND), and verify RELEASES_DIR VERSION COMMAND FD
  * (release_verify through the inherited descriptor). Gives up what it does not need before it touches a
  * file; only a hook runs with everything this process was given, because it is the operator's own program.
  */

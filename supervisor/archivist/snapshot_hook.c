@@ -44,7 +44,7 @@ static int set_aside(const struct archive *archive) {
                 return fail_with(archive->ret_error, aside < 0 ? aside : live,
                                 "the state directory cannot be opened: %s",
                                 strerror(aside < 0 ? -aside : -live));
-        r = live < 0 ? 0 : keep_carry(live, aside, archive->state->keep, archive->ret_error);
+        r = live < 0 ? 0 : keep_carry(archive, live, aside);
         if (r < 0)
                 return r;
         if (syncfs(archive->parent_fd) < 0 ||
@@ -65,7 +65,7 @@ static int put_back(const struct archive *archive) {
                 return fail_with(archive->ret_error, live < 0 ? live : aside,
                                 "after the hook's restore %s/%s cannot be opened: %s", archive->parent,
                                 archive->live, strerror(live < 0 ? -live : -aside));
-        int r = keep_carry(aside, live, archive->state->keep, archive->ret_error);
+        int r = keep_carry(archive, aside, live);
         if (r < 0)
                 return r;
         step_reached(archive->steps, "carried");

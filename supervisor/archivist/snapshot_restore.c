@@ -108,7 +108,7 @@ static int prepare(const struct archive *archive) {
                 return fail_with(archive->ret_error, r < 0 ? r : -EXDEV,
                                 "%s/%s cannot be exchanged with its snapshot: %s", archive->parent,
                                 archive->live, r < 0 ? strerror(-r) : "it is a mount point");
-        r = keep_carry(live, snapshot, archive->state->keep, archive->ret_error);
+        r = keep_carry(archive, live, snapshot);
         if (r < 0)
                 return r;
         step_reached(archive->steps, "kept");

@@ -30,6 +30,8 @@ static int snapshot_arguments(struct director *director, const char *verb, const
                         r = strv_push(&arguments, fixed[i]);
         if (r >= 0)
                 r = strv_push_options(&arguments, "--keep", state->keep);
+        if (r >= 0 && state->signer == SIGNER_FILES)
+                r = strv_push_options(&arguments, "--signer", (char *[]){"files", NULL});
         if (r >= 0)
                 r = strv_push_options(&arguments, "--hook", state->hook);
         if (r >= 0)

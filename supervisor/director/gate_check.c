@@ -1,6 +1,7 @@
 #include "gate_check.h"
 
 #include "../lib/release.h"
+#include "../lib/state_access.h"
 #include "gate.h"
 #include "gate_location.h"
 #include "planning.h"
@@ -186,7 +187,9 @@ void gate_describe(const struct director *director, const char *release, uint64_
 }
 
 void gate_describe_failure(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
-        bool is_put_back = director->settings.snapshot && !director->settings.signer_inside;
+        char missing[600];
+        bool is_put_back = director->settings.snapshot && !director->settings.signer_inside &&
+                           !state_keep_is_missing(&director->config->state, missing, sizeof(missing));
         const char *until = "until a release that may run there is added, or an operator acts";
         char first[BLOCK_NAME_MAX], last[BLOCK_NAME_MAX];
         name_blocks(height, first, last, sizeof(first));

@@ -1,5 +1,6 @@
 #include "status.h"
 
+#include "../lib/state_access.h"
 #include "adoption.h"
 #include "connections.h"
 #include "counters.h"
@@ -312,7 +313,7 @@ static json_t *degraded(struct director *director, const json_t *status) {
                 (void) snprintf(text, sizeof(text), "no snapshot can be taken: %.250s", director->snapshot_reason);
                 append(array, text);
         }
-        if (signing_describe(director, signing, sizeof(signing)))
+        if (signing_describe(director, signing, sizeof(signing)) || state_keep_is_missing(&config->state, signing, sizeof(signing)))
                 append(array, signing);
         if (!config->state.overlap && config->state.fence == FENCE_LOCK && director->state_directory &&
                         !director->record.takes_lock)

@@ -61,12 +61,16 @@ bool state_keep_is_missing(const struct state_config *state, char *text, size_t 
                 return false;
         _cleanup_close_ int fd = open(state->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         for (char *const *entry = state->keep; fd >= 0 && *entry; entry++)
-                if (fstatat(fd, *entry, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 && errno == ENOENT) {
+                if (fstatat(fd, *entry, &st, AT_NO_AUTOMOUNT) < 0 && (errno == ENOENT || errno == ELOOP)) {
                         (void)snprintf(text, size,
-                                        "state.keep: there is no %.200s in %.200s: if the node has run "
-                                        "already, correct the name, else "
-                                        "what it has signed may be rolled back",
-                                        *entry, state->directory);
+                                        "state.keep: there is no %.200s in %.200s%s: correct the name, "
+                                        "unless the "
+                                        "node has "
+                                        "yet to make it; until it is there no state is put back, and the "
+                                        "node "
+                                        "is held where it would have to be",
+                                        *entry, state->directory,
+                                        errno == ELOOP ? " (its links have no end)" : "");
                         return true;
                 }
         return false;

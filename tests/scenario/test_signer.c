@@ -50,6 +50,32 @@ SCENARIO(I8_a_state_that_holds_the_memory_is_held_at_a_boundary) {
         scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
 }
 
+/* What is kept under a name that is not there may be kept nowhere, and no state is put back over it. */
+SCENARIO(I8_under_a_wrong_name_nothing_is_put_back) {
+        begin(s, "signer: files, keep: [signd]", "--accept-never-answer");
+        json_decref(scenario_wait_status(s, scenario_is_degraded, "there is no signd in ", TIMEOUT_US));
+        scenario_expect(s, 4, "upgrade", s->node, "2.0.0", "--at", "60", "--wait", NULL);
+        json_decref(scenario_wait_status(s, scenario_is_held, "state.keep names signd", TIMEOUT_US));
+        scenario_stop(s);
+        assert_true(assert_signed_once(s, "2.0.0") > 0);
+        scenario_assert_order(s, (const char *const[]){"1.0.0", "2.0.0", NULL});
+}
+
+/* The keys are taken out of the snapshot, and never out of what a link in it leads to: the live node's own. */
+SCENARIO(I8_a_rehearsal_takes_no_keys_from_the_live_node) {
+        char key[200];
+        struct stat st;
+        begin(s, "signer: files, keep: [signed, keys/key]", "");
+        (void)snprintf(key, sizeof(key), "%s/keys/key", s->directory);
+        run("mkdir %s/keys && touch %s && ln -s %s/keys %s/keys", s->directory, key, s->directory, s->data);
+        struct process_result result = scenario_cli(s, "rehearse", s->node, "2.0.0", NULL);
+        if (result.status != 1 || !strstr(result.error, "leads out of the snapshot"))
+                fail_msg("%d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+        assert_int_equal(stat(key, &st), 0);
+        scenario_stop(s);
+}
+
 static bool may_be_accepted(const json_t *status, const void *userdata) {
         const char *way_out = json_string_value(json_object_get(status, "way_out"));
         (void)userdata;
@@ -238,6 +264,8 @@ int main(void) {
                         SCENARIO_TEST(I8_what_was_signed_is_remembered_when_the_state_is_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_never_put_back),
                         SCENARIO_TEST(I8_a_state_that_holds_the_memory_is_held_at_a_boundary),
+                        SCENARIO_TEST(I8_under_a_wrong_name_nothing_is_put_back),
+                        SCENARIO_TEST(I8_a_rehearsal_takes_no_keys_from_the_live_node),
                         SCENARIO_TEST(what_an_operator_knows_to_be_right_goes_on),
                         SCENARIO_TEST(I8_who_may_be_a_signer_is_never_put_back),
                         SCENARIO_TEST(I8_a_signer_is_seen_at_the_latest_when_the_snapshot_is_taken),

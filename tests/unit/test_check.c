@@ -186,7 +186,7 @@ static void assert_keep_is_missing(const char *signer, const char *directory, co
 }
 
 static void what_a_signer_keeps_under_a_wrong_name_is_warned_of(void **state) {
-        char folder[] = "/tmp/interrex-keep-XXXXXX", path[64];
+        char folder[] = "/tmp/interrex-keep-XXXXXX", path[64], link[64];
         (void)state;
         assert_non_null(mkdtemp(folder));
         (void)snprintf(path, sizeof(path), "%s/signed.json", folder);
@@ -195,7 +195,12 @@ static void what_a_signer_keeps_under_a_wrong_name_is_warned_of(void **state) {
         assert_keep_is_missing("signed.json", folder, NULL);
         assert_keep_is_missing("signed.json, signd.json", folder, "signd.json");
         assert_keep_is_missing("data/signed.json", folder, "data/signed.json");
+        (void)snprintf(link, sizeof(link), "%s/link", folder);
+        assert_return_code(symlink("signed.json", link), errno);
+        assert_keep_is_missing("link", folder, NULL);
         assert_return_code(unlink(path), errno);
+        assert_keep_is_missing("link", folder, "link");
+        assert_return_code(unlink(link), errno);
         assert_return_code(rmdir(folder), errno);
         assert_keep_is_missing("signed.json", folder, NULL); /* the folder is what is missed */
 }
