@@ -5,9 +5,11 @@
 #include "rehearsal_freeze.h"
 #include <fcntl.h>
 #include <fts.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define LOOK_MS 100
@@ -138,16 +140,36 @@ static int take_standing_still(struct rehearsal *rehearsal, int pid, int supervi
                      : finish_taking(&taking, ret_error);
 }
 
+/* Never over a link that leads out of the snapshot: the live node's own lies there. */
+static int remove_below(int root, const char *entry) {
+        const struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+        _cleanup_free_ char *path = strdup(entry);
+        if (!path)
+                return -ENOMEM;
+        for (size_t n = strlen(path); n > 0 && path[n - 1] == '/'; n--)
+                path[n - 1] = '\0';
+        char *slash = strrchr(path, '/');
+        if (!slash)
+                return tree_remove(root, path);
+        *slash = '\0';
+        _cleanup_close_ int parent = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+        if (parent < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return tree_remove(parent, slash + 1);
+}
+
 /* I8: nothing that could sign is there. */
 static int forget_keys(const struct rehearsal *rehearsal, char **ret_error) {
         const struct state_config *state = &rehearsal->config->state;
         _cleanup_close_ int fd =
                         state->signer == SIGNER_FILES ? directory_open(AT_FDCWD, rehearsal->snapshot) : -1;
         for (size_t i = 0; fd >= 0 && state->keep && state->keep[i]; i++) {
-                int r = tree_remove(fd, state->keep[i]);
+                int r = remove_below(fd, state->keep[i]);
                 if (r < 0)
                         return fail_with(ret_error, r, "cannot take %s out of the snapshot: %s",
-                                        state->keep[i], strerror(-r));
+                                        state->keep[i],
+                                        r == -EXDEV ? "a symbolic link on its way leads out of the snapshot"
+                                                    : strerror(-r));
         }
         return state->signer == SIGNER_FILES && fd < 0
                                ? fail_with(ret_error, fd, "cannot open the snapshot %s", rehearsal->snapshot)
