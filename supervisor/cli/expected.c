@@ -29,6 +29,9 @@ static void read_config(const struct node *node, struct expected *expected) {
                 return;
         expected->command = strdup(config->exec.command);
         expected->release = config->release ? strdup(config->release) : NULL;
+        for (size_t i = 0; config->trust_keys && config->trust_keys[i]; i++)
+                if (!strv_contains(expected->keys, config->trust_keys[i]))
+                        (void)strv_push(&expected->keys, config->trust_keys[i]);
 }
 
 void expected_find(const struct node *node, struct expected *ret_expected) {
@@ -38,10 +41,23 @@ void expected_find(const struct node *node, struct expected *ret_expected) {
                 journal = NULL;
         ret_expected->config = node_config_path(node, journal);
         ret_expected->noted = node_note(journal, JOURNAL_COMMAND);
-        if (journal)
+        if (journal) {
+                (void)expected_note_keys(journal, &ret_expected->keys);
                 journal_close(journal);
+        }
         if (ret_expected->config)
                 read_config(node, ret_expected);
+}
+
+int expected_note_keys(struct journal *journal, char ***keys) {
+        _cleanup_free_ char *noted = NULL;
+        void *value = NULL;
+        size_t size = 0;
+        int r = journal_get(journal, JOURNAL_TRUST, &value, &size);
+        noted = value;
+        for (size_t at = 0; r >= 0 && at < size; at += strlen(noted + at) + 1)
+                r = strv_push(keys, noted + at);
+        return r;
 }
 
 void expected_done(struct expected *expected) {
@@ -49,5 +65,6 @@ void expected_done(struct expected *expected) {
         free(expected->release);
         free(expected->config);
         free(expected->noted);
+        strv_free(expected->keys);
         *expected = (struct expected){0};
 }

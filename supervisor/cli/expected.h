@@ -7,9 +7,14 @@ struct expected {
         char *command; /* of the configuration as it lies there now; NULL: it cannot be read */
         char *release; /* of it, the one to start with; NULL: it names none, or cannot be read */
         char *config;  /* its path */
-        char *noted;   /* as it was when the node was started last; NULL: it never was */
+        char **keys;   /* trust.keys of either; NULL: none is known */
+        char *noted;   /* exec.command as it was when the node was started last; NULL: it never was */
 };
 
 /* The configuration is the one with which the node was started last, or before its first start the one in /etc/interrex. */
 void expected_find(const struct node *node, struct expected *ret_expected);
+
+/* The trust.keys with which the node was started last, appended to *keys. -ENOENT: it never was. */
+int expected_note_keys(struct journal *journal, char ***keys);
+
 void expected_done(struct expected *expected);

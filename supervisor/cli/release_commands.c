@@ -14,11 +14,12 @@
 
 #define PROGRAMS_SHOWN 4
 
-static int add_expected(const struct node *node, const struct arguments *arguments,
+static int add_expected(const struct node *node, const struct arguments *arguments, const char *signature,
                 const struct expected *expected, bool *ret_existed, char **ret_error);
 static void say_expected(const struct node *node, const char *version, const struct expected *expected);
 static void say_interpreter(const struct node *node, const char *version, const struct expected *expected);
-static int keep_signature(const struct node *node, const struct arguments *arguments, bool *ret_is_new);
+static int read_signature(const struct arguments *arguments, char **ret_text);
+static bool is_new_signature(const struct node *node, const char *version, const char *text);
 static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature);
 static int tell_director(const struct node *node);
 static int check_unused(const struct node *node, const char *version);
@@ -30,17 +31,18 @@ int command_release_add(const struct arguments *arguments) {
         _cleanup_free_ char *sentence = NULL;
         const char *version = arguments->words[0];
         _cleanup_(expected_done) struct expected expected = {0};
-        bool existed = false, has_new_signature = false;
+        _cleanup_free_ char *signature = NULL;
+        bool existed = false;
         int status = node_find(arguments, true, &node);
         if (status == 0)
                 status = node_make_state(arguments, &node);
+        if (status == 0)
+                status = read_signature(arguments, &signature);
         if (status != 0)
                 return status;
-        status = keep_signature(&node, arguments, &has_new_signature);
-        if (status != 0)
-                return status;
+        bool has_new_signature = signature && is_new_signature(&node, version, signature);
         expected_find(&node, &expected);
-        int r = add_expected(&node, arguments, &expected, &existed, &sentence);
+        int r = add_expected(&node, arguments, signature, &expected, &existed, &sentence);
         if (r < 0)
                 return explain(r, sentence);
         tell_added(&node, version, existed, has_new_signature);
@@ -68,15 +70,16 @@ static void tell_added(const struct node *node, const char *version, bool existe
 }
 
 /* It must fit the configuration as it is, or as the node runs with it. */
-static int add_expected(const struct node *node, const struct arguments *arguments,
+static int add_expected(const struct node *node, const struct arguments *arguments, const char *signature,
                 const struct expected *expected, bool *ret_existed, char **ret_error) {
+        const struct release_signing signing = {.text = signature, .keys = expected->keys};
         const char *version = arguments->words[0], *path = arguments->words[1];
         _cleanup_free_ char *error = NULL, *other = NULL;
-        int r = release_add(node->releases, version, path, expected->command, arguments->sha256, ret_existed,
-                        &error);
+        int r = release_add_signed(node->releases, version, path, expected->command, arguments->sha256,
+                        &signing, ret_existed, &error);
         if (r == -ENOEXEC && expected->command && expected->noted &&
-                        release_add(node->releases, version, path, expected->noted, arguments->sha256,
-                                        ret_existed, &other) >= 0)
+                        release_add_signed(node->releases, version, path, expected->noted, arguments->sha256,
+                                        &signing, ret_existed, &other) >= 0)
                 return 0;
         if (r == -ENOEXEC && expected->command &&
                         asprintf(ret_error,
@@ -215,12 +218,10 @@ int command_release_list(const struct arguments *arguments) {
         return status;
 }
 
-/* Before the release itself, which a director may wait for. */
-static int keep_signature(const struct node *node, const struct arguments *arguments, bool *ret_is_new) {
-        _cleanup_free_ char *before = NULL;
+/* NULL: none was given, and none lies beside the release. */
+static int read_signature(const struct arguments *arguments, char **ret_text) {
         char beside[PATH_BELOW_MAX], text[MINISIGN_TEXT_MAX] = "";
         const char *path = arguments->signature;
-        _cleanup_free_ char *sentence = NULL;
         (void)snprintf(beside, sizeof(beside), "%s.minisig", arguments->words[1]);
         if (!path && access(beside, F_OK) < 0)
                 return EXIT_DONE;
@@ -230,12 +231,16 @@ static int keep_signature(const struct node *node, const struct arguments *argum
                 log_error("cannot read the signature %s: %m", path);
                 return EXIT_FAILED;
         }
+        *ret_text = strdup(text);
+        return *ret_text ? EXIT_DONE : output_text(-ENOMEM, NULL);
+}
+
+static bool is_new_signature(const struct node *node, const char *version, const char *text) {
+        _cleanup_free_ char *before = NULL;
         char name[VERSION_TEXT_MAX];
-        if (find_listed_name(arguments->words[0], name))
+        if (find_listed_name(version, name))
                 (void)release_read_signature(node->releases, name, &before);
-        int r = release_sign(node->releases, arguments->words[0], text, &sentence);
-        *ret_is_new = r >= 0 && (!before || strcmp(before, text) != 0);
-        return r < 0 ? explain(r, sentence) : EXIT_DONE;
+        return !before || strcmp(before, text) != 0;
 }
 
 /* A node that does not run reads the folder when it starts. */

@@ -3,6 +3,7 @@
 #include "../lib/schedule_reading.h"
 #include "commands.h"
 #include "control.h"
+#include "expected.h"
 #include "output.h"
 #include "schedule_write.h"
 #include <fcntl.h>
@@ -118,16 +119,10 @@ static int hand_over(const struct node *node, const struct offer *offer) {
 static int find_keys(const struct node *node, struct journal *journal, char ***ret_keys) {
         _cleanup_(config_free_at) struct config *config = NULL;
         _cleanup_(config_mistakes_done) struct config_mistakes mistakes = {0};
-        _cleanup_free_ void *noted = NULL;
         _cleanup_free_ char *path = NULL, *text = NULL;
         _cleanup_close_ int fd = -1;
-        size_t size = 0, length = 0;
-        int r = journal_get(journal, JOURNAL_TRUST, &noted, &size);
-        if (r >= 0) {
-                for (size_t at = 0; r >= 0 && at < size; at += strlen((const char *)noted + at) + 1)
-                        r = strv_push(ret_keys, (const char *)noted + at);
-                return r;
-        }
+        size_t length = 0;
+        int r = expected_note_keys(journal, ret_keys);
         if (r != -ENOENT)
                 return r;
         if (asprintf(&path, "/etc/interrex/%s.yaml", node->name) < 0)

@@ -262,6 +262,15 @@ struct gate_check {
         char text[GATE_CHECK_TEXT_MAX]; /* the function that was found, or why none */
 };
 
+#define REFUSED_RELEASES_MAX 8
+
+/* One that was found not to be what was added or signed. */
+struct refused_release {
+        char release[MACHINE_RELEASE_MAX]; /* empty: free */
+        uint8_t identity[32];              /* as it was then */
+        char text[512];                    /* why */
+};
+
 struct steering;
 struct gate;
 struct aim_bpf;
@@ -317,6 +326,8 @@ struct director {
         uint64_t last_job;
         uint64_t last_look; /* the last job begun of those that told whether the node may sign */
         struct verified_release verified[2];
+        struct refused_release refused[REFUSED_RELEASES_MAX];
+        size_t n_refused;       /* so far; the oldest are overwritten */
         uint8_t read_again[32]; /* the identity of the release that runs, as it was when that was read again last */
         uint64_t read_again_at; /* monotonic: then; 0: it was not */
         char replaced[512];     /* what keeps the release that runs from being started again before it has ended; "": nothing */

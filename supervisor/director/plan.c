@@ -9,6 +9,7 @@
 #include "gate_check.h"
 #include "outlook.h"
 #include "planning.h"
+#include "release_trust.h"
 #include "signing.h"
 #include "status.h"
 #include "unit.h"
@@ -131,10 +132,9 @@ static void check_release(struct director *director, const char *name, json_t *o
                 }
         (void) json_object_set_new(object, "rehearsed", json_boolean(release_was_rehearsed(director->releases_dir, name)));
         check_rehearsal(director, name, problems);
-        bool is_signed = release_is_signed(director->releases_dir, name);
-        (void) json_object_set_new(object, "signed", json_boolean(is_signed));
-        if (director->config->trust_keys && *director->config->trust_keys && !is_signed)
-                problem(problems, "release %s is not signed, and trust.keys asks for it: add it again with --signature", name);
+        (void) json_object_set_new(object, "signed", json_boolean(release_is_signed(director->releases_dir, name)));
+        if (release_trust_problem(director, name, why, sizeof(why)))
+                problem(problems, "%s", why);
         release_done(&release);
 }
 

@@ -7,6 +7,7 @@
 #include "gate_uprobe.h"
 #include "jobs.h"
 #include "keeper_link.h"
+#include "release_trust.h"
 #include "unit.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -347,6 +348,10 @@ static int note_verified(struct director *director, struct job *job, const json_
 
 void verification_done(struct director *director, struct job *job, const json_t *answer, const char *error) {
         char why[512];
+        /* Where it ended without an answer, nothing is known of the release. */
+        const char *refusal = json_string_value(json_object_get(answer, "error"));
+        if (!error || refusal)
+                release_trust_note(director, job->release, error ? refusal : NULL);
         if (!error && note_verified(director, job, answer, why, sizeof(why)) < 0)
                 error = why;
         if (job->kind == JOB_VERIFY_AHEAD) {

@@ -87,6 +87,11 @@ int minisign_verify_fd(const struct minisign_signature *signature, char *const *
         return r;
 }
 
+bool minisign_is_by_one_of(const struct minisign_signature *signature, char *const *keys) {
+        struct minisign_key key;
+        return find_key(signature, keys, &key) == 0;
+}
+
 bool minisign_is_for_other_version(const struct minisign_signature *signature, const char *version) {
         const char *word = strstr(signature->trusted_comment, "version:");
         struct version named, wanted;

@@ -34,5 +34,8 @@ int minisign_verify_fd(const struct minisign_signature *signature, char *const *
 int minisign_verify(const struct minisign_signature *signature, char *const *keys, const void *data,
                 size_t size);
 
+/* Does it say that one of the keys made it? Whether that is true, the functions above tell. */
+bool minisign_is_by_one_of(const struct minisign_signature *signature, char *const *keys);
+
 /* Does the trusted comment name another version than VERSION? It names one by a word "version:1.2.3". Without such a word it is for any. */
 bool minisign_is_for_other_version(const struct minisign_signature *signature, const char *version);

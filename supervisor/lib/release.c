@@ -16,6 +16,7 @@ struct addition {
         const char *releases_dir;
         int releases_fd; /* locked */
         const char *source, *command, *sha256_hex;
+        const struct release_signing *signing;
         const struct steps *steps;
         struct release release;
         struct release_names names;
@@ -29,6 +30,7 @@ static int sweep(int releases_fd);
 static bool is_leftover(int releases_fd, const char *name);
 static int copy_in(const struct addition *addition, struct release *release, bool *ret_is_directory);
 static int check_digest(const struct addition *addition);
+static int check_signing(const struct addition *addition);
 static int check_command(const struct addition *addition);
 static int compare_with_present(
                 const struct addition *addition, const struct release *present, bool *ret_existed);
@@ -36,17 +38,25 @@ static int publish(const struct addition *addition, bool manifest_is_there);
 
 int release_add(const char *releases_dir, const char *version, const char *source, const char *command,
                 const char *sha256_hex, bool *ret_existed, char **ret_error) {
-        return release_add_in_steps(
-                        releases_dir, version, source, command, sha256_hex, NULL, ret_existed, ret_error);
+        return release_add_in_steps(releases_dir, version, source, command, sha256_hex, NULL, NULL,
+                        ret_existed, ret_error);
+}
+
+int release_add_signed(const char *releases_dir, const char *version, const char *source,
+                const char *command, const char *sha256_hex, const struct release_signing *signing,
+                bool *ret_existed, char **ret_error) {
+        return release_add_in_steps(releases_dir, version, source, command, sha256_hex, signing, NULL,
+                        ret_existed, ret_error);
 }
 
 int release_add_in_steps(const char *releases_dir, const char *version, const char *source,
-                const char *command, const char *sha256_hex, const struct steps *steps, bool *ret_existed,
-                char **ret_error) {
+                const char *command, const char *sha256_hex, const struct release_signing *signing,
+                const struct steps *steps, bool *ret_existed, char **ret_error) {
         struct addition addition = {.releases_dir = releases_dir,
                         .source = source,
                         .command = command,
                         .sha256_hex = sha256_hex,
+                        .signing = signing,
                         .steps = steps};
         _cleanup_free_ char *error = NULL;
         addition.ret_error = &error;
@@ -86,10 +96,16 @@ static int add(struct addition *addition, bool *ret_existed) {
         if (r == 0)
                 r = check_digest(addition);
         if (r == 0)
+                r = check_signing(addition);
+        if (r == 0)
                 r = check_command(addition);
         int loaded = r < 0 ? r : release_load(addition->releases_dir, addition->release.text, &present);
         if (r == 0 && loaded == 0)
                 r = compare_with_present(addition, &present, &existed);
+        /* Before the release itself, which a director may wait for. */
+        if (r == 0 && addition->signing && addition->signing->text)
+                r = release_sign(addition->releases_dir, addition->release.text, addition->signing->text,
+                                addition->ret_error);
         if (r == 0 && !existed)
                 r = publish(addition, loaded == 0);
         release_done(&present);
@@ -184,6 +200,25 @@ static int check_digest(const struct addition *addition) {
                         "%s has the SHA-256 %s, not %s; nothing was added, get the release again from a "
                         "source you trust",
                         addition->source, text, addition->sha256_hex);
+}
+
+static int check_signing(const struct addition *addition) {
+        const struct release_signing *signing = addition->signing;
+        const struct release *release = &addition->release;
+        struct minisign_signature signature;
+        if (!signing || !signing->text)
+                return 0;
+        int r = release_parse_signature(signing->text, release->text, &signature, addition->ret_error);
+        if (r < 0 || !signing->keys || !*signing->keys)
+                return r;
+        _cleanup_close_ int directory = directory_open(addition->releases_fd, addition->names.adding);
+        _cleanup_close_ int fd =
+                        directory < 0 ? directory
+                                      : release_open_file(directory, release->files[0].path, O_RDONLY);
+        if (fd < 0)
+                return fail_with(addition->ret_error, fd, "%s cannot be opened: %s", addition->names.adding,
+                                strerror(-fd));
+        return release_check_signature(release, &signature, signing->keys, fd, addition->ret_error);
 }
 
 /* Links are followed to where they lead, which is a file of the release as well. */

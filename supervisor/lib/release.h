@@ -34,6 +34,20 @@ struct release {
 int release_add(const char *releases_dir, const char *version, const char *source, const char *command,
                 const char *sha256_hex, bool *ret_existed, char **ret_error);
 
+/* What comes with a release: the TEXT of its minisign signature (NULL: none), and the KEYS one of which must have made it (NULL: they
+ * are not known here, and it is kept unverified). */
+struct release_signing {
+        const char *text;
+        char *const *keys;
+};
+
+/* The same, for one that is signed: the signature is kept just before the release is there, and also with one that was there already.
+ * A signature that is none, or is for another version (-EINVAL), another key's (-ENOKEY) or one of other bytes (-EKEYREJECTED) is
+ * refused, and nothing is added. */
+int release_add_signed(const char *releases_dir, const char *version, const char *source,
+                const char *command, const char *sha256_hex, const struct release_signing *signing,
+                bool *ret_existed, char **ret_error);
+
 /* -ENOENT: no such release. */
 int release_remove(const char *releases_dir, const char *version, char **ret_error);
 
@@ -102,6 +116,10 @@ char *release_canonical_text(const struct release *release);
 
 /* The text of the signature kept with a release, malloc'ed. -ENOENT: there is none. */
 int release_read_signature(const char *releases_dir, const char *version, char **ret_text);
+
+/* 0: the signature that is kept with the release names one of KEYS, and this version. -ENOKEY (there is none, or another key's),
+ * -EKEYREJECTED (for another version) or -EBADMSG with *ret_error. The bytes are not looked at. */
+int release_check_signer(const char *releases_dir, const char *version, char *const *keys, char **ret_error);
 
 /* Is a signature kept with the release? */
 bool release_is_signed(const char *releases_dir, const char *version);

@@ -1,6 +1,7 @@
 /* What the parts of the release library share with each other; others include release.h. */
 #pragma once
 
+#include "minisign.h"
 #include "release.h"
 #include "release_files.h"
 #include <sys/stat.h>
@@ -60,7 +61,15 @@ int release_check_whole(int fd, const char *what, char **ret_error);
 /* Both for a file of the release that lies behind RELEASE_FD; SOURCE names that to the user. */
 int release_check_program(int release_fd, const char *command, const char *source, char **ret_error);
 
-/* release_add(), observed. */
-int release_add_in_steps(const char *releases_dir, const char *version, const char *source,
-                const char *command, const char *sha256_hex, const struct steps *steps, bool *ret_existed,
+/* Is TEXT a signature that may be for this version? -EINVAL and why not. */
+int release_parse_signature(const char *text, const char *version, struct minisign_signature *ret_signature,
                 char **ret_error);
+
+/* Did one of KEYS sign the release? FILE_FD: the only file of one that is one. The errors of release_verify_signature(). */
+int release_check_signature(const struct release *release, const struct minisign_signature *signature,
+                char *const *keys, int file_fd, char **ret_error);
+
+/* release_add_signed(), observed. SIGNING may be NULL. */
+int release_add_in_steps(const char *releases_dir, const char *version, const char *source,
+                const char *command, const char *sha256_hex, const struct release_signing *signing,
+                const struct steps *steps, bool *ret_existed, char **ret_error);

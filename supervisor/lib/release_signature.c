@@ -1,7 +1,19 @@
 #include "config.h"
-#include "minisign.h"
 #include "release_internal.h"
 #include <fcntl.h>
+
+int release_parse_signature(const char *text, const char *version, struct minisign_signature *ret_signature,
+                char **ret_error) {
+        if (minisign_parse(text, ret_signature) < 0)
+                return fail_with(ret_error, -EINVAL,
+                                "that is not a minisign signature: make one with `minisign -S -m FILE`, "
+                                "whose result is FILE.minisig");
+        if (minisign_is_for_other_version(ret_signature, version))
+                return fail_with(ret_error, -EINVAL,
+                                "the signature is for another version (its trusted comment: %s), not for %s",
+                                ret_signature->trusted_comment, version);
+        return 0;
+}
 
 int release_sign(const char *releases_dir, const char *version, const char *text, char **ret_error) {
         struct minisign_signature signature;
@@ -13,14 +25,9 @@ int release_sign(const char *releases_dir, const char *version, const char *text
                 return fail_with(ret_error, r, "%s is not a version; write it like 1.7.1", version);
         release_names(release.text, &names);
         (void)snprintf(writing, sizeof(writing), ".adding-%s.minisig", release.text);
-        if (minisign_parse(text, &signature) < 0)
-                return fail_with(ret_error, -EINVAL,
-                                "that is not a minisign signature: make one with `minisign -S -m FILE`, "
-                                "whose result is FILE.minisig");
-        if (minisign_is_for_other_version(&signature, version))
-                return fail_with(ret_error, -EINVAL,
-                                "the signature is for another version (its trusted comment: %s), not for %s",
-                                signature.trusted_comment, version);
+        r = release_parse_signature(text, version, &signature, ret_error);
+        if (r < 0)
+                return r;
         r = directory_make(releases_dir, 0755);
         _cleanup_close_ int fd = r < 0 ? r : directory_open(AT_FDCWD, releases_dir);
         r = fd < 0 ? fd : file_write_durably(fd, names.signature, writing, text, strlen(text));
@@ -44,37 +51,55 @@ static void node_of(const char *releases_dir, char *node, size_t size) {
                 (void)snprintf(node, size, "%.*s", (int)(end - start), start);
 }
 
-int release_verify_signature(const char *releases_dir, const struct release *release, char *const *keys,
-                int command_fd, char **ret_error) {
-        struct minisign_signature signature;
+/* One that is kept, and names this version. */
+static int load_signature(const char *releases_dir, const char *version,
+                struct minisign_signature *ret_signature, char **ret_error) {
         char node[NODE_NAME_MAX];
-        _cleanup_free_ char *text = NULL, *manifest = NULL;
+        _cleanup_free_ char *text = NULL;
         node_of(releases_dir, node, sizeof(node));
-        int r = release_read_signature(releases_dir, release->text, &text);
+        int r = release_read_signature(releases_dir, version, &text);
         if (r == -ENOENT)
                 return fail_with(ret_error, -ENOKEY,
                                 "release %s is not signed, and trust.keys asks for it: add it again with "
                                 "`interrex release add %s %s PATH --signature FILE.minisig`",
-                                release->text, node, release->text);
+                                version, node, version);
         if (r >= 0)
-                r = minisign_parse(text, &signature);
+                r = minisign_parse(text, ret_signature);
         if (r < 0)
                 return fail_with(ret_error, -EBADMSG, "the signature of release %s cannot be read: %s",
-                                release->text, strerror(-r));
-        if (minisign_is_for_other_version(&signature, release->text))
+                                version, strerror(-r));
+        if (minisign_is_for_other_version(ret_signature, version))
                 return fail_with(ret_error, -EKEYREJECTED,
                                 "the signature of release %s is for another version (its trusted comment: "
                                 "%s)",
-                                release->text, signature.trusted_comment);
+                                version, ret_signature->trusted_comment);
+        return 0;
+}
+
+static int tell_stranger(const char *version, char **ret_error) {
+        return fail_with(ret_error, -ENOKEY, "release %s was signed by a key that is not among trust.keys",
+                        version);
+}
+
+int release_check_signer(
+                const char *releases_dir, const char *version, char *const *keys, char **ret_error) {
+        struct minisign_signature signature;
+        int r = load_signature(releases_dir, version, &signature, ret_error);
+        return r < 0 ? r : minisign_is_by_one_of(&signature, keys) ? 0 : tell_stranger(version, ret_error);
+}
+
+int release_check_signature(const struct release *release, const struct minisign_signature *signature,
+                char *const *keys, int file_fd, char **ret_error) {
+        _cleanup_free_ char *manifest = NULL;
+        int r;
         if (release->n_files == 1)
-                r = minisign_verify_fd(&signature, keys, command_fd);
+                r = minisign_verify_fd(signature, keys, file_fd);
         else {
                 manifest = release_canonical_text(release);
-                r = manifest ? minisign_verify(&signature, keys, manifest, strlen(manifest)) : -ENOMEM;
+                r = manifest ? minisign_verify(signature, keys, manifest, strlen(manifest)) : -ENOMEM;
         }
         if (r == -ENOKEY)
-                return fail_with(ret_error, r, "release %s was signed by a key that is not among trust.keys",
-                                release->text);
+                return tell_stranger(release->text, ret_error);
         if (r == -EKEYREJECTED)
                 return fail_with(ret_error, r,
                                 "release %s is not what was signed: get it and its signature again",
@@ -82,6 +107,13 @@ int release_verify_signature(const char *releases_dir, const struct release *rel
         return r < 0 ? fail_with(ret_error, r, "the signature of release %s cannot be checked: %s",
                                        release->text, strerror(-r))
                      : 0;
+}
+
+int release_verify_signature(const char *releases_dir, const struct release *release, char *const *keys,
+                int command_fd, char **ret_error) {
+        struct minisign_signature signature;
+        int r = load_signature(releases_dir, release->text, &signature, ret_error);
+        return r < 0 ? r : release_check_signature(release, &signature, keys, command_fd, ret_error);
 }
 
 int release_read_signature(const char *releases_dir, const char *version, char **ret_text) {

@@ -4,6 +4,9 @@
 
 static void make_release(struct scenario *s, const char *version, char *path, size_t size);
 static void assert_refused(struct scenario *s, const char *version, const char *word);
+static void assert_not_added(struct scenario *s, const char *version, const char *path, const char *word);
+static void add_behind_its_back(struct scenario *s, const char *version, const char *path);
+static void assert_plan_warns(struct scenario *s, const char *version, const char *word);
 
 SCENARIO(I3_only_what_was_signed_runs) {
         char key[128], path[5][200], more[256];
@@ -24,7 +27,9 @@ SCENARIO(I3_only_what_was_signed_runs) {
         assert_refused(s, "2.0.1", "not signed");
 
         signing_sign(s, "theirs", path[3], "none");
-        scenario_expect(s, 0, "release", "add", s->node, "2.0.2", path[3], NULL);
+        assert_not_added(s, "2.0.2", path[3], "trust.keys");
+        add_behind_its_back(s, "2.0.2", path[3]);
+        assert_plan_warns(s, "2.0.2", "not among trust.keys"); /* before it is tried */
         assert_refused(s, "2.0.2", "trust.keys");
 
         /* The signature of other bytes; and an old release under a new number. */
@@ -32,9 +37,12 @@ SCENARIO(I3_only_what_was_signed_runs) {
         (void)snprintf(signature, sizeof(signature), "%s.minisig", path[0]);
         scenario_expect(s, 2, "release", "add", s->node, "2.0.3", path[4], "--signature", signature, NULL);
         signing_sign(s, "ours", path[4], "none");
-        (void)snprintf(signature, sizeof(signature), "%s.minisig", path[4]);
-        scenario_expect(s, 0, "release", "add", s->node, "2.0.4", path[1], "--signature", signature, NULL);
+        (void)snprintf(signature, sizeof(signature), "cp %s.minisig %s.minisig", path[4], path[1]);
+        assert_int_equal(system(signature), 0);
+        assert_not_added(s, "2.0.4", path[1], "not what was signed");
+        add_behind_its_back(s, "2.0.4", path[1]);
         assert_refused(s, "2.0.4", "not what was signed");
+        assert_plan_warns(s, "2.0.4", "not what was signed"); /* it has been read by now */
 
         signing_sign(s, "ours", path[1], "version:2.0.0");
         scenario_expect(s, 0, "release", "add", s->node, "2.0.0", path[1], NULL);
@@ -66,4 +74,33 @@ static void assert_refused(struct scenario *s, const char *version, const char *
                 fail_msg("it does not say \"%s\": %s%s", word, result.output, result.error);
         process_result_done(&result);
         scenario_assert_release(s, "1.0.0");
+}
+
+static void assert_not_added(struct scenario *s, const char *version, const char *path, const char *word) {
+        struct process_result result = scenario_cli(s, "release", "add", s->node, version, path, NULL);
+        if (result.status != 1 || !strstr(result.error, word))
+                fail_msg("%d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+        scenario_expect(s, 1, "release", "manifest", s->node, version, NULL);
+}
+
+/* As if the keys had been others when it was added. */
+static void add_behind_its_back(struct scenario *s, const char *version, const char *path) {
+        char text[800];
+        (void)snprintf(text, sizeof(text), "mv %s.minisig %s.kept", path, path);
+        assert_int_equal(system(text), 0);
+        scenario_expect(s, 0, "release", "add", s->node, version, path, NULL);
+        (void)snprintf(text, sizeof(text), "cp %s.kept %s/%s/releases/%s.minisig", path, s->state_dir,
+                        s->node, version);
+        assert_int_equal(system(text), 0);
+}
+
+/* Far ahead, and taken away again. */
+static void assert_plan_warns(struct scenario *s, const char *version, const char *word) {
+        scenario_expect(s, 0, "schedule", "set", s->node, "1000000", version, NULL);
+        struct process_result result = scenario_cli(s, "plan", s->node, NULL);
+        if (result.status != 1 || !strstr(result.output, "NOT READY") || !strstr(result.output, word))
+                fail_msg("%d: %s%s", result.status, result.output, result.error);
+        process_result_done(&result);
+        scenario_expect(s, 0, "schedule", "remove", s->node, "1000000", NULL);
 }

@@ -456,7 +456,7 @@ static void test_die(void **state) {
                         bool existed;
                         char *error = NULL;
                         (void)release_add_in_steps(scratch->releases, "1.0.0", scratch->source, "bin/node",
-                                        NULL, &steps, &existed, &error);
+                                        NULL, NULL, &steps, &existed, &error);
                         _exit(1);
                 }
                 assert_int_equal(waitpid(pid, &status, 0), pid);
