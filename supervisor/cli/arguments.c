@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include "../lib/nearness.h"
+#include "../lib/version.h"
 #include <stdarg.h>
 
 #define NAME_MAX_LENGTH 32
@@ -250,6 +251,8 @@ static int place_words(struct arguments *arguments, const struct typed *typed, c
                 arguments->node = typed->words[0];
         for (size_t i = 0; i < n; i++)
                 arguments->words[i] = typed->words[at + i];
+        if (command->takes_version)
+                arguments->words[0] = version_canonical(arguments->words[0]);
         arguments->n_words = n;
         return 0;
 }

@@ -28,6 +28,7 @@ struct command {
         const char *help;            /* further lines; NULL: the summary says it all */
         unsigned options;            /* enum option */
         bool takes_node;             /* the first word is a node, and may be left out */
+        bool takes_version;          /* the first word, or the one behind the node */
         size_t words_min, words_max; /* besides the node */
         int (*run)(const struct arguments *arguments);
 };
@@ -37,8 +38,8 @@ struct arguments {
         size_t n_commands;
         const struct command *command; /* NULL only with help or version and no command */
         const char *state_dir, *run_dir;
-        const char *node; /* NULL: left out */
-        const char *words[ARGUMENT_WORDS_MAX];
+        const char *node;                      /* NULL: left out */
+        const char *words[ARGUMENT_WORDS_MAX]; /* a version: as the release is listed */
         size_t n_words;
         const char *sha256, *signature, *html;
         uint64_t at; /* valid if has_at */

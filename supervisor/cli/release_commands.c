@@ -51,19 +51,9 @@ int command_release_add(const struct arguments *arguments) {
         return tell_director(&node);
 }
 
-/* The name under which it is listed; false: it is no version. */
-static bool find_listed_name(const char *version, char name[VERSION_TEXT_MAX]) {
-        struct version parsed;
-        if (version_parse(version, &parsed) < 0)
-                return false;
-        version_format(&parsed, name, VERSION_TEXT_MAX);
-        return true;
-}
-
 static void tell_added(const struct node *node, const char *version, bool existed, bool has_new_signature) {
-        char name[VERSION_TEXT_MAX];
-        (void)printf("release %s of node %s is %s%s\n", find_listed_name(version, name) ? name : version,
-                        node->name, existed ? "there already, with the same bytes" : "added",
+        (void)printf("release %s of node %s is %s%s\n", version, node->name,
+                        existed ? "there already, with the same bytes" : "added",
                         !has_new_signature ? ""
                         : existed          ? "; its signature was added"
                                            : " with its signature");
@@ -237,9 +227,9 @@ static int read_signature(const struct arguments *arguments, char **ret_text) {
 
 static bool is_new_signature(const struct node *node, const char *version, const char *text) {
         _cleanup_free_ char *before = NULL;
-        char name[VERSION_TEXT_MAX];
-        if (find_listed_name(version, name))
-                (void)release_read_signature(node->releases, name, &before);
+        struct version parsed;
+        if (version_parse(version, &parsed) >= 0)
+                (void)release_read_signature(node->releases, version, &before);
         return !before || strcmp(before, text) != 0;
 }
 

@@ -86,7 +86,7 @@ static int on_upgrade(sd_bus_message *message, void *userdata, sd_bus_error *err
                 return sd_bus_error_set(error, CONTROL_ERROR_USAGE, "the version is too long");
         if ((now != 0) == (height != CONTROL_HEIGHT_NONE))
                 return sd_bus_error_set(error, CONTROL_ERROR_USAGE, "say either that the upgrade is for now, or its height");
-        r = planning_upgrade(userdata, version, height, now, &swap, &refusal);
+        r = planning_upgrade(userdata, version_canonical(version), height, now, &swap, &refusal);
         return reply_with_swap(message, r, swap, error, &refusal);
 }
 

@@ -182,8 +182,13 @@ static void take_release(struct reader *reader, const yaml_node_t *value, void *
         if (text && version_parse(text, &version) < 0)
                 reader_wrong(reader, value, "\"%.60s\" is not a version; write it like \"1.7.0\", in quotes",
                                 text);
-        else if (text)
+        else if (text) {
+                char **release = target;
                 take_text(reader, value, target);
+                const char *canonical = version_canonical(*release ? *release : "");
+                if (*release)
+                        memmove(*release, canonical, strlen(canonical) + 1);
+        }
 }
 
 static size_t bytes_of(char *const *texts) {

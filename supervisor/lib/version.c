@@ -40,6 +40,12 @@ void version_format(const struct version *version, char *text, size_t size) {
                         version->build);
 }
 
+/* Nothing else in it can be written in two ways. */
+const char *version_canonical(const char *text) {
+        struct version version;
+        return *text == 'v' && version_parse(text, &version) >= 0 ? text + 1 : text;
+}
+
 int version_compare(const struct version *a, const struct version *b) {
         int r = compare_numbers(a->major, b->major);
         if (!r)

@@ -34,6 +34,9 @@ int version_parse(const char *text, struct version *ret_version);
 /* Writes the canonical text, no leading 'v'. Always terminated. */
 void version_format(const struct version *version, char *text, size_t size);
 
+/* TEXT as version_format() would write it, within TEXT; itself if it is no version. */
+const char *version_canonical(const char *text);
+
 /* Precedence by semver 2.0 section 11: <0, 0, >0. */
 int version_compare(const struct version *a, const struct version *b);
 

@@ -196,6 +196,21 @@ SCENARIO(a_release_that_is_not_here_is_refused) {
         scenario_stop(s);
 }
 
+/* What runs under one name is not started again under another. */
+SCENARIO(a_version_with_a_v_is_the_one_that_is_listed_without) {
+        begin(s);
+        REFUSED(s, 1, SAYS("1.0.0 runs already"), "upgrade", s->node, "v1.0.0", "--now");
+        REFUSED(s, 1, SAYS("release 1.0.0", "it runs"), "release", "remove", s->node, "v1.0.0");
+        scenario_expect(s, 0, "release", "manifest", s->node, "v1.0.0", NULL);
+        assert_untouched(s);
+        scenario_expect(s, 0, "upgrade", s->node, "v2.0.0", "--now", "--wait", NULL);
+        scenario_assert_release(s, "2.0.0");
+        REFUSED(s, 1, SAYS("2.0.0 runs already"), "upgrade", s->node, "2.0.0", "--now");
+        scenario_expect(s, 0, "rollback", s->node, "--wait", NULL);
+        scenario_assert_release(s, "1.0.0");
+        scenario_stop(s);
+}
+
 static void path_in_release(const struct scenario *s, const char *release, char *path, size_t size) {
         (void)snprintf(path, size, "%s/%s/releases/%s/testnode", s->state_dir, s->node, release);
 }
@@ -309,6 +324,7 @@ int main(void) {
                         SCENARIO_TEST(a_height_that_has_passed_is_refused),
                         SCENARIO_TEST(a_schedule_that_contradicts_what_has_run_is_refused),
                         SCENARIO_TEST(a_release_that_is_not_here_is_refused),
+                        SCENARIO_TEST(a_version_with_a_v_is_the_one_that_is_listed_without),
                         SCENARIO_TEST(I3_a_release_whose_bytes_were_changed_is_refused),
                         SCENARIO_TEST(a_release_that_has_disappeared_is_refused),
                         SCENARIO_TEST(what_cannot_be_run_here_is_not_added),

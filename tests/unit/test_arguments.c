@@ -19,6 +19,7 @@ static const struct command commands[] = {
                                 .usage = "[NODE] VERSION",
                                 .options = OPTION_AT | OPTION_NOW | OPTION_WAIT,
                                 .takes_node = true,
+                                .takes_version = true,
                                 .words_min = 1,
                                 .words_max = 1},
                 {.name = "rollback", .options = OPTION_WAIT, .takes_node = true},
@@ -117,6 +118,16 @@ static void help_needs_nothing_else_to_be_right(void **state) {
         assert_null(parse_right("-h").command);
 }
 
+/* As `release list` shows it: what is compared with that must not have two names. */
+static void a_version_is_taken_as_it_is_listed(void **state) {
+        (void)state;
+        assert_string_equal(parse_right("upgrade anvil v1.7.1+build.5 --now").words[0], "1.7.1+build.5");
+        assert_string_equal(parse_right("upgrade v1.7.1-rc.1 --now").words[0], "1.7.1-rc.1");
+        assert_string_equal(parse_right("upgrade v1.7 --now").words[0], "v1.7"); /* it is none */
+        assert_string_equal(parse_right("upgrade v1.0.0 v1.7.1 --now").node, "v1.0.0");
+        assert_string_equal(parse_right("run v1.7.1").words[0], "v1.7.1");
+}
+
 static void mistakes_are_named(void **state) {
         (void)state;
         assert_refused("", "say what to do");
@@ -164,6 +175,7 @@ int main(void) {
                         cmocka_unit_test(in_report_a_number_is_a_swap),
                         cmocka_unit_test(two_dashes_end_the_options),
                         cmocka_unit_test(help_needs_nothing_else_to_be_right),
+                        cmocka_unit_test(a_version_is_taken_as_it_is_listed),
                         cmocka_unit_test(mistakes_are_named),
                         cmocka_unit_test(what_is_nothing_like_a_command_has_no_nearest),
         };

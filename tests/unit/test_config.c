@@ -188,6 +188,8 @@ static void test_what_the_examples_leave_out_is_read(void **state) {
         assert_true(patient->deadlines.gate_us == USEC_INFINITY);
         config_free(parse_config(
                         HEAD "state: {directory: /srv/a, snapshot: copy, fence: exec, overlap: true}\n"));
+        _cleanup_(config_free_at) struct config *prefixed = parse_config(HEAD "release: v1.7.0-rc.1+b\n");
+        assert_string_equal(prefixed->release, "1.7.0-rc.1+b"); /* as it is listed */
 }
 
 static void test_a_wrong_key_or_value_is_told_with_its_line(void **state) {

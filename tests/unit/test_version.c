@@ -30,6 +30,15 @@ static void test_precedence_is_semvers(void **state) {
                 }
 }
 
+static void test_a_version_has_one_text(void **state) {
+        static const char *const pairs[][2] = {{"v1.0.0", "1.0.0"}, {"1.0.0", "1.0.0"},
+                        {"v1.0.0-rc.1+build.7", "1.0.0-rc.1+build.7"}, {"v1.0", "v1.0"}, {"v", "v"},
+                        {"", ""}, {"vv1.0.0", "vv1.0.0"}};
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(pairs); i++)
+                assert_string_equal(version_canonical(pairs[i][0]), pairs[i][1]);
+}
+
 /* The pairs that implementations get wrong: numbers against words, case, length, hyphens that are part of a word. */
 static void test_the_second_stands_above_the_first(void **state) {
         static const char *const pairs[][2] = {{"4.0.0-x", "4.0.0"}, {"4.0.0-7", "4.0.0"},
@@ -356,6 +365,7 @@ static void test_a_range_that_does_not_fit_is_refused_and_not_cut(void **state) 
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(test_precedence_is_semvers),
+                        cmocka_unit_test(test_a_version_has_one_text),
                         cmocka_unit_test(test_the_second_stands_above_the_first),
                         cmocka_unit_test(test_what_the_specification_allows_is_a_version),
                         cmocka_unit_test(test_what_the_specification_does_not_allow_is_none),
