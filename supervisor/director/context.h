@@ -195,8 +195,8 @@ struct follow {
         uint32_t n_failed;
         struct {
                 char release[MACHINE_RELEASE_MAX];
-                uint32_t tries;
-        } failed[FOLLOW_FAILED_MAX]; /* since the last swap that was committed, in vain */
+                uint16_t tries, unverified; /* so many of these: for what lies there, its signature included */
+        } failed[FOLLOW_FAILED_MAX];        /* since the last swap that was committed, in vain */
 };
 
 /* The journal's row of the machine, with what the shell must remember beside it. */

@@ -3,10 +3,12 @@
 #include "../lib/log.h"
 #include "../lib/release.h"
 #include "boundaries.h"
+#include "failures.h"
 #include "gate_check.h"
 #include "gate_node.h"
 #include "gate_users.h"
 #include "planning.h"
+#include "record.h"
 #include "unit.h"
 #include "verification.h"
 #include <sodium.h>
@@ -53,21 +55,6 @@ void following_evaluate(struct director *director) {
                 INVARIANT(sd_event_add_defer(director->event, &director->follow_source, on_evaluate, director) >= 0);
 }
 
-/* What an operator began is his to try again. */
-static void note_failure(struct follow *follow, const char *release, bool may_be_tried_again) {
-        uint32_t i = 0;
-        while (i < follow->n_failed && strcmp(follow->failed[i].release, release) != 0)
-                i++;
-        if (i == FOLLOW_FAILED_MAX)
-                return;
-        if (i == follow->n_failed) {
-                text_copy(follow->failed[i].release, sizeof(follow->failed[i].release), release);
-                follow->failed[i].tries = 0;
-                follow->n_failed++;
-        }
-        follow->failed[i].tries = may_be_tried_again ? follow->failed[i].tries + 1 : FOLLOW_TRIES_MAX;
-}
-
 void following_note(struct follow *follow, const struct machine *before, const struct machine *after,
                 const struct machine_event *event) {
         bool was_held = before->phase == PHASE_HELD, is_held = after->phase == PHASE_HELD;
@@ -95,7 +82,7 @@ void following_note(struct follow *follow, const struct machine *before, const s
                                 .found_at = MACHINE_NO_HEIGHT,
                                 .went_back = before->kind == SWAP_ROLLBACK};
         else if (before->kind == SWAP_UPGRADE || follow->is_ours)
-                note_failure(follow, before->candidate_release, follow->is_ours);
+                failures_note(follow, before->candidate_release, follow->is_ours, event->type == EVENT_VERIFY_FAILED);
         follow->is_ours = false;
 }
 
@@ -367,6 +354,18 @@ static int on_evaluate(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+/* Else a release that was refused for want of a signature would not be tried any more when that comes. */
+static void forgive(struct director *director, const char *file) {
+        struct record next = director->record;
+        if (!failures_forgive(&next.follow, file))
+                return;
+        int r = record_write(director, &next);
+        if (r < 0)
+                log_errno(r, "that %s may be tried again could not be written to the journal", file);
+        director->record = next;
+        log_info("%s is new: the release that was refused for what it was is tried again", file);
+}
+
 static int on_releases_changed(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         struct director *director = userdata;
         (void) source;
@@ -375,6 +374,8 @@ static int on_releases_changed(sd_event_source *source, const struct inotify_eve
                 return 0;
         if (event->len > 0)
                 gate_users_forget(director, event->name);
+        if (event->len > 0 && (event->mask & IN_MOVED_TO))
+                forgive(director, event->name);
         director->missing_said_for = 0;
         gate_check_forget(director);
         following_evaluate(director);

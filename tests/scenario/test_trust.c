@@ -2,6 +2,8 @@
 #include "support/signing.h"
 #include <sys/stat.h>
 
+#define TIMEOUT_US (60 * USEC_PER_SEC)
+
 static void make_release(struct scenario *s, const char *version, char *path, size_t size);
 static void assert_refused(struct scenario *s, const char *version, const char *word);
 static void assert_not_added(struct scenario *s, const char *version, const char *path, const char *word);
@@ -51,8 +53,36 @@ SCENARIO(I3_only_what_was_signed_runs) {
         scenario_stop(s);
 }
 
+/* It is here already, and was refused as often as it is tried. */
+SCENARIO(a_held_node_goes_on_when_the_signature_comes) {
+        char key[128], path[2][200], more[300];
+        scenario_need("/usr/bin/minisign");
+        signing_make_key(s, "ours", key, sizeof(key));
+        (void)snprintf(more, sizeof(more),
+                        "release: \"1.0.0\"\ntrust: {keys: [\"%s\"]}\nprobation: 200ms\n"
+                        "restart: {backoff: [50ms]}\n",
+                        key);
+        scenario_configure_testnode(s, &(struct scenario_testnode){.more = more});
+        make_release(s, "1.0.0", path[0], sizeof(path[0]));
+        make_release(s, "2.0.0", path[1], sizeof(path[1]));
+        signing_sign(s, "ours", path[0], "none");
+        scenario_expect(s, 0, "release", "add", s->node, "1.0.0", path[0], NULL);
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", path[1], NULL);
+        scenario_start(s);
+        scenario_expect(s, 0, "schedule", "set", s->node, "60", ">=2.0.0", NULL);
+        json_decref(scenario_wait_status(s, scenario_is_held, "tried in vain", TIMEOUT_US));
+        signing_sign(s, "ours", path[1], "none");
+        scenario_expect(s, 0, "release", "add", s->node, "2.0.0", path[1], NULL);
+        scenario_wait_height(s, 65, TIMEOUT_US);
+        scenario_wait_phase(s, "running", TIMEOUT_US);
+        scenario_assert_release(s, "2.0.0");
+        scenario_stop(s);
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = {SCENARIO_TEST(I3_only_what_was_signed_runs)};
+        const struct CMUnitTest tests[] = {SCENARIO_TEST(I3_only_what_was_signed_runs),
+                        SCENARIO_TEST(a_held_node_goes_on_when_the_signature_comes)};
+        cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("trust", tests, NULL, NULL);
 }
 

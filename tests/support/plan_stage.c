@@ -107,7 +107,7 @@ void plan_stage_arm(struct plan_stage *stage, const char *from, const char *to) 
         text_copy(machine->candidate_release, MACHINE_RELEASE_MAX, to);
 }
 
-void plan_stage_note_failures(struct plan_stage *stage, const char *release, uint32_t tries) {
+void plan_stage_note_failures(struct plan_stage *stage, const char *release, uint16_t tries) {
         struct follow *follow = &stage->director.record.follow;
         text_copy(follow->failed[0].release, MACHINE_RELEASE_MAX, release);
         follow->failed[0].tries = tries;

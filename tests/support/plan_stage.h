@@ -23,7 +23,7 @@ int plan_stage_remove(void **state);
 void plan_stage_rule(struct plan_stage *stage, struct boundary_rule rule, const char *range);
 void plan_stage_schedule(struct plan_stage *stage, uint32_t unit, uint64_t at, const char *range);
 void plan_stage_arm(struct plan_stage *stage, const char *from, const char *to);
-void plan_stage_note_failures(struct plan_stage *stage, const char *release, uint32_t tries);
+void plan_stage_note_failures(struct plan_stage *stage, const char *release, uint16_t tries);
 
 /* Takes the text. */
 json_t *plan_stage_read(char *text);

@@ -1,4 +1,5 @@
 /* What a step of the machine means for the schedule that is followed. */
+#include "director/failures.h"
 #include "director/following.h"
 
 #include <setjmp.h>
@@ -93,12 +94,53 @@ static void what_an_operator_cancels_is_his_to_try_again(void **state) {
         assert_int_equal(tries_after_cancel("it may sign"), 1);
 }
 
+/* A swap that ends before anything was started. */
+static void end_in_vain(struct follow *follow, enum machine_event_type type, bool is_ours) {
+        struct machine before = armed(), after = before;
+        struct machine_event event = {.type = type};
+        after.kind = SWAP_NONE;
+        after.phase = PHASE_HELD;
+        after.outcome = OUTCOME_HELD;
+        follow->is_ours = is_ours;
+        following_note(follow, &before, &after, &event);
+}
+
+static void what_was_refused_for_its_signature_is_tried_again_with_another(void **state) {
+        struct follow follow = {.held_at = MACHINE_NO_HEIGHT};
+        (void)state;
+        for (int i = 0; i < FOLLOW_TRIES_MAX; i++)
+                end_in_vain(&follow, EVENT_VERIFY_FAILED, true);
+        assert_int_equal(failures_of(&follow, "2.0.0"), FOLLOW_TRIES_MAX);
+        assert_false(failures_forgive(&follow, "2.0.0.rehearsed"));
+        assert_false(failures_forgive(&follow, "2.0.01.minisig"));
+        assert_true(failures_forgive(&follow, "2.0.0.minisig"));
+        assert_int_equal(follow.n_failed, 0);
+        assert_false(failures_forgive(&follow, "2.0.0.minisig"));
+        end_in_vain(&follow, EVENT_VERIFY_FAILED, false); /* by an operator's word */
+        assert_int_equal(failures_of(&follow, "2.0.0"), FOLLOW_TRIES_MAX);
+        assert_true(failures_forgive(&follow, "2.0.0"));
+        assert_int_equal(failures_of(&follow, "2.0.0"), 0);
+}
+
+static void what_failed_when_it_ran_is_not_forgiven_for_a_signature(void **state) {
+        struct follow follow = {.held_at = MACHINE_NO_HEIGHT};
+        (void)state;
+        end_in_vain(&follow, EVENT_EMPTY, true);
+        end_in_vain(&follow, EVENT_VERIFY_FAILED, true);
+        assert_int_equal(failures_of(&follow, "2.0.0"), 2);
+        assert_true(failures_forgive(&follow, "2.0.0.minisig"));
+        assert_int_equal(failures_of(&follow, "2.0.0"), 1);
+        assert_false(failures_forgive(&follow, "2.0.0.minisig"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         cmocka_unit_test(I3_nothing_follows_on_a_state_past_the_boundary),
                         cmocka_unit_test(where_a_new_release_finds_the_state_counts),
                         cmocka_unit_test(another_release_follows_on_a_state_from_before_it),
                         cmocka_unit_test(what_an_operator_cancels_is_his_to_try_again),
+                        cmocka_unit_test(what_was_refused_for_its_signature_is_tried_again_with_another),
+                        cmocka_unit_test(what_failed_when_it_ran_is_not_forgiven_for_a_signature),
         };
         return cmocka_run_group_tests_name("following", tests, NULL, NULL);
 }
