@@ -10,8 +10,7 @@ struct entry {
 };
 
 static int parse_beacon(const json_t *beacon, char *const *compatible, struct boundary_rule *rules,
-                size_t *ret_n, uint64_t *ret_sequence, char *why, size_t size);
-static const json_t *get(const json_t *value, const char *name);
+                size_t *ret_n, uint64_t *ret_sequence, const char **twice, char *why, size_t size);
 static int load_last_event(json_t **beacon);
 
 static void json_decref_at(json_t **json) {
@@ -27,7 +26,13 @@ int version_beacon_parse(const char *text, size_t length, char *const *compatibl
                 return why_not(ret_why, why_size, "it is not JSON: line %d: %.200s", error.line, error.text);
         if (json_is_array(beacon) && load_last_event(&beacon) < 0)
                 return why_not(ret_why, why_size, "it is an answer about events without a whole one in it");
-        return parse_beacon(beacon, compatible, rules, ret_n, ret_sequence, ret_why, why_size);
+        const char *twice = NULL;
+        int r = parse_beacon(beacon, compatible, rules, ret_n, ret_sequence, &twice, ret_why, why_size);
+        return twice ? why_not(ret_why, why_size,
+                                       "%s stands there twice (capitals do not count), and which one is "
+                                       "meant is not known",
+                                       twice)
+                     : r;
 }
 
 /* What a member stands for: JSON-Cadence wraps each value with its type. */
@@ -37,22 +42,29 @@ static const json_t *unwrap(const json_t *value) {
         return value;
 }
 
-/* Flow's Go types and its contract write the same names with and without a capital. */
-static const json_t *get(const json_t *value, const char *name) {
-        const json_t *fields = json_object_get(value, "fields"), *field;
+/* Flow's Go types and its contract write the same names with and without a capital. NULL and *TWICE: more than one is meant. */
+static const json_t *get(const json_t *value, const char *name, const char **twice) {
+        const json_t *fields = json_object_get(value, "fields"), *field, *found = NULL;
+        size_t n = 0;
         const char *key;
         json_t *member;
         size_t i;
         json_array_foreach(fields, i, field) {
                 const char *named = json_string_value(json_object_get(field, "name"));
-                if (named && strcasecmp(named, name) == 0)
-                        return unwrap(json_object_get(field, "value"));
+                if (named && strcasecmp(named, name) == 0) {
+                        found = json_object_get(field, "value");
+                        n++;
+                }
         }
         json_object_foreach((json_t *)value, key, member) {
-                if (strcasecmp(key, name) == 0)
-                        return unwrap(member);
+                if (strcasecmp(key, name) == 0) {
+                        found = member;
+                        n++;
+                }
         }
-        return NULL;
+        if (n > 1)
+                *twice = name;
+        return n == 1 ? unwrap(found) : NULL;
 }
 
 /* A JSON number, or the text of one. */
@@ -68,19 +80,19 @@ static int get_number(const json_t *value, uint64_t *ret_number) {
         return 0;
 }
 
-static int get_version(const json_t *value, struct version *ret_version) {
+static int get_version(const json_t *value, struct version *ret_version, const char **twice) {
         struct version version = {0};
         int r = 0;
         if (json_is_string(value))
                 r = version_parse(json_string_value(value), &version);
         else {
                 char text[VERSION_TEXT_MAX];
-                const char *prerelease = json_string_value(get(value, "preRelease"));
-                r = get_number(get(value, "major"), &version.major);
+                const char *prerelease = json_string_value(get(value, "preRelease", twice));
+                r = get_number(get(value, "major", twice), &version.major);
                 if (r >= 0)
-                        r = get_number(get(value, "minor"), &version.minor);
+                        r = get_number(get(value, "minor", twice), &version.minor);
                 if (r >= 0)
-                        r = get_number(get(value, "patch"), &version.patch);
+                        r = get_number(get(value, "patch", twice), &version.patch);
                 (void)snprintf(text, sizeof(text), "%lu.%lu.%lu%s%s", version.major, version.minor,
                                 version.patch, prerelease && *prerelease ? "-" : "",
                                 prerelease ? prerelease : "");
@@ -93,15 +105,16 @@ static int get_version(const json_t *value, struct version *ret_version) {
         return r;
 }
 
-static int read_entries(const json_t *boundaries, struct entry *entries, char *why, size_t size) {
+static int read_entries(const json_t *boundaries, struct entry *entries, const char **twice, char *why,
+                size_t size) {
         size_t i;
         const json_t *item;
         json_array_foreach(boundaries, i, item) {
                 const json_t *boundary = unwrap(item);
-                if (get_number(get(boundary, "BlockHeight"), &entries[i].height) < 0)
+                if (get_number(get(boundary, "BlockHeight", twice), &entries[i].height) < 0)
                         return why_not(why, size, "entry %zu has no BlockHeight that is a whole number",
                                         i + 1);
-                if (get_version(get(boundary, "Version"), &entries[i].version) < 0)
+                if (get_version(get(boundary, "Version", twice), &entries[i].version, twice) < 0)
                         return why_not(why, size, "entry %zu has no Version like 0.37.0", i + 1);
                 if (i > 0 && entries[i].height <= entries[i - 1].height)
                         return why_not(why, size, "the heights do not grow: %lu stands behind %lu",
@@ -172,8 +185,8 @@ static int make_rule(const struct entry *entries, size_t n, size_t i, char *cons
 }
 
 static int parse_beacon(const json_t *beacon, char *const *compatible, struct boundary_rule *rules,
-                size_t *ret_n, uint64_t *ret_sequence, char *why, size_t size) {
-        const json_t *event = unwrap(beacon), *boundaries = get(event, "VersionBoundaries");
+                size_t *ret_n, uint64_t *ret_sequence, const char **twice, char *why, size_t size) {
+        const json_t *event = unwrap(beacon), *boundaries = get(event, "VersionBoundaries", twice);
         size_t n = json_array_size(boundaries);
         uint64_t sequence;
         if (n == 0 || n > BOUNDARIES_MAX)
@@ -181,12 +194,12 @@ static int parse_beacon(const json_t *beacon, char *const *compatible, struct bo
                                 "it is not a Version Beacon: VersionBoundaries must be a list of 1 to %d "
                                 "entries",
                                 BOUNDARIES_MAX);
-        if (get_number(get(event, "Sequence"), &sequence) < 0)
+        if (get_number(get(event, "Sequence", twice), &sequence) < 0)
                 return why_not(why, size, "it is not a Version Beacon: Sequence must be a whole number");
         _cleanup_free_ struct entry *entries = calloc(n, sizeof(*entries));
         if (!entries)
                 return -ENOMEM;
-        int r = read_entries(boundaries, entries, why, size);
+        int r = read_entries(boundaries, entries, twice, why, size);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (make_rule(entries, n, i, compatible, &rules[i]) < 0)
                         r = why_not(why, size, "the version at height %lu makes no range",

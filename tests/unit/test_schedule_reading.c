@@ -287,6 +287,20 @@ static void hostile_beacons_are_refused(void **state) {
                          "\"Sequence\": -1}",
                                         "Sequence"},
                         {"{\"VersionBoundaries\": 5, \"Sequence\": 1}", "not a Version Beacon"},
+                        {"{\"VersionBoundaries\": [{\"BlockHeight\": 5, \"Version\": \"1.0.0\"}], "
+                         "\"sequence\": 1, \"Sequence\": 5}",
+                                        "Sequence stands there twice"},
+                        {BEACON("{\"BlockHeight\": 5, \"blockHeight\": 9, \"Version\": \"1.0.0\"}"),
+                                        "BlockHeight stands there twice"},
+                        {BEACON("{\"BlockHeight\": 5, \"Version\": {\"major\": 1, \"minor\": 0, "
+                                "\"patch\": 0, \"preRelease\": \"a\", \"prerelease\": \"b\"}}"),
+                                        "preRelease stands there twice"},
+                        {BEACON("{\"fields\": [{\"name\": \"blockHeight\", \"value\": 5}, {\"name\": "
+                                "\"blockHeight\", \"value\": 9}], \"Version\": \"1.0.0\"}"),
+                                        "BlockHeight stands there twice"},
+                        {BEACON("{\"fields\": [{\"name\": \"version\", \"value\": \"1.0.0\"}], "
+                                "\"BlockHeight\": 5, \"Version\": \"2.0.0\"}"),
+                                        "Version stands there twice"},
                         {"[{\"events\": [{\"payload\": \"!\"}]}]", "without a whole one"}};
         const struct reading_order order = {.kind = READING_FLOW};
         (void)state;
