@@ -1,28 +1,7 @@
-/* What the programs that keep a stopped thread have in common: the gate's maps, and who is to stay. For BPF programs only. */
+/* What the programs that keep a stopped thread have in common: who is to stay. For BPF programs only. */
 #pragma once
 
-#include <linux/bpf.h>
-#include <linux/types.h>
-
-#include "interrex.h"
-#include <bpf/bpf_helpers.h>
-
-#define SIGNAL_STOP 19
-
-/* The gate's own. */
-struct {
-        __uint(type, BPF_MAP_TYPE_LRU_HASH);
-        __uint(max_entries, 4 * GATE_STOPPED_MAX);
-        __type(key, __u32);
-        __type(value, __u32);
-} gate_threads SEC(".maps");
-
-struct {
-        __uint(type, BPF_MAP_TYPE_HASH);
-        __uint(max_entries, GATE_STOPPED_MAX);
-        __type(key, __u32); /* thread */
-        __type(value, struct gate_event);
-} gate_stopped SEC(".maps");
+#include "gate_stands.h"
 
 enum stay_outcome { STAY_STOPPED_ANEW, STAY_STOP_FAILED, STAY_OUTCOMES };
 

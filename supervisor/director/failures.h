@@ -13,5 +13,5 @@ void failures_note(struct follow *follow, const char *release, bool may_be_tried
  * has. */
 bool failures_forgive(struct follow *follow, const char *file);
 
-/* The one of the range that was tried last of those that are not tried again by themselves; NULL: there is none. */
+/* The one of the range that was tried last of those that are not tried again by themselves; NULL: there is none. RANGE NULL: any. */
 const char *failures_given_up(const struct follow *follow, const struct range *range);

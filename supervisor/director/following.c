@@ -86,13 +86,6 @@ void following_note(struct follow *follow, const struct machine *before, const s
         follow->is_ours = false;
 }
 
-static uint32_t tries_of(const struct follow *follow, const char *release) {
-        for (uint32_t i = 0; i < follow->n_failed; i++)
-                if (strcmp(follow->failed[i].release, release) == 0)
-                        return follow->failed[i].tries;
-        return follow->n_failed == FOLLOW_FAILED_MAX ? FOLLOW_TRIES_MAX : 0; /* so many in a row need a person */
-}
-
 /* The index of the highest of those that were tried so often, may run at the height and can be gated, as they must be when they
  * start; *UNFIT: of the highest that cannot, unless there is one already. */
 static int pick_tried(struct director *director, const struct release *releases, size_t n, uint32_t tries, uint64_t height,
@@ -102,7 +95,7 @@ static int pick_tried(struct director *director, const struct release *releases,
         char why[GATE_CHECK_TEXT_MAX];
         size_t n_left = 0;
         for (size_t i = 0; versions && of && i < n; i++)
-                if (tries_of(&director->record.follow, releases[i].text) == tries) {
+                if (failures_of(&director->record.follow, releases[i].text) == tries) {
                         of[n_left] = (int) i;
                         versions[n_left++] = releases[i].version;
                 }
@@ -161,18 +154,6 @@ int following_pick_for(struct director *director, const struct boundary *boundar
         return r < 0 ? r : best < 0 ? -ENOENT : 0;
 }
 
-/* The one of the range that was tried last and is not tried again by itself. */
-static const char *tried_in_vain(const struct director *director, const struct range *range) {
-        const struct follow *follow = &director->record.follow;
-        struct version version;
-        for (uint32_t i = follow->n_failed; i > 0; i--)
-                if (follow->failed[i - 1].tries >= FOLLOW_TRIES_MAX &&
-                                version_parse(follow->failed[i - 1].release, &version) >= 0 &&
-                                (!range || range_allows(range, &version)))
-                        return follow->failed[i - 1].release;
-        return NULL;
-}
-
 /* " (last in swap 7, 2026-11-25 09:44 UTC)"; empty where the journal does not tell. */
 static void describe_last_try(const struct director *director, const char *release, char *text, size_t size) {
         _cleanup_free_ struct journal_swap *swaps = NULL;
@@ -193,7 +174,7 @@ static void describe_last_try(const struct director *director, const char *relea
 }
 
 void following_describe_missing(struct director *director, const struct range *range, char *text, size_t size) {
-        const char *tried = tried_in_vain(director, range), *node = director->config->node;
+        const char *tried = failures_given_up(&director->record.follow, range), *node = director->config->node;
         char when[80];
         if (!tried) {
                 (void) snprintf(text, size, "no release here is in that range: add one with `interrex release add %s VERSION PATH`",
@@ -322,7 +303,7 @@ static bool goes_on_as_it_was(struct director *director) {
         if (machine->phase != PHASE_HELD || follow->held_at == MACHINE_NO_HEIGHT || !may_run ||
                         !planning_allows(director, machine->current_release, follow->held_at))
                 return false;
-        uint32_t tries = tries_of(follow, machine->current_release);
+        uint32_t tries = failures_of(follow, machine->current_release);
         if (tries >= FOLLOW_TRIES_MAX || must_wait(director, tries))
                 return true;
         director->retry_is_due = false;
