@@ -11,10 +11,12 @@
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
 
+#define PARK_AGAIN_US (5 * USEC_PER_SEC)
+
 struct gate_uprobe {
         struct gate_bpf *program;
         struct ring_buffer *events;
-        sd_event_source *source;
+        sd_event_source *source, *again; /* again: what could not be parked */
         int stored_maps[5];
         char attached_release[MACHINE_RELEASE_MAX];
         /* Copies: a keeper that is killed closes its own before its node is killed, and the director after that. */
@@ -56,6 +58,23 @@ int gate_uprobe_adopt_stored(struct director *director, const char *name, int fd
         return 0;
 }
 
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct director *director = userdata;
+        (void) source;
+        (void) usec;
+        director->gate_uprobe->again = sd_event_source_unref(director->gate_uprobe->again);
+        gate_uprobe_resume(director);
+        return 0;
+}
+
+/* A debugger has the thread: it stands meanwhile, and its process with it. */
+static void park_later(struct director *director) {
+        struct gate_uprobe *gate = get(director);
+        if (!gate->again)
+                (void) sd_event_add_time_relative(director->event, &gate->again, CLOCK_MONOTONIC, PARK_AGAIN_US, 0, on_again,
+                                director);
+}
+
 /* The thread stays in its stop, the others run on: reads are still answered at H-1. */
 static void park(struct director *director, const struct gate_event *event) {
         struct keeper_park request = {.serial = keeper_serial(director),
@@ -63,9 +82,12 @@ static void park(struct director *director, const struct gate_event *event) {
                         .process = (int) event->process,
                         .thread = (int) event->thread};
         int r = keeper_ask(director, KEEPER_PARK, &request, sizeof(request), NULL, 0, request.serial, NULL);
-        if (r < 0 && r != -EALREADY && r != -ESRCH)
-                log_errno(r, "cannot park thread %u before height %llu; its whole process stays stopped", event->thread,
-                                event->height);
+        if (r >= 0 || r == -EALREADY || r == -ESRCH)
+                return;
+        if (r == -EPERM)
+                park_later(director);
+        log_errno(r, "cannot park thread %u before height %llu; its whole process stays stopped%s", event->thread, event->height,
+                        r == -EPERM ? " as long as a debugger has it" : "");
 }
 
 static size_t read_stopped(struct director *director, struct gate_event *ret_events, size_t max) {

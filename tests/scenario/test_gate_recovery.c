@@ -66,8 +66,38 @@ SCENARIO(I4_a_SIGCONT_does_not_let_the_node_pass) {
         scenario_assert_ranges(s, (const struct ledger_range[]){{1, 59, "1.0.0"}}, 1);
 }
 
+static bool answers(const json_t *status, const void *userdata) {
+        (void)userdata;
+        return !scenario_is_degraded(status, "no answer");
+}
+
+/* While somebody else traces the thread it cannot be parked, and the whole process stands. */
+SCENARIO(I6_reads_are_served_when_a_debugger_has_gone) {
+        char pid[16];
+        struct process debugger;
+        scenario_need("/usr/bin/strace");
+        scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0", .block_ms = 20});
+        scenario_add_testnode(s, "1.0.0", "");
+        scenario_expect(s, 0, "schedule", "set", s->node, "100", "2.x", NULL);
+        scenario_start(s);
+        scenario_wait_height(s, 10, TIMEOUT_US);
+        (void)snprintf(pid, sizeof(pid), "%d", scenario_node_pid(s));
+        const char *command[] = {
+                        "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-p", pid, NULL};
+        const struct process_start start = {
+                        .arguments = command, .output_fd = -1, .error_fd = -1, .cgroup_fd = -1};
+        assert_int_equal(process_start(&start, &debugger), 0);
+        scenario_wait_phase(s, "held", 6 * TIMEOUT_US);
+        json_decref(scenario_wait_status(s, scenario_is_degraded, "no answer", TIMEOUT_US));
+        process_kill(&debugger);
+        json_decref(scenario_wait_status(s, answers, NULL, 3 * TIMEOUT_US));
+        scenario_stop(s);
+        scenario_assert_ranges(s, (const struct ledger_range[]){{1, 99, "1.0.0"}}, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {SCENARIO_TEST(I4_a_director_that_comes_back_waits_for_the_height),
-                        SCENARIO_TEST(I4_a_SIGCONT_does_not_let_the_node_pass)};
+                        SCENARIO_TEST(I4_a_SIGCONT_does_not_let_the_node_pass),
+                        SCENARIO_TEST(I6_reads_are_served_when_a_debugger_has_gone)};
         return cmocka_run_group_tests_name("the gate after a director's death", tests, NULL, NULL);
 }
