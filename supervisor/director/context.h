@@ -7,6 +7,7 @@
 #include "../lib/keeper_protocol.h"
 #include "../lib/prober_protocol.h"
 #include "../lib/wire.h"
+#include "halting.h"
 #include "interrex.h"
 #include "machine.h"
 #include "plausible.h"
@@ -43,8 +44,8 @@ struct unit {
         int fence_kind;           /* enum keeper_fence, as spawned */
         uint64_t started_at;      /* monotonic */
         uint64_t exited_at;
-        int exit_status;   /* -1: it was ended by a signal, or it is not known */
-        uint64_t foretold; /* it is said to stop before this height, where it may not be yet; MACHINE_NO_HEIGHT: not */
+        int exit_status; /* -1: it was ended by a signal, or it is not known */
+        struct halting_word word;
         char failure[400]; /* of exec, or of spawning */
         char ending[256];  /* how it ended */
         char last_words[PROBER_TEXT_MAX];
@@ -181,6 +182,7 @@ struct gate_halt {
         uint64_t generation, height; /* before it; MACHINE_NO_HEIGHT: nowhere */
         uint64_t started_at;         /* realtime */
         uint64_t stops_before;       /* the height, as it has said or shown; MACHINE_NO_HEIGHT: not */
+        uint64_t doubted;            /* the same, as a line said that is not believed yet */
 };
 
 #define FOLLOW_FAILED_MAX 8

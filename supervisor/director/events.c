@@ -288,6 +288,7 @@ static void on_generation(struct director *director, struct wire_message *messag
         if (director->has_resumed)
                 return;
         planning_recover_unit(director, unit, known);
+        gate_node_recover(director, unit);
         if (known->is_running)
                 return;
         note_exit(director, unit, known->exit_code, known->exit_status);
@@ -434,6 +435,9 @@ void events_height(struct director *director, uint64_t generation, uint64_t heig
                 return;
         if (unit && heights_take(director, unit, height))
                 events_height_stands(director, unit);
+        unit = unit_find(director, generation);
+        if (unit)
+                (void) gate_node_weigh(director, unit);
 }
 
 void events_height_stands(struct director *director, struct unit *unit) {

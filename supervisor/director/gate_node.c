@@ -8,10 +8,8 @@
 #include "unit.h"
 #include <limits.h>
 
-/* No node makes blocks faster than this. */
+/* No node makes blocks faster than this from its start on. */
 #define USEC_PER_BLOCK_LEAST 2500
-/* A node that stops at a block writes its state down first. */
-#define STANDING_US (30 * USEC_PER_SEC)
 /* So much may a file's time lie behind the clock. */
 #define CLOCK_GRAIN_US (20 * USEC_PER_MSEC)
 
@@ -22,8 +20,10 @@ static uint64_t wanted_for(struct director *director, uint64_t generation);
 static bool may_not_begin(struct director *director, uint64_t generation, uint64_t height);
 static int note_given(struct director *director, uint64_t generation, uint64_t height);
 static int fill_in(const char *argument, uint64_t height, char ***arguments);
-static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain);
-static bool may_have_reached(const struct director *director, uint64_t seen, uint64_t last);
+static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_line);
+static bool may_have_reached(const struct director *director, const struct unit *unit, uint64_t seen, enum halting_grant grant,
+                uint64_t last);
+static bool can_have_made(const struct director *director, const struct unit *unit, uint64_t from, uint64_t height);
 static void wait_standing(struct director *director);
 
 int gate_node_arguments(struct director *director, uint64_t generation, char ***ret_arguments) {
@@ -78,13 +78,25 @@ bool gate_node_renew(struct director *director) {
         return events_feed_about(director, EVENT_RENEW, director->record.machine.current, text) == 1;
 }
 
+static void write_down(struct director *director, uint64_t generation, uint64_t before) {
+        if (record_write(director, &director->record) < 0)
+                log_error("that generation %lu stops before height %lu could not be written to the journal", generation, before);
+}
+
 void gate_node_note(struct director *director, uint64_t generation, uint64_t before) {
         struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
         if (halt->generation != generation || halt->stops_before == before)
                 return;
         halt->stops_before = before;
-        if (record_write(director, &director->record) < 0)
-                log_error("that generation %lu stops before height %lu could not be written to the journal", generation, before);
+        write_down(director, generation, before);
+}
+
+static void note_doubted(struct director *director, uint64_t generation, uint64_t before) {
+        struct gate_halt *halt = &director->record.halts[generation % MACHINE_SLOTS];
+        if (halt->generation != generation || halt->doubted == before)
+                return;
+        halt->doubted = before;
+        write_down(director, generation, before);
 }
 
 static void believe(struct director *director, struct unit *unit, uint64_t boundary) {
@@ -115,7 +127,7 @@ void gate_node_wrote(struct director *director, uint64_t height, uint64_t writte
         if (unit_find(director, machine->current))
                 hear(director, machine->current, height, false);
         else if (machine->phase == PHASE_BACKOFF && height > 0 && height == wanted_for(director, machine->current) &&
-                        may_have_reached(director, director->record.last_height, height - 1))
+                        may_have_reached(director, NULL, director->record.last_height, HALTING_PACE, height - 1))
                 events_gate_hit_later(director, machine->current, height - 1);
 }
 
@@ -123,8 +135,30 @@ void gate_node_told(struct director *director, uint64_t generation, uint64_t hei
         hear(director, generation, height, true);
 }
 
-/* A file is written when the upgrade is planned as well as when the node stops; what the pattern finds is about the stop. */
-static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_certain) {
+/* From here on it is looked at whether the generation stops as it was said to. */
+static void keep_word(struct unit *unit, uint64_t before, bool is_line) {
+        unit->word = (struct halting_word){.before = before, .at = now_monotonic(), .is_line = is_line, .height = unit->height};
+}
+
+void gate_node_recover(struct director *director, struct unit *unit) {
+        const struct gate_halt *halt = halt_of(director, unit->generation);
+        if (director->config->gate.kind != GATE_NODE || !halt || halt->stops_before != MACHINE_NO_HEIGHT ||
+                        halt->doubted == MACHINE_NO_HEIGHT)
+                return;
+        keep_word(unit, halt->doubted, true);
+        wait_standing(director);
+}
+
+/* What is kept already, or must be kept instead. */
+static bool is_idle_word(const struct unit *unit, uint64_t before, bool is_line, uint64_t boundary) {
+        const struct halting_word *word = &unit->word;
+        bool is_known = word->before == before && !is_line, is_about_another = word->is_line && word->before == boundary;
+        return is_known || (is_about_another && before != boundary && word->before != MACHINE_NO_HEIGHT);
+}
+
+/* A file is written when the upgrade is planned as well as when the node stops; a line is about the stop, but anybody's text may be in
+ * the log. */
+static void hear(struct director *director, uint64_t generation, uint64_t height, bool is_line) {
         struct unit *unit = unit_find(director, generation);
         if (director->config->gate.kind != GATE_NODE || !unit || height == 0 || height > HEIGHT_MAX)
                 return;
@@ -133,10 +167,12 @@ static void hear(struct director *director, uint64_t generation, uint64_t height
         bool is_last = height + 1 == boundary || height + 1 == given_to(director, generation);
         uint64_t before = is_last ? height + 1 : height;
         uint64_t seen = unit->height != MACHINE_NO_HEIGHT ? unit->height : director->record.last_height;
-        bool is_there = is_certain || may_have_reached(director, seen, before - 1);
-        if (told_by(director, generation) == before || (unit->foretold == before && !is_there))
+        bool is_there = is_line ? can_have_made(director, unit, seen, before - 1)
+                                : may_have_reached(director, unit, seen, HALTING_PACE, before - 1);
+        if (told_by(director, generation) == before || (!is_there && is_idle_word(unit, before, is_line, boundary)))
                 return;
-        unit->foretold = before;
+        bool is_new = unit->word.before != before;
+        keep_word(unit, before, is_line);
         if (is_there) {
                 log_info("generation %lu says that it stops before height %lu%s", generation, before,
                                 boundary == before || wanted_for(director, generation) == before
@@ -145,10 +181,49 @@ static void hear(struct director *director, uint64_t generation, uint64_t height
                 believe(director, unit, before);
                 return;
         }
-        log_notice("generation %lu is said to stop before height %lu, but was at %lu when last seen: it runs on until it is there",
-                        generation, before, seen);
-        if (unit->height == MACHINE_NO_HEIGHT)
+        if (is_line)
+                note_doubted(director, generation, before);
+        if (is_line || unit->height == MACHINE_NO_HEIGHT)
                 wait_standing(director);
+        if (is_new)
+                log_notice("generation %lu is said to stop before height %lu, but was at %lu when last seen: it runs on until it is "
+                           "there%s",
+                                generation, before, seen, is_line ? ", makes no blocks any more, or ends" : "");
+}
+
+bool gate_node_weigh(struct director *director, struct unit *unit) {
+        struct halting_word *word = &unit->word;
+        if (director->config->gate.kind != GATE_NODE || word->before == MACHINE_NO_HEIGHT || !unit->is_running ||
+                        told_by(director, unit->generation) == word->before)
+                return false;
+        bool was_refuted = halting_is_refuted(word);
+        if (unit->height != MACHINE_NO_HEIGHT)
+                halting_see(word, unit->height);
+        if (!was_refuted && halting_is_refuted(word) && word->is_line)
+                log_notice("generation %lu makes blocks still, at height %lu: it did not stop before height %lu when that was said",
+                                unit->generation, unit->height, word->before);
+        if (!halting_stands(word, &unit->known, director->rate.usec_per_block, now_monotonic()))
+                return false;
+        log_warning("generation %lu is said to stop before height %lu, and %s: it is taken as stopped", unit->generation,
+                        word->before,
+                        unit->height == MACHINE_NO_HEIGHT ? "does not tell where it is" : "is not seen to make blocks any more");
+        believe(director, unit, word->before);
+        return true;
+}
+
+/* True: it is as good as said. */
+static bool stands_as_given(struct director *director, struct unit *unit) {
+        uint64_t boundary = gate_height(director, unit->generation);
+        if (boundary == MACHINE_NO_HEIGHT || unit->height + 1 != boundary || given_to(director, unit->generation) != boundary)
+                return false;
+        if (now_monotonic() - unit->known.moved_at < HALTING_STANDING_US) {
+                wait_standing(director);
+                return false;
+        }
+        log_warning("generation %lu was started so that it stops before height %lu, has committed the one before, and neither says "
+                    "that it has stopped nor ends: it is taken as stopped",
+                        unit->generation, boundary);
+        return true;
 }
 
 static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -156,36 +231,34 @@ static int on_standing(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) usec;
         director->standing_timer = sd_event_source_disable_unref(source);
         struct unit *unit = unit_find(director, director->record.machine.current);
-        if (!unit)
+        if (!unit || !unit->is_running || gate_node_weigh(director, unit))
                 return 0;
-        uint64_t boundary = gate_height(director, unit->generation);
-        if (unit->height == MACHINE_NO_HEIGHT && unit->foretold != MACHINE_NO_HEIGHT) {
-                log_warning("generation %lu is said to stop before height %lu, and does not tell where it is: it is taken as stopped",
-                                unit->generation, unit->foretold);
-                believe(director, unit, unit->foretold);
+        if (stands_as_given(director, unit)) {
+                believe(director, unit, gate_height(director, unit->generation));
                 return 0;
         }
-        if (boundary == MACHINE_NO_HEIGHT || unit->height + 1 != boundary || given_to(director, unit->generation) != boundary)
-                return 0;
-        log_warning("generation %lu was started so that it stops before height %lu, has committed the one before, and neither says "
-                    "that it has stopped nor ends: it is taken as stopped",
-                        unit->generation, boundary);
-        believe(director, unit, boundary);
+        const struct halting_word *word = &unit->word;
+        bool is_open = word->before != MACHINE_NO_HEIGHT && told_by(director, unit->generation) != word->before;
+        if (is_open && (unit->height == MACHINE_NO_HEIGHT || unit->height + 1 == word->before ||
+                                       (word->is_line && !halting_is_refuted(word))))
+                wait_standing(director);
         return 0;
 }
 
 static void wait_standing(struct director *director) {
         if (director->standing_timer)
                 return;
-        if (sd_event_add_time_relative(director->event, &director->standing_timer, CLOCK_MONOTONIC, STANDING_US, 0, on_standing,
-                            director) < 0)
+        if (sd_event_add_time_relative(director->event, &director->standing_timer, CLOCK_MONOTONIC, HALTING_STANDING_US, 0,
+                            on_standing, director) < 0)
                 log_error("out of memory: a node that stops without a word is waited for until its deadline");
 }
 
 void gate_node_stands(struct director *director, struct unit *unit, uint64_t height) {
-        if (unit->foretold == height + 1 && told_by(director, unit->generation) != height + 1)
+        const struct halting_word *word = &unit->word;
+        bool is_said = word->before == height + 1 && told_by(director, unit->generation) != height + 1;
+        if (is_said && !(word->is_line && halting_is_refuted(word)))
                 believe(director, unit, height + 1);
-        if (given_to(director, unit->generation) == height + 1)
+        if (is_said || given_to(director, unit->generation) == height + 1)
                 wait_standing(director);
 }
 
@@ -200,19 +273,26 @@ static int status_of(const struct gate_config *gate, const struct unit *unit) {
         return is_assumed ? EXIT_SUCCESS : gate->exit_status >= 0 ? gate->exit_status : INT_MAX;
 }
 
-/* Since its height was seen, at three times its pace. */
-static bool may_have_reached(const struct director *director, uint64_t seen, uint64_t last) {
+static uint64_t lived(const struct director *director, uint64_t generation) {
+        const struct gate_halt *halt = halt_of(director, generation);
+        uint64_t now = now_realtime();
+        return halt && now > halt->started_at ? now - halt->started_at : 0;
+}
+
+/* UNIT: whose height SEEN is; NULL: it is that of the node, as a generation before told it. */
+static bool may_have_reached(const struct director *director, const struct unit *unit, uint64_t seen, enum halting_grant grant,
+                uint64_t last) {
         const struct rate *rate = &director->rate;
-        double made = rate->usec_per_block > 0 ? (double) (now_monotonic() - rate->at) / rate->usec_per_block : 0;
-        return seen == MACHINE_NO_HEIGHT || seen + 2 + (uint64_t) (3 * made) >= last;
+        uint64_t at = unit && unit->height != MACHINE_NO_HEIGHT ? unit->known.at : rate->at;
+        uint64_t since = at ? now_monotonic() - at : unit ? lived(director, unit->generation) : 0;
+        struct halting_seen view = {.height = seen, .since_us = since, .usec_per_block = rate->usec_per_block};
+        return halting_may_have_reached(&view, grant, last);
 }
 
 /* From where the state was when it was started, before a height of it is believed. */
 static bool can_have_made(const struct director *director, const struct unit *unit, uint64_t from, uint64_t height) {
-        const struct gate_halt *halt = halt_of(director, unit->generation);
-        uint64_t now = now_realtime(), lived = halt && now > halt->started_at ? now - halt->started_at : 0;
-        return may_have_reached(director, from, height) ||
-               (unit->height == MACHINE_NO_HEIGHT && height - from <= lived / USEC_PER_BLOCK_LEAST);
+        return may_have_reached(director, unit, from, HALTING_PACE, height) ||
+               (unit->height == MACHINE_NO_HEIGHT && height - from <= lived(director, unit->generation) / USEC_PER_BLOCK_LEAST);
 }
 
 /* What it told itself counts also where it is doubted, if nothing contradicts it. */
@@ -225,27 +305,45 @@ static uint64_t seen_of(const struct director *director, const struct unit *unit
         bool is_contradicted = last != MACHINE_NO_HEIGHT && (told < last || !can_have_made(director, unit, last, told));
         return is_contradicted ? last : told;
 }
+static bool has_said_so(const struct director *director, const struct unit *unit, uint64_t seen, uint64_t boundary) {
+        const struct halting_word *word = &unit->word;
+        if (told_by(director, unit->generation) == boundary)
+                return true;
+        /* The word is that of the moment in which it ends, unless it has gone on since. */
+        bool is_fresh = word->is_line && !halting_is_refuted(word) &&
+                        may_have_reached(director, unit, seen, HALTING_ALL, boundary - 1);
+        return word->before == boundary && (unit->height == MACHINE_NO_HEIGHT || is_fresh);
+}
+
+/* Which error is worse: taken for a crash, a node that halts behind a block makes one too many at each start, for good. Taken for the
+ * halt, a crash has the new release tried too early, and what it made put back. So where it was given the height, and ended in order,
+ * that is believed if it is possible at all. One that its chain stops stands there again when it is started again. */
+static bool is_near(const struct director *director, const struct unit *unit, uint64_t seen, uint64_t boundary) {
+        bool is_given = given_to(director, unit->generation) == boundary;
+        enum halting_grant grant = !is_given ? HALTING_PACE : unit->exit_status == EXIT_SUCCESS ? HALTING_ALL : HALTING_BURST;
+        if (seen == MACHINE_NO_HEIGHT)
+                return is_given; /* nothing is known of the state, so nothing contradicts it */
+        return seen < boundary &&
+               (may_have_reached(director, unit, seen, grant, boundary - 1) || can_have_made(director, unit, seen, boundary - 1));
+}
 
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last) {
         const struct gate_config *gate = &director->config->gate;
         uint64_t boundary = gate_height(director, unit->generation), given = given_to(director, unit->generation);
+        uint64_t told = told_by(director, unit->generation);
         if (gate->kind != GATE_NODE || boundary == MACHINE_NO_HEIGHT || unit->generation == director->record.machine.cut_off)
                 return false;
         /* Where no height was heard of it the gate stands at its first block still. */
-        bool is_known = unit->height != MACHINE_NO_HEIGHT, is_told = told_by(director, unit->generation) != MACHINE_NO_HEIGHT;
-        if (!is_known)
-                boundary = is_told || given == MACHINE_NO_HEIGHT ? wanted_for(director, unit->generation) : given;
+        if (unit->height == MACHINE_NO_HEIGHT)
+                boundary = told != MACHINE_NO_HEIGHT || given == MACHINE_NO_HEIGHT ? wanted_for(director, unit->generation) : given;
         uint64_t seen = seen_of(director, unit);
-        bool has_told = boundary != MACHINE_NO_HEIGHT &&
-                        (told_by(director, unit->generation) == boundary || (!is_known && unit->foretold == boundary));
-        bool is_there = !has_told && seen != MACHINE_NO_HEIGHT && may_not_begin(director, unit->generation, seen + 1);
-        /* Where nothing is known of the state nothing contradicts it. */
-        bool is_near = seen == MACHINE_NO_HEIGHT ? given == boundary
-                                                 : seen < boundary && can_have_made(director, unit, seen, boundary - 1);
-        bool has_status = boundary != MACHINE_NO_HEIGHT && unit->exit_status == status_of(gate, unit) &&
-                          (!gate->args || given == boundary) && is_near;
+        bool has_boundary = boundary != MACHINE_NO_HEIGHT;
+        bool has_said = has_boundary && has_said_so(director, unit, seen, boundary);
+        bool is_there = !has_said && seen != MACHINE_NO_HEIGHT && may_not_begin(director, unit->generation, seen + 1);
+        bool has_status = has_boundary && unit->exit_status == status_of(gate, unit) && (!gate->args || given == boundary) &&
+                          is_near(director, unit, seen, boundary);
         *ret_last = is_there ? seen : boundary - 1;
-        return has_told || is_there || has_status;
+        return is_there || has_said || has_status;
 }
 
 bool gate_node_refuses(struct director *director, uint64_t generation) {
@@ -317,7 +415,8 @@ static int note_given(struct director *director, uint64_t generation, uint64_t h
         director->record.halts[generation % MACHINE_SLOTS] = (struct gate_halt){.generation = generation,
                         .height = height,
                         .started_at = now_realtime(),
-                        .stops_before = MACHINE_NO_HEIGHT};
+                        .stops_before = MACHINE_NO_HEIGHT,
+                        .doubted = MACHINE_NO_HEIGHT};
         int r = record_write(director, &director->record);
         return r < 0 ? log_errno(r, "where generation %lu stops by itself could not be written to the journal", generation) : 0;
 }

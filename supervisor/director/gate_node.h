@@ -14,18 +14,23 @@ bool gate_node_must_renew(struct director *director);
 /* Then the machine is told so. */
 bool gate_node_renew(struct director *director);
 
-/* The node, or what it wrote, says that it stops at HEIGHT: before it, or after it. Said far below it is a plan, and counts only when
- * it has come there. */
+/* A line of its log says that it stops at HEIGHT: before it, or after it. Said where the node cannot have come by what is known of
+ * its height it is doubted, until that says so too, or the node makes no blocks any more, or ends. */
 void gate_node_told(struct director *director, uint64_t generation, uint64_t height);
 
 /* The file in which the release in force says before which HEIGHT it stops; WRITTEN_AT: usec, realtime. One that lay there when it
- * was started is about another life. */
+ * was started is about another life; one that is written far below it is a plan, and counts only when the node has come there. */
 void gate_node_wrote(struct director *director, uint64_t height, uint64_t written_at);
 
 /* It stops before this height: that is in the journal before anything follows from it. */
 void gate_node_note(struct director *director, uint64_t generation, uint64_t before);
 /* What a director before this one had heard is taken as if it had been said now. */
 void gate_node_resume(struct director *director);
+/* The same of what that had doubted, for a generation that the keeper knows. */
+void gate_node_recover(struct director *director, struct unit *unit);
+
+/* A height of it was told, believed or not: what it had said is weighed anew. True: it is taken as stopped. */
+bool gate_node_weigh(struct director *director, struct unit *unit);
 
 /* It has committed HEIGHT, the last one before its gate. If it was told to stop there and does not say that it has, that is believed
  * after a while. */

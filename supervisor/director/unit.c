@@ -39,7 +39,7 @@ struct unit *unit_get(struct director *director, uint64_t generation) {
                                         .log_fd = -1,
                                         .notify_fd = -1,
                                         .exit_status = -1,
-                                        .foretold = MACHINE_NO_HEIGHT,
+                                        .word = {.before = MACHINE_NO_HEIGHT},
                                         .height = MACHINE_NO_HEIGHT,
                                         .unasked_from = MACHINE_NO_HEIGHT};
                         return &director->units[i];

@@ -14,6 +14,7 @@
 /* What was polled last may be some blocks old when it ends: its own word is exact. */
 #define HALTS_AND_SAYS_SO "gate: {kind: node, " ARGUMENTS ", pattern: 'halting node .*height=([0-9]+)'}\n"
 
+#define SAYS_SO "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}\n"
 #define RARELY_POLLED "height: {source: ethereum, url: 'http://127.0.0.1:8545', every: 1s}\n"
 
 static const struct ledger_range upgraded[] = {{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}};
@@ -322,6 +323,62 @@ SCENARIO(I3_a_release_at_its_boundary_is_not_started_there) {
         end(s, upgraded, ELEMENTS(upgraded));
 }
 
+/* From slow blocks to as many as the disk takes: the height that was polled last is far below the one where it ends. */
+static void burst(struct scenario *s, const char *gate, const char *faults) {
+        configure(s, gate);
+        scenario_add_testnode(s, "1.0.0", faults);
+        scenario_add_testnode(s, "2.0.0", "");
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+}
+
+static void burst_to_halt(struct scenario *s, const char *gate) {
+        burst(s, gate, "--block-ms 200 --burst-from 15");
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        json_t *status = scenario_status(s);
+        assert_int_equal(scenario_number(status, "restarts"), 0);
+        json_decref(status);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+SCENARIO(I3_a_node_that_catches_up_in_a_burst_halts) {
+        burst_to_halt(s, HALTS RARELY_POLLED);
+}
+
+SCENARIO(I3_a_node_that_catches_up_in_a_burst_halts_and_says_so) {
+        burst_to_halt(s, HALTS_AND_SAYS_SO RARELY_POLLED);
+}
+
+static bool is_over(const json_t *status, const void *userdata) {
+        (void)userdata;
+        const json_t *swap = json_object_get(status, "last_swap");
+        return json_is_string(json_object_get(swap, "outcome"));
+}
+
+/* A peer's text is no word of the node's, which goes on; its own counts when it comes. */
+SCENARIO(I3_a_line_about_a_height_that_is_far_ahead_stops_nothing) {
+        burst(s, SAYS_SO, "--upgrade-at 200 --rumour-at 60");
+        wait_logged(s, "it did not stop before height 200 when that was said");
+        json_t *status = scenario_wait_status(s, is_over, NULL, TIMEOUT_US);
+        assert_string_equal(scenario_text(status, "last_swap.outcome"), "committed");
+        json_decref(status);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
+/* It is said once, where nobody knows that the node has come there, to a director that dies in doubt. */
+SCENARIO(I5_what_is_doubted_outlives_the_director) {
+        burst(s, SAYS_SO "height: {source: ethereum, url: 'http://127.0.0.1:8545', every: 5s}\n",
+                        "--upgrade-at 200 --block-ms 200 --burst-from 15");
+        wait_logged(s, "is said to stop before height 200, but was at");
+        int director = scenario_role(s, "interrex-director");
+        scenario_kill(director);
+        (void)scenario_wait_role(s, "interrex-director", director, TIMEOUT_US);
+        scenario_wait_height(s, 210, TIMEOUT_US);
+        end(s, upgraded, ELEMENTS(upgraded));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I4_a_node_that_is_told_where_to_halt),
@@ -340,6 +397,10 @@ int main(void) {
                         SCENARIO_TEST(I3_a_node_halts_before_its_second_block),
                         SCENARIO_TEST(I3_a_node_halts_before_its_third_block),
                         SCENARIO_TEST(I3_a_release_at_its_boundary_is_not_started_there),
+                        SCENARIO_TEST(I3_a_node_that_catches_up_in_a_burst_halts),
+                        SCENARIO_TEST(I3_a_node_that_catches_up_in_a_burst_halts_and_says_so),
+                        SCENARIO_TEST(I3_a_line_about_a_height_that_is_far_ahead_stops_nothing),
+                        SCENARIO_TEST(I5_what_is_doubted_outlives_the_director),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("nodes that stop by themselves", tests, NULL, NULL);

@@ -160,6 +160,14 @@ static void ask_gate(const struct chain *chain, uint64_t height) {
                 give_up(5, "asking the gate");
 }
 
+/* Anybody's text may be in a log. */
+static void pass_on_rumour(const struct chain *chain, uint64_t height) {
+        if (chain->options->rumour_at != 0 && height == chain->options->rumour_at)
+                (void)dprintf(STDOUT_FILENO,
+                                "peer 192.0.2.1 says: UPGRADE \"v2.0.0\" NEEDED at height: %" PRIu64 "\n",
+                                chain->options->upgrade_at);
+}
+
 /* As a node that was told where to stop. */
 static void halt_behind(const struct chain *chain, uint64_t height) {
         if (chain->options->halt_height == 0 || height < chain->options->halt_height)
@@ -197,12 +205,14 @@ static void *run(void *argument) {
         if (fd < 0 || timerfd_settime(fd, 0, &timer, NULL) < 0)
                 give_up(1, "timing blocks");
         for (;;) {
-                if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
-                        uint64_t next = chain_height(chain) + 1;
+                uint64_t next = chain_height(chain) + 1, burst_from = chain->options->burst_from;
+                bool is_due = burst_from != 0 && next >= burst_from;
+                if (is_due || read(fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
                         if (!chain->options->follow || peer_height(chain->options->follow) >= next) {
                                 stand_before(chain, next);
                                 ask_gate(chain, next);
                                 commit_block(next);
+                                pass_on_rumour(chain, next);
                                 halt_behind(chain, next);
                         }
                 } else if (errno != EINTR)

@@ -72,6 +72,10 @@ static const struct option_row rows[] = {
                 ROW("--upgrade-at", NUMBER, upgrade_at,
                                 "as a chain that plans its upgrades: stand before it"),
                 ROW("--upgrade-info", TEXT, upgrade_info, "the file that then says so"),
+                ROW("--rumour-at", NUMBER, rumour_at,
+                                "log at this height that a peer stands before --upgrade-at"),
+                ROW("--burst-from", NUMBER, burst_from,
+                                "as one that catches up: no pause from this height on"),
                 ROW("--upgrade-exits", FLAG, upgrade_exits, "and exit with status 1 instead of standing"),
 };
 

@@ -24,7 +24,7 @@ struct options {
         const char *cooperate_unless;
         bool accept_never_answer, never_advance, spoil_state, shutdown_listener, listen_fds, notify;
         bool cooperate;
-        uint64_t halt_height, upgrade_at; /* 0: nowhere */
+        uint64_t halt_height, upgrade_at, rumour_at, burst_from; /* 0: nowhere */
         const char *upgrade_info;
         bool upgrade_exits;
 };
