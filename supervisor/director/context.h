@@ -27,6 +27,8 @@ enum asked { ASKED_HEIGHT = PROBES_MAX, ASKED_VIEW, ASKED_EPOCH, ASKED_END };
 
 struct director;
 
+enum end_state { END_UNREAD, END_ASKED, END_AWAITED, END_READ };
+
 /* One generation as the director sees it. */
 struct unit {
         uint64_t generation; /* 0: free */
@@ -46,8 +48,10 @@ struct unit {
         uint64_t exited_at;
         int exit_status; /* -1: it was ended by a signal, or it is not known */
         struct halting_word word;
-        char failure[400]; /* of exec, or of spawning */
-        char ending[256];  /* how it ended */
+        enum end_state end_state; /* of reading how far the state has come when it has ended */
+        uint64_t end_height;      /* what was read; MACHINE_NO_HEIGHT: nothing */
+        char failure[400];        /* of exec, or of spawning */
+        char ending[256];         /* how it ended */
         char last_words[PROBER_TEXT_MAX];
         bool log_has_ended;
         uint64_t log_ends_at; /* monotonic: then no more of its output is waited for; 0: it may still come */
@@ -192,6 +196,7 @@ struct gate_halt {
 struct follow {
         uint64_t held_at;  /* the height that the release in force must not begin; MACHINE_NO_HEIGHT: it does not stand at one */
         uint64_t found_at; /* the height that a new release found the state at, which the old one had said to be further */
+        uint64_t overshot; /* the height that the release in force has committed although it was told to stop below; 0: none */
         bool is_ours;      /* the swap under way was begun by the schedule, not by an operator */
         bool went_back;    /* an operator went back to the release before: no window is used until he asks for something else */
         uint32_t n_failed;

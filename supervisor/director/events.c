@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "boundaries.h"
 #include "control.h"
+#include "ending.h"
 #include "fence_judge.h"
 #include "following.h"
 #include "gate.h"
@@ -235,7 +236,7 @@ void events_ending_is_complete(struct director *director, struct unit *unit) {
         char text[512];
         bool was_asked = unit->is_terminated || unit->was_killed;
         uint64_t generation = unit->generation;
-        if (unit->exited_at == 0)
+        if (unit->exited_at == 0 || (!was_asked && !ending_is_read(director, unit)))
                 return;
         if (!unit->exit_was_told && (was_asked || unit->log_has_ended)) {
                 struct machine_event event = {.type = EVENT_EXITED,
@@ -367,6 +368,8 @@ static bool may_go_on(struct director *director, struct unit *unit, uint64_t las
         if (unit->height == MACHINE_NO_HEIGHT && watermark_refuses(director, unit->generation, last_height))
                 return true;
         heights_set(unit, last_height);
+        if (unit->generation == machine->serving)
+                planning_note_height(director, last_height);
         if (unit->generation == machine->current)
                 watermark_raise(director, last_height);
         (void) boundaries_place_due(director, last_height + 1, 1); /* it stands there */
@@ -414,9 +417,14 @@ void events_gate_hit(struct director *director, uint64_t generation, uint64_t la
         struct unit *unit = unit_find(director, generation);
         char text[MACHINE_REASON_MAX];
         struct machine_event event = {.type = EVENT_GATE_HIT, .generation = generation, .height = last_height};
-        if (!unit || may_go_on(director, unit, last_height) || is_heard(director, unit, last_height))
+        if (!unit)
+                return;
+        uint64_t overshot = gate_node_overshot(director, generation, last_height);
+        if (may_go_on(director, unit, last_height) || is_heard(director, unit, last_height))
                 return;
         unit->stands_before = last_height + 1;
+        if (generation == director->record.machine.current)
+                director->record.follow.overshot = overshot;
         log_info("generation %lu stands at height %lu", generation, last_height);
         describe_hit(director, &event, text, sizeof(text));
         (void) events_feed(director, &event);

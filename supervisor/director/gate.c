@@ -1,6 +1,7 @@
 #include "gate.h"
 
 #include "../lib/log.h"
+#include "ending.h"
 #include "events.h"
 #include "gate_node.h"
 #include "gate_page.h"
@@ -206,4 +207,5 @@ void gate_ask_again(struct director *director) {
         for (size_t i = 0; i < UNITS_MAX; i++)
                 director->units[i].unasked_from = MACHINE_NO_HEIGHT;
         gate_page_ask_again(director);
+        ending_ask_again(director);
 }

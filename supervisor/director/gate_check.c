@@ -115,15 +115,29 @@ int gate_check_upgrade(struct director *director, const char *version, uint64_t 
         return r < 0 ? r : check_both(director, version, !director->record.machine.current_is_gone, text, size);
 }
 
+/* What a node that stops by itself made too many of is told only by the hit of its gate. */
+static bool has_overshot(const struct director *director, const char *release, uint64_t last) {
+        uint64_t overshot = director->record.follow.overshot;
+        return overshot != 0 && overshot == last && !director->config->gate.overshoot_allowed &&
+               !planning_allows(director, release, last);
+}
+
 int gate_check_follow(struct director *director, const char *version, bool is_there, char *text, size_t size) {
-        int r = gate_check_breaking(director, director->record.machine.current_release, text, size);
+        const char *current = director->record.machine.current_release;
+        uint64_t held_at = director->record.follow.held_at;
+        if (held_at != MACHINE_NO_HEIGHT && held_at > 0 && has_overshot(director, current, held_at - 1)) {
+                (void) gate_describe_hold(director, current, held_at - 1, text, size);
+                return -EPERM;
+        }
+        int r = gate_check_breaking(director, current, text, size);
         return r < 0 ? r : check_both(director, version, !is_there, text, size);
 }
 
 bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size) {
         const struct config *config = director->config;
         const struct range *range = schedule_range_at(&director->schedule, height);
-        if (gate_is_exact(director, release) || config->gate.overshoot_allowed)
+        bool is_exact = gate_is_exact(director, release) || config->gate.overshoot_allowed;
+        if (is_exact && !has_overshot(director, release, height))
                 return false;
         if (!planning_allows(director, release, height))
                 (void) snprintf(text, size,

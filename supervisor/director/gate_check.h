@@ -23,7 +23,7 @@ int gate_check_upgrade(struct director *director, const char *version, uint64_t 
 int gate_check_follow(struct director *director, const char *version, bool is_there, char *text, size_t size);
 
 /* Why nothing goes on by itself although the release was stopped when it had committed HEIGHT: it may have committed more, or has
- * what it must not. False: the gate is exact, or allowed to overshoot, and TEXT is untouched. */
+ * what it must not. False: the gate is exact and was kept, or is allowed to overshoot, and TEXT is untouched. */
 bool gate_describe_hold(const struct director *director, const char *release, uint64_t height, char *text, size_t size);
 
 /* "exact: stops before block 7 begins", or why it is not. MACHINE_NO_HEIGHT, here and below: it is not known yet where the boundary lies,

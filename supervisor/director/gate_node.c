@@ -305,14 +305,26 @@ static uint64_t seen_of(const struct director *director, const struct unit *unit
         bool is_contradicted = last != MACHINE_NO_HEIGHT && (told < last || !can_have_made(director, unit, last, told));
         return is_contradicted ? last : told;
 }
-static bool has_said_so(const struct director *director, const struct unit *unit, uint64_t seen, uint64_t boundary) {
+/* A height is read from the state when nothing changes it any more; nobody can have come further than ever a node did. */
+static uint64_t read_of(const struct director *director, const struct unit *unit, uint64_t seen) {
+        uint64_t height = unit->end_height;
+        if (height == MACHINE_NO_HEIGHT || seen == MACHINE_NO_HEIGHT)
+                return height;
+        if (height >= seen && may_have_reached(director, unit, seen, HALTING_ALL, height))
+                return height;
+        log_warning("generation %lu has left the state at height %lu, as is read there, but was seen at %lu: that is not believed",
+                        unit->generation, height, seen);
+        return MACHINE_NO_HEIGHT;
+}
+
+static bool has_said_so(const struct director *director, const struct unit *unit, uint64_t seen, bool is_read, uint64_t boundary) {
         const struct halting_word *word = &unit->word;
         if (told_by(director, unit->generation) == boundary)
                 return true;
         /* The word is that of the moment in which it ends, unless it has gone on since. */
         bool is_fresh = word->is_line && !halting_is_refuted(word) &&
                         may_have_reached(director, unit, seen, HALTING_ALL, boundary - 1);
-        return word->before == boundary && (unit->height == MACHINE_NO_HEIGHT || is_fresh);
+        return !is_read && word->before == boundary && (unit->height == MACHINE_NO_HEIGHT || is_fresh);
 }
 
 /* Which error is worse: taken for a crash, a node that halts behind a block makes one too many at each start, for good. Taken for the
@@ -336,14 +348,27 @@ bool gate_node_has_stopped(struct director *director, const struct unit *unit, u
         /* Where no height was heard of it the gate stands at its first block still. */
         if (unit->height == MACHINE_NO_HEIGHT)
                 boundary = told != MACHINE_NO_HEIGHT || given == MACHINE_NO_HEIGHT ? wanted_for(director, unit->generation) : given;
-        uint64_t seen = seen_of(director, unit);
-        bool has_boundary = boundary != MACHINE_NO_HEIGHT;
-        bool has_said = has_boundary && has_said_so(director, unit, seen, boundary);
-        bool is_there = !has_said && seen != MACHINE_NO_HEIGHT && may_not_begin(director, unit->generation, seen + 1);
-        bool has_status = has_boundary && unit->exit_status == status_of(gate, unit) && (!gate->args || given == boundary) &&
-                          is_near(director, unit, seen, boundary);
-        *ret_last = is_there ? seen : boundary - 1;
-        return is_there || has_said || has_status;
+        uint64_t seen = seen_of(director, unit), read = read_of(director, unit, seen);
+        bool is_read = read != MACHINE_NO_HEIGHT, has_boundary = boundary != MACHINE_NO_HEIGHT;
+        seen = is_read ? read : seen;
+        bool has_said = has_boundary && has_said_so(director, unit, seen, is_read, boundary);
+        bool has_said_later = has_boundary && told != MACHINE_NO_HEIGHT && told > boundary;
+        bool is_past = seen != MACHINE_NO_HEIGHT && has_boundary && seen >= boundary;
+        bool is_there = is_past || (!has_said && seen != MACHINE_NO_HEIGHT && may_not_begin(director, unit->generation, seen + 1));
+        bool has_status = has_boundary && !is_read && unit->exit_status == status_of(gate, unit) &&
+                          (!gate->args || given == boundary) && is_near(director, unit, seen, boundary);
+        *ret_last = has_said_later && (!is_there || seen < told - 1) ? told - 1 : is_there ? seen : boundary - 1;
+        return is_there || has_said || has_said_later || has_status;
+}
+
+uint64_t gate_node_overshot(const struct director *director, uint64_t generation, uint64_t last) {
+        uint64_t given = given_to(director, generation), before = director->record.last_height;
+        /* It may have been started on a state of which others had made more. */
+        bool was_below = gate_height(director, generation) == given || (before != MACHINE_NO_HEIGHT && before < given);
+        bool is_in_force = director->config->gate.kind == GATE_NODE && generation == director->record.machine.current;
+        bool is_late = is_in_force && given <= last && was_below &&
+                       !planning_allows(director, director->record.machine.current_release, last);
+        return is_late ? last : 0;
 }
 
 bool gate_node_refuses(struct director *director, uint64_t generation) {

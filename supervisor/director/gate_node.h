@@ -40,8 +40,11 @@ void gate_node_stands(struct director *director, struct unit *unit, uint64_t hei
 bool gate_node_has_told(struct director *director, uint64_t generation, uint64_t height);
 
 /* Its first process ended unasked: because it had come to its height, or has gone past it? Then *RET_LAST is the last one that it
- * committed. */
+ * committed, as far as that is known. */
 bool gate_node_has_stopped(struct director *director, const struct unit *unit, uint64_t *ret_last);
+
+/* The height itself, if the release in force was told to stop below it, and has committed it; else 0. */
+uint64_t gate_node_overshot(const struct director *director, uint64_t generation, uint64_t last);
 
 /* True: the release in force has come as far as it may, or further, and nothing would stop the generation there; the machine is told
  * so instead. Where it halts behind a block it would make one too many each time that it is started. */

@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "checks.h"
 #include "counters.h"
+#include "ending.h"
 #include "events.h"
 #include "flow_range.h"
 #include "selection.h"
@@ -214,8 +215,12 @@ static bool is_healthy(struct director *director, uint64_t generation, size_t pr
 
 void probing_result(struct director *director, uint64_t generation, size_t probe, const struct prober_result *result) {
         struct watch *watch = &director->watch;
-        if (director->is_selecting && generation == 0 && probe == ASKED_HEIGHT)
-                selection_on_height(director, result->healthy ? result->height : MACHINE_NO_HEIGHT, result->text);
+        if (generation == 0 && probe == ASKED_HEIGHT) {
+                uint64_t height = result->healthy ? result->height : MACHINE_NO_HEIGHT;
+                if (director->is_selecting)
+                        selection_on_height(director, height, result->text);
+                ending_on_height(director, height);
+        }
         if (generation == 0 || generation != watch->generation || probe >= ASKED_END)
                 return;
         struct probe_state *state = &watch->probes[probe];

@@ -40,6 +40,7 @@ struct unit *unit_get(struct director *director, uint64_t generation) {
                                         .notify_fd = -1,
                                         .exit_status = -1,
                                         .word = {.before = MACHINE_NO_HEIGHT},
+                                        .end_height = MACHINE_NO_HEIGHT,
                                         .height = MACHINE_NO_HEIGHT,
                                         .unasked_from = MACHINE_NO_HEIGHT};
                         return &director->units[i];

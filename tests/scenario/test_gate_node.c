@@ -15,6 +15,7 @@
 #define HALTS_AND_SAYS_SO "gate: {kind: node, " ARGUMENTS ", pattern: 'halting node .*height=([0-9]+)'}\n"
 
 #define SAYS_SO "gate: {kind: node, pattern: 'UPGRADE .* NEEDED at height: ([0-9]+)'}\n"
+#define READ_RARELY "height: {source: file, path: '{state}/height', every: 5s}\n"
 #define RARELY_POLLED "height: {source: ethereum, url: 'http://127.0.0.1:8545', every: 1s}\n"
 
 static const struct ledger_range upgraded[] = {{1, 199, "1.0.0"}, {200, UINT64_MAX, "2.0.0"}};
@@ -379,6 +380,51 @@ SCENARIO(I5_what_is_doubted_outlives_the_director) {
         end(s, upgraded, ELEMENTS(upgraded));
 }
 
+/* Nobody may go on from what it has made too many before an operator says so. */
+SCENARIO(I3_a_swap_holds_where_the_node_halts_too_late) {
+        static const struct ledger_range ranges[] = {{1, 203, "1.0.0"}, {204, UINT64_MAX, "2.0.0"}};
+        burst(s, HALTS READ_RARELY, "--halt-height 203");
+        json_t *status = scenario_wait_status(s, scenario_is_held, "had committed height 203", TIMEOUT_US);
+        assert_int_equal(scenario_number(status, "height"), 203);
+        json_decref(status);
+        scenario_expect(s, 0, "upgrade", s->node, "2.0.0", "--now", "--wait", NULL);
+        end(s, ranges, ELEMENTS(ranges));
+}
+
+/* Neither when a release comes, nor after a restart. */
+SCENARIO(I3_a_node_that_halts_too_late_is_gone_on_from_by_nobody) {
+        static const struct ledger_range ranges[] = {{1, 203, "1.0.0"}};
+        configure(s, HALTS READ_RARELY);
+        scenario_add_testnode(s, "1.0.0", "--halt-height 203");
+        scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
+        scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
+        scenario_start(s);
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "has committed height 203, for which", TIMEOUT_US));
+        scenario_add_testnode(s, "2.0.0", "");
+        wait_logged(s, "cannot go on to 2.0.0 at height 204");
+        scenario_stop(s);
+        scenario_start_supervisor(s);
+        json_decref(scenario_wait_status(
+                        s, scenario_is_held, "has committed height 203, for which", TIMEOUT_US));
+        end(s, ranges, ELEMENTS(ranges));
+}
+
+static bool was_restarted_twice(const json_t *status, const void *userdata) {
+        (void)userdata;
+        return scenario_number(status, "restarts") >= 2;
+}
+
+/* The state says that it has not come to its height, however orderly it ended. */
+SCENARIO(a_node_that_is_read_to_have_ended_too_early_has_crashed) {
+        static const struct ledger_range ranges[] = {{1, UINT64_MAX, "1.0.0"}};
+        burst(s, HALTS READ_RARELY, "--halt-height 150");
+        json_t *status = scenario_wait_status(s, was_restarted_twice, NULL, TIMEOUT_US);
+        assert_true(json_is_null(json_object_get(status, "last_swap")));
+        json_decref(status);
+        end(s, ranges, ELEMENTS(ranges));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                         SCENARIO_TEST(I4_a_node_that_is_told_where_to_halt),
@@ -401,6 +447,9 @@ int main(void) {
                         SCENARIO_TEST(I3_a_node_that_catches_up_in_a_burst_halts_and_says_so),
                         SCENARIO_TEST(I3_a_line_about_a_height_that_is_far_ahead_stops_nothing),
                         SCENARIO_TEST(I5_what_is_doubted_outlives_the_director),
+                        SCENARIO_TEST(I3_a_swap_holds_where_the_node_halts_too_late),
+                        SCENARIO_TEST(I3_a_node_that_halts_too_late_is_gone_on_from_by_nobody),
+                        SCENARIO_TEST(a_node_that_is_read_to_have_ended_too_early_has_crashed),
         };
         cmocka_set_test_filter(getenv("TEST"));
         return cmocka_run_group_tests_name("nodes that stop by themselves", tests, NULL, NULL);
