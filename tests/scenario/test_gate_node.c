@@ -195,7 +195,8 @@ SCENARIO(I3_a_node_that_halts_too_early_hands_nothing_over) {
         static const struct ledger_range ranges[] = {{1, 197, "1.0.0"}, {198, UINT64_MAX, "2.0.0"}};
         configure(s, "gate: {kind: node, exit_status: 1}");
         scenario_add_testnode(s, "1.0.0", "--upgrade-at 198 --upgrade-exits");
-        scenario_add_testnode(s, "2.0.0", "");
+        /* It is asked where it stands before it has made a block. */
+        scenario_add_testnode(s, "2.0.0", "--block-ms 500");
         scenario_expect(s, 0, "schedule", "set", s->node, "1", "1.x", NULL);
         scenario_expect(s, 0, "schedule", "set", s->node, "200", "2.x", NULL);
         scenario_start(s);
