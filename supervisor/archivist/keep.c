@@ -48,7 +48,7 @@ int keep_carry(const struct archive *archive, int from_root, int to_root) {
 /* What was found below a directory has whatever name the node gave it. */
 static int carry_one(struct carrying *carrying, const char *entry, bool is_found) {
         char **ret_error = carrying->archive->ret_error;
-        char path[PATH_BELOW_MAX], next[PATH_BELOW_MAX];
+        char path[PATH_BELOW_MAX], next[PATH_BELOW_MAX] = "";
         _cleanup_free_ char *plain = strdup(entry);
         for (size_t n = plain ? strlen(plain) : 0; n > 0 && plain[n - 1] == '/'; n--)
                 plain[n - 1] = '\0';
