@@ -114,8 +114,8 @@ $(BUILD)/tests/fuzz/fuzz_watches.corpus/words:
 # System calls that Debian's valgrind 3.19 does not know, and the tests that end there: by openat2(2) a release is added, by
 # pidfd_open(2) the end of a command is waited for, which valgrind would not look into anyway.
 VALGRIND_LACKS = openat2 pidfd_open
-LACKING_openat2 = test_gate_users test_release test_release_identity
-LACKING_pidfd_open = test_cli
+LACKING_openat2 = test_gate_users test_plan test_plan_ahead test_release test_release_identity test_release_trust
+LACKING_pidfd_open = test_cli test_cli_words test_cosmovisor
 
 check-valgrind: $(filter-out $(foreach call,$(VALGRIND_LACKS),$(LACKING_$(call):%=$(BUILD)/tests/unit/%)),$(UNIT_TESTS))
 	@$(foreach call,$(VALGRIND_LACKS),echo "skipped under valgrind: $(LACKING_$(call)) (valgrind 3.19 does not know $(call))";)
