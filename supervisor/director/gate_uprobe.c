@@ -300,8 +300,8 @@ void gate_uprobe_clear(struct director *director) {
         (void) bpf_map_update_elem(bpf_map__fd(get(director)->program->maps.gate_settings), &zero, &open_gate, BPF_ANY);
 }
 
-const char *gate_uprobe_complaint(struct director *director) {
-        return get(director)->stay.complaint;
+const char *gate_uprobe_complaint(const struct director *director) {
+        return director->gate_uprobe ? director->gate_uprobe->stay.complaint : "";
 }
 
 void gate_uprobe_resume(struct director *director) {

@@ -26,4 +26,4 @@ void gate_uprobe_forget(struct director *director, uint64_t generation);
 void gate_uprobe_resume(struct director *director);
 
 /* What keeps it from being exact whatever is sent to the node; "": nothing. */
-const char *gate_uprobe_complaint(struct director *director);
+const char *gate_uprobe_complaint(const struct director *director);

@@ -214,8 +214,9 @@ SCENARIO(a_port_that_nobody_has_any_more_is_waited_for) {
         scenario_configure_testnode(s, &(struct scenario_testnode){.release = "1.0.0"});
         scenario_add_testnode(s, "1.0.0", "");
         scenario_start_supervisor(s);
-        for (bool is_told = false; !is_told; (void)usleep(50000)) {
+        for (bool is_told = false; !is_told;) {
                 assert_true(now_monotonic() < deadline);
+                assert_false(process_ends_within(&s->supervisor, 50 * USEC_PER_MSEC));
                 char *log = read_log(s);
                 is_told = strstr(log, "(TIME_WAIT): it is free again within a minute");
                 free(log);
