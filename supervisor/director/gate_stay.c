@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #define LINK_NAME "stay.%zu"
+#define SECOND_BEST_NAME "wake.%zu"
 
 void gate_stay_init(struct gate_stay *stay) {
         *stay = (struct gate_stay){0};
@@ -15,10 +16,19 @@ void gate_stay_init(struct gate_stay *stay) {
                 stay->link_fds[i] = -1;
 }
 
+static void say_second_best(struct gate_stay *stay) {
+        text_copy(stay->complaint, sizeof(stay->complaint),
+                        "this kernel, which has no ftrace with direct calls, keeps a stopped thread from SIGCONT only at times: one that "
+                        "comes before it is parked may let the node pass its gate");
+}
+
 int gate_stay_adopt_stored(struct gate_stay *stay, const char *name, int fd) {
         size_t i;
-        if (sscanf(name, LINK_NAME, &i) != 1 || i >= GATE_STAY_LINKS)
+        bool is_second_best = sscanf(name, SECOND_BEST_NAME, &i) == 1;
+        if ((!is_second_best && sscanf(name, LINK_NAME, &i) != 1) || i >= GATE_STAY_LINKS)
                 return 0;
+        if (is_second_best)
+                say_second_best(stay);
         stay->link_fds[i] = fd;
         return 1;
 }
@@ -59,13 +69,11 @@ int gate_stay_at_wake(int threads_map, int stopped_map, struct wake_bpf **ret_pr
 }
 
 /* The link is the descriptor: what the skeleton has goes with it, a duplicate stays. */
-static int keep(struct director *director, struct gate_stay *stay, size_t i, const struct bpf_link *link) {
-        char name[KEEPER_NAME_MAX];
+static int keep(struct director *director, struct gate_stay *stay, size_t i, const char *name, const struct bpf_link *link) {
         int fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
                 return -errno;
         stay->link_fds[i] = fd;
-        (void) snprintf(name, sizeof(name), LINK_NAME, i);
         keeper_store(director, name, fd);
         return 0;
 }
@@ -75,9 +83,9 @@ static int open_in_thread(struct director *director, struct gate_stay *stay, int
         int r = gate_stay_in_thread(threads_map, stopped_map, &programs);
         if (r < 0)
                 return r;
-        r = keep(director, stay, 0, programs->links.on_signals_taken);
+        r = keep(director, stay, 0, "stay.0", programs->links.on_signals_taken);
         if (r >= 0)
-                r = keep(director, stay, 1, programs->links.on_probe_left);
+                r = keep(director, stay, 1, "stay.1", programs->links.on_probe_left);
         stay_bpf__destroy(programs);
         return r;
 }
@@ -87,10 +95,12 @@ static int open_at_wake(struct director *director, struct gate_stay *stay, int t
         int r = gate_stay_at_wake(threads_map, stopped_map, &programs);
         if (r < 0)
                 return r;
-        r = keep(director, stay, 0, programs->links.on_woken);
+        r = keep(director, stay, 0, "wake.0", programs->links.on_woken);
         if (r >= 0)
-                r = keep(director, stay, 1, programs->links.on_processor);
+                r = keep(director, stay, 1, "wake.1", programs->links.on_processor);
         wake_bpf__destroy(programs);
+        if (r >= 0)
+                say_second_best(stay);
         return r;
 }
 

@@ -49,6 +49,7 @@ static int set_up(void **state);
 static int tear_down(void **state);
 static void set_boundary(struct stage *stage, uint64_t boundary);
 static void start_node(struct stage *stage, bool inside);
+static void stop_at_boundary(struct stage *stage);
 static void start_threads(struct stage *stage);
 static void load_stay(struct stage *stage, bool in_thread);
 static int wait_node(struct stage *stage);
@@ -65,9 +66,7 @@ int commit_block(uint64_t height, int to) {
 /* I4: height 4 is committed, the call for height 5 has begun and its body has not. */
 static void I4_the_thread_stops_before_the_boundary(void **state) {
         struct stage *stage = *state;
-        set_boundary(stage, BOUNDARY);
-        start_node(stage, true);
-        assert_true(WIFSTOPPED(wait_node(stage)));
+        stop_at_boundary(stage);
         assert_int_equal(last_committed(stage), BOUNDARY - 1);
         assert_int_equal(ring_buffer__consume(stage->ring), 1);
         assert_int_equal(stage->event.height, BOUNDARY);
@@ -90,9 +89,7 @@ static void each_block_past_the_boundary_stops_again(void **state) {
 
 static void an_open_gate_lets_everything_pass(void **state) {
         struct stage *stage = *state;
-        set_boundary(stage, BOUNDARY);
-        start_node(stage, true);
-        assert_true(WIFSTOPPED(wait_node(stage)));
+        stop_at_boundary(stage);
         set_boundary(stage, 0);
         assert_int_equal(kill(stage->node, SIGCONT), 0);
         assert_true(WIFEXITED(wait_node(stage)));
@@ -113,9 +110,7 @@ static void another_cgroup_is_not_stopped(void **state) {
 static void I4_no_SIGCONT_lets_a_stopped_thread_pass(void **state) {
         struct stage *stage = *state;
         load_stay(stage, true);
-        set_boundary(stage, BOUNDARY);
-        start_node(stage, true);
-        assert_true(WIFSTOPPED(wait_node(stage)));
+        stop_at_boundary(stage);
         for (unsigned i = 0; i < ROUNDS; i++) {
                 assert_int_equal(kill(stage->node, SIGCONT), 0);
                 assert_true(WIFSTOPPED(wait_node(stage)));
@@ -131,18 +126,12 @@ static void I4_no_SIGCONT_lets_a_stopped_thread_pass(void **state) {
         assert_int_equal(last_committed(stage), BOUNDARY);
 }
 
-/* An interrupt may come late: then one block passes. Without the programs each SIGCONT lets one pass. */
-static void I4_hardly_a_SIGCONT_lets_it_pass_where_only_its_wake_up_is_seen(void **state) {
+/* How often it helps depends on the processors: only that it loads and that the gate works with it can be asserted. */
+static void the_gate_stops_where_only_the_wake_up_is_seen_too(void **state) {
         struct stage *stage = *state;
         load_stay(stage, false);
-        set_boundary(stage, BOUNDARY);
-        start_node(stage, true);
-        assert_true(WIFSTOPPED(wait_node(stage)));
-        for (unsigned i = 0; i < ROUNDS; i++) {
-                assert_int_equal(kill(stage->node, SIGCONT), 0);
-                assert_true(WIFSTOPPED(wait_node(stage)));
-        }
-        assert_in_range(last_committed(stage), BOUNDARY - 1, HEIGHTS - 1);
+        stop_at_boundary(stage);
+        assert_int_equal(last_committed(stage), BOUNDARY - 1);
 }
 
 /* What sets the other threads going when the first one is parked takes back the second one's stop. */
@@ -168,7 +157,7 @@ int main(void) {
                         STAGED(an_open_gate_lets_everything_pass),
                         STAGED(another_cgroup_is_not_stopped),
                         STAGED(I4_no_SIGCONT_lets_a_stopped_thread_pass),
-                        STAGED(I4_hardly_a_SIGCONT_lets_it_pass_where_only_its_wake_up_is_seen),
+                        STAGED(the_gate_stops_where_only_the_wake_up_is_seen_too),
                         STAGED(I4_two_threads_at_once_are_both_kept),
         };
         cmocka_set_test_filter(getenv("TEST"));
@@ -314,6 +303,12 @@ static void load_stay(struct stage *stage, bool in_thread) {
                 return;
         print_message("skipped: this kernel cannot have the programs: %s\n", strerror(-r));
         skip();
+}
+
+static void stop_at_boundary(struct stage *stage) {
+        set_boundary(stage, BOUNDARY);
+        start_node(stage, true);
+        assert_true(WIFSTOPPED(wait_node(stage)));
 }
 
 /* Its next stop, or its end. */
